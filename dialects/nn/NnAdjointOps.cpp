@@ -1,0 +1,10 @@
+// Generated definitions of the ops of NnAdjointOps.td.
+
+#include "dialects/nn/Nn.h"
+
+#include "mlir/IR/DialectImplementation.h"
+
+using namespace mlir;
+
+#define GET_OP_CLASSES
+#include "dialects/nn/NnAdjointOps.cpp.inc"

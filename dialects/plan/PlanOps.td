@@ -1,0 +1,200 @@
+// The executable, as IR: what runtime/artifact/plan.fbs will hold, one op per table.
+
+#ifndef MIRL_DIALECTS_PLAN_OPS
+#define MIRL_DIALECTS_PLAN_OPS
+
+include "mlir/IR/OpBase.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/BuiltinAttributes.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Plan_Dialect : Dialect {
+  let name = "plan";
+  let summary = "The executable: memory, launches, and the host program";
+  let description = [{
+    What the runtime executes. Tensors have become slices of one arena, ops have become kernel
+    launches over a range of independent work items, and the iteration has become a short list of host
+    instructions. `docs/plan.md` says what everything means; `serialize-plan` writes it down.
+  }];
+  let cppNamespace = "::mirl::plan";
+  let useDefaultTypePrinterParser = 1;
+  let useDefaultAttributePrinterParser = 1;
+  let dependentDialects = ["::mirl::nn::NnDialect"];
+}
+
+def Plan_SliceType : TypeDef<Plan_Dialect, "Slice"> {
+  let mnemonic = "slice";
+  let summary = "a window on the arena that holds a tensor";
+  let parameters = (ins "::mlir::RankedTensorType":$tensor);
+  let assemblyFormat = "`<` $tensor `>`";
+}
+
+def Plan_WorkAttr : AttrDef<Plan_Dialect, "Work"> {
+  let mnemonic = "work";
+  let summary = "factor · ceil(max(0, extent(axis) + size) / tile)";
+  let description = [{
+    The number of work items of a launch, or of trips of a loop.
+    `#plan.work<context, size = 0, tile = 14, factor = 3>`; without an axis the extent is `size` alone.
+  }];
+  let parameters = (ins OptionalParameter<"::std::optional<::mirl::nn::Axis>">:$axis,
+                        DefaultValuedParameter<"int64_t", "0">:$size,
+                        DefaultValuedParameter<"int64_t", "1">:$tile,
+                        DefaultValuedParameter<"int64_t", "1">:$factor);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+def Plan_AffineAttr : AttrDef<Plan_Dialect, "Affine"> {
+  let mnemonic = "affine";
+  let summary = "constant + context·C + token·R + sequence·S + group·G, as doubles";
+  let parameters = (ins "double":$constant, "double":$context, "double":$token, "double":$sequence, "double":$group);
+  let hasCustomAssemblyFormat = 1;
+}
+
+class Plan_Op<string mnemonic, list<Trait> traits = []> : Op<Plan_Dialect, mnemonic, traits>;
+
+// --- entries ---------------------------------------------------------------------------------
+
+def Plan_EntryOp : Plan_Op<"entry", [Symbol, IsolatedFromAbove, NoTerminator, SingleBlock, NoRegionArguments]> {
+  let summary = "a callable: buffers, inputs, commands, outputs, in order";
+  let description = [{
+    `kind` is an EntryKind of the schema; `capacities` the largest extent of each axis.
+    After assign-memory `peak_bytes` says how much transient memory it needs.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$kind, DictionaryAttr:$capacities,
+                       OptionalAttr<I64Attr>:$peak_bytes, OptionalAttr<ArrayAttr>:$fused);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$sym_name $kind $capacities attr-dict-with-keyword $body";
+}
+
+def Plan_BufferOp : Plan_Op<"buffer", [HasParent<"EntryOp">]> {
+  let summary = "the slice of a persistent tensor (nn.variable or plan.constant)";
+  let arguments = (ins FlatSymbolRefAttr:$variable, OptionalAttr<I64Attr>:$offset);
+  let results = (outs Plan_SliceType:$slice);
+  let assemblyFormat = "$variable attr-dict `:` type($slice)";
+}
+
+def Plan_InputOp : Plan_Op<"input", [HasParent<"EntryOp">]> {
+  let summary = "the slice of an input port; live from the start of the entry";
+  let arguments = (ins StrAttr:$name, StrAttr:$source, OptionalAttr<I64Attr>:$offset);
+  let results = (outs Plan_SliceType:$slice);
+  let assemblyFormat = "$name `from` $source attr-dict `:` type($slice)";
+}
+
+def Plan_AllocOp : Plan_Op<"alloc", [HasParent<"EntryOp">]> {
+  let summary = "a transient slice; live from its first to its last use";
+  let arguments = (ins StrAttr:$name, OptionalAttr<I64Attr>:$offset);
+  let results = (outs Plan_SliceType:$slice);
+  let assemblyFormat = "$name attr-dict `:` type($slice)";
+}
+
+def Plan_OutputOp : Plan_Op<"output", [HasParent<"EntryOp">]> {
+  let summary = "names a slice as an output port; it is live to the end of the entry";
+  let arguments = (ins StrAttr:$name, StrAttr:$source, Plan_SliceType:$slice);
+  let assemblyFormat = "$name `from` $source `,` $slice attr-dict `:` type($slice)";
+}
+
+def Plan_LaunchOp : Plan_Op<"launch", [AttrSizedOperandSegments]> {
+  let summary = "run a kernel over [0, work)";
+  let description = [{
+    `reads` and `writes` are the slices the kernel gets, in this order; one that is both is in
+    `writes` alone, with `updates` listing its index among the writes.
+    `op` names the nn op it implements; `grain` is the least number of items worth a thread.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<Plan_SliceType>:$reads, Variadic<Plan_SliceType>:$writes,
+                       Plan_WorkAttr:$work, I64Attr:$grain, StrAttr:$op, DenseI64ArrayAttr:$updates,
+                       Plan_AffineAttr:$flops, Plan_AffineAttr:$bytes);
+  let assemblyFormat = [{
+    $kernel `reads` `(` ($reads^ `:` type($reads))? `)` `writes` `(` ($writes^ `:` type($writes))? `)` `over` $work attr-dict
+  }];
+}
+
+def Plan_FillOp : Plan_Op<"fill"> {
+  let summary = "set every byte of a slice to zero";
+  let arguments = (ins Plan_SliceType:$slice);
+  let assemblyFormat = "$slice attr-dict `:` type($slice)";
+}
+
+def Plan_CopyOp : Plan_Op<"copy"> {
+  let summary = "copy a slice to another of the same type";
+  let arguments = (ins Plan_SliceType:$from, Plan_SliceType:$to);
+  let assemblyFormat = "$from `to` $to attr-dict `:` type($from) `,` type($to)";
+}
+
+def Plan_LoopOp : Plan_Op<"loop", [NoTerminator, SingleBlock, NoRegionArguments]> {
+  let summary = "run the body `count` times; kernels see the trip as loop variable `index` (0 or 1)";
+  let arguments = (ins Plan_WorkAttr:$count, I64Attr:$index);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$count `index` $index attr-dict-with-keyword $body";
+}
+
+def Plan_ConstantOp : Plan_Op<"constant", [Symbol]> {
+  let summary = "a persistent tensor whose bytes are in the plan";
+  let arguments = (ins SymbolNameAttr:$sym_name, ElementsAttr:$value);
+  let assemblyFormat = "$sym_name attr-dict $value";
+}
+
+def Plan_CodeOp : Plan_Op<"code"> {
+  let summary = "the machine code of all kernels: an ELF shared object";
+  let arguments = (ins StrAttr:$object, StrArrayAttr:$isa);
+  let assemblyFormat = "attr-dict";
+}
+
+// --- what the entries are for ------------------------------------------------------------------
+
+def Plan_PolicyOp : Plan_Op<"policy", [Symbol]> {
+  let summary = "a model with weights, and its entries";
+  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$model, StrAttr:$role, OptionalAttr<FlatSymbolRefAttr>:$prefill,
+                       OptionalAttr<FlatSymbolRefAttr>:$decode, OptionalAttr<FlatSymbolRefAttr>:$score,
+                       I64Attr:$vocab_size, I64Attr:$max_context, I64Attr:$kv_slots);
+  let assemblyFormat = "$sym_name $model $role attr-dict";
+}
+
+def Plan_OptimizerOp : Plan_Op<"optimizer", [Symbol]> {
+  let summary = "an optimizer of a policy and when its state is reset";
+  let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefAttr:$policy, StrAttr:$reset);
+  let assemblyFormat = "$sym_name `of` $policy `reset` $reset attr-dict";
+}
+
+def Plan_StepOp : Plan_Op<"step", [Symbol]> {
+  let summary = "a training step: its three entries and what a micro-batch keeps whole";
+  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$trajectory, FlatSymbolRefAttr:$batch, FlatSymbolRefAttr:$micro,
+                       FlatSymbolRefAttr:$apply, StrAttr:$packing, FlatSymbolRefAttr:$optimizer);
+  let assemblyFormat = "$sym_name `(` $trajectory `)` `batch` $batch `micro` $micro `apply` $apply `packing` $packing `by` $optimizer attr-dict";
+}
+
+def Plan_DatasetOp : Plan_Op<"dataset", [Symbol]> {
+  let summary = "a file of JSON lines the program draws from";
+  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$path);
+  let assemblyFormat = "$sym_name $path attr-dict";
+}
+
+def Plan_ParamOp : Plan_Op<"param", [Symbol]> {
+  let summary = "a run-time parameter and its default";
+  let arguments = (ins SymbolNameAttr:$sym_name, F64Attr:$value);
+  let assemblyFormat = "$sym_name `=` $value attr-dict";
+}
+
+def Plan_ProgramOp : Plan_Op<"program", [NoTerminator, SingleBlock, NoRegionArguments]> {
+  let summary = "what one iteration does";
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "attr-dict-with-keyword $body";
+}
+
+def Plan_HostOp : Plan_Op<"host", [NoTerminator]> {
+  let summary = "one instruction of the host program (docs/plan.md, \"Host program\")";
+  let description = [{
+    ```mlir
+    plan.host "sample" ["x"] -> ["y"] {policy = "pi", n = 8.0, temperature = 1.0, max_tokens = 64.0}
+    plan.host "repeat" [] -> [] {count = 4.0} { … }
+    ```
+    Values are named by strings; numbers are f64, everything else is a string.
+  }];
+  let arguments = (ins StrAttr:$instruction, StrArrayAttr:$operandNames, StrArrayAttr:$resultNames, DictionaryAttr:$settings);
+  let regions = (region MaxSizedRegion<1>:$body);
+  let assemblyFormat = "$instruction $operandNames `->` $resultNames $settings attr-dict-with-keyword ($body^)?";
+}
+
+#endif // MIRL_DIALECTS_PLAN_OPS

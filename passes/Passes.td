@@ -1,0 +1,73 @@
+// Every pass, in pipeline order. One pass a file: PascalCase.cpp = def here = flag = test file.
+
+#ifndef MIRL_PASSES
+#define MIRL_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+// --- rl: what the user wrote ---------------------------------------------------------------------
+
+def VerifyRl : Pass<"verify-rl", "mlir::ModuleOp"> {
+  let summary = "Check the rules of rl that need the whole program";
+}
+
+def SplitStep : Pass<"split-step", "mlir::ModuleOp"> {
+  let summary = "Cut each training step into batch, micro-batch and apply phases, and find its packing";
+}
+
+def RlToNn : Pass<"rl-to-nn", "mlir::ModuleOp"> {
+  let summary = "Instantiate models and lower steps, samplers and rewards to entries of nn ops";
+  let dependentDialects = ["mirl::nn::NnDialect", "mirl::plan::PlanDialect", "mlir::func::FuncDialect"];
+  let options = [
+    Option<"context", "context", "int64_t", "0", "Tokens of the longest sequence (0: what the program declares)">,
+    Option<"microTokens", "micro-tokens", "int64_t", "0", "Context tokens of a micro-batch (0: chosen)">,
+    Option<"slots", "slots", "int64_t", "0", "Sequences decoded at a time (0: chosen)">,
+  ];
+}
+
+// --- nn: tensors -----------------------------------------------------------------------------------
+
+def Differentiate : Pass<"differentiate", "mlir::func::FuncOp"> {
+  let summary = "Build the adjoint of functions that ask for gradients";
+  let dependentDialects = ["mirl::nn::NnDialect"];
+}
+
+def PlanRecompute : Pass<"plan-recompute", "mlir::func::FuncOp"> {
+  let summary = "Recompute forward values in the backward pass until a memory budget is met";
+  let options = [Option<"budget", "budget", "int64_t", "0", "Bytes of transient memory (0: no limit)">];
+}
+
+def Fuse : Pass<"fuse", "mlir::func::FuncOp"> {
+  let summary = "Fuse elementwise ops into one loop, and sums into the product or norm before them";
+  let dependentDialects = ["mirl::nn::NnDialect", "mlir::arith::ArithDialect", "mlir::math::MathDialect"];
+}
+
+def AssignNumerics : Pass<"assign-numerics", "mlir::func::FuncOp"> {
+  let summary = "Write the order of every reduction into its op";
+}
+
+// --- plan: the executable ----------------------------------------------------------------------------
+
+def NnToPlan : Pass<"nn-to-plan", "mlir::ModuleOp"> {
+  let summary = "Turn entries into launches of generated CPU kernels over slices";
+  let dependentDialects = ["mirl::plan::PlanDialect", "mlir::func::FuncDialect", "mlir::scf::SCFDialect",
+                           "mlir::vector::VectorDialect", "mlir::LLVM::LLVMDialect", "mlir::arith::ArithDialect",
+                           "mlir::math::MathDialect"];
+}
+
+def AssignMemory : Pass<"assign-memory", "mlir::ModuleOp"> {
+  let summary = "Give every slice its offset in the arena";
+}
+
+def CompileKernels : Pass<"compile-kernels", "mlir::ModuleOp"> {
+  let summary = "Compile the kernels to one shared object for the target machine";
+  let options = [
+    Option<"cpu", "cpu", "std::string", "\"native\"", "CPU to compile for: native, x86-64-v3 or x86-64-v4">,
+  ];
+}
+
+def VerifyPlan : Pass<"verify-plan", "mlir::ModuleOp"> {
+  let summary = "Check that the module is a complete, executable plan";
+}
+
+#endif // MIRL_PASSES

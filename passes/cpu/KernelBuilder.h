@@ -1,0 +1,104 @@
+// Writing one CPU kernel: a thin layer over arith, math, scf, vector and llvm that knows the kernel
+// ABI (docs/plan.md).
+//
+// Everything a kernel computes is on scalars and on vectors of 16 f32 (`vector<16xf32>`): the width is
+// part of the numerics (16 lanes), LLVM splits it where the machine's registers are narrower, so
+// AVX2 and AVX-512 give the same bits. Nothing here contracts or reassociates: a fused
+// multiply-add is written `fma`, and nothing else becomes one.
+
+#ifndef MIRL_PASSES_CPU_KERNELBUILDER_H
+#define MIRL_PASSES_CPU_KERNELBUILDER_H
+
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace mirl::passes::cpu {
+
+inline constexpr int64_t kLanes = 16;
+
+// Positions in the kernel's `dims` argument.
+enum class Dim { context = 0, token = 1, sequence = 2, group = 3, loop0 = 4, loop1 = 5 };
+
+class KernelBuilder : public mlir::ImplicitLocOpBuilder {
+public:
+  using Value = mlir::Value;
+  using Range = llvm::ArrayRef<Value>;
+  using Body = llvm::function_ref<void(Value iv)>;
+  using CarryBody = llvm::function_ref<llvm::SmallVector<Value>(Value iv, mlir::ValueRange carried)>;
+
+  // Builder positioned inside `func` = (buffers: !llvm.ptr, dims: !llvm.ptr, begin: i64, end: i64).
+  KernelBuilder(mlir::Location loc, mlir::Value buffers, mlir::Value dims, mlir::Value begin,
+                mlir::Value end);
+
+  // --- the ABI
+  Value buffer(unsigned index); // !llvm.ptr of the launch's i-th slice (loaded once, at the top)
+  Value dim(Dim which);         // i64 (loaded once, at the top)
+  Value begin() const { return begin_; }
+  Value end() const { return end_; }
+
+  // --- integers (i64 unless said)
+  Value c(int64_t value);
+  Value add(Value a, Value b);
+  Value sub(Value a, Value b);
+  Value mul(Value a, Value b);
+  Value divide(Value a, Value b); // unsigned
+  Value rem(Value a, Value b);    // unsigned
+  Value min(Value a, Value b);    // signed
+  Value max(Value a, Value b);    // signed
+  Value lt(Value a, Value b);     // i1, signed
+  Value eq(Value a, Value b);     // i1
+  Value add(Value a, int64_t b) { return add(a, c(b)); }
+  Value mul(Value a, int64_t b) { return mul(a, c(b)); }
+  Value toIndex(Value i32); // sign-extend an i32 to i64
+
+  // --- floats: f32 or vector<16xf32>; a scalar operand beside a vector is splatted
+  Value f(double value);
+  Value vf(double value); // splat
+  Value splat(Value scalar);
+  Value fadd(Value a, Value b);
+  Value fsub(Value a, Value b);
+  Value fmul(Value a, Value b);
+  Value fdiv(Value a, Value b);
+  Value fma(Value a, Value b, Value c); // a·b + c, rounded once
+  Value fmax(Value a, Value b);         // a > b ? a : b
+  Value fmin(Value a, Value b);
+  Value exp(Value a);  // polynomial; the same bits in a lane as in a scalar
+  Value log(Value a);
+  Value sqrt(Value a);
+  // The pairwise tree over 16 lanes: ((0+8)+(4+12)) …; the only horizontal sum there is.
+  Value sumLanes(Value vector);
+  Value maxLanes(Value vector);
+
+  // --- memory: `index` counts elements of the accessed element type from `pointer`
+  Value at(Value pointer, Value index, mlir::Type element); // !llvm.ptr
+  Value load(mlir::Type element, Value pointer, Value index);
+  void store(Value value, Value pointer, Value index);
+  Value loadf(Value pointer, Value index) { return load(getF32Type(), pointer, index); }
+  Value loadi(Value pointer, Value index); // i32 element, as i64
+  Value loadv(Value pointer, Value index); // 16 consecutive f32
+  void storev(Value vector, Value pointer, Value index);
+  // The first `count` (i64, may exceed 16 or be ≤ 0) lanes only; others read as `other` and are not written.
+  Value loadvMasked(Value pointer, Value index, Value count, double other = 0);
+  void storevMasked(Value vector, Value pointer, Value index, Value count);
+  Value mask(Value count); // vector<16xi1>
+  // Stack memory of `elements` f32, 64-byte aligned, allocated once at the kernel's entry.
+  Value scratch(int64_t elements);
+  void prefetch(Value pointer, Value index);
+
+  // --- control flow
+  void loop(Value from, Value to, int64_t step, Body body);
+  void loop(int64_t from, int64_t to, int64_t step, Body body);
+  llvm::SmallVector<Value> loopCarry(Value from, Value to, int64_t step, mlir::ValueRange init,
+                                     CarryBody body);
+  void ifThen(Value condition, llvm::function_ref<void()> then);
+  llvm::SmallVector<Value> ifElse(Value condition, llvm::function_ref<llvm::SmallVector<Value>()> then,
+                                  llvm::function_ref<llvm::SmallVector<Value>()> otherwise);
+  Value select(Value condition, Value a, Value b);
+
+private:
+  Value buffers_, dims_, begin_, end_;
+  llvm::SmallVector<Value> loadedBuffers_, loadedDims_;
+};
+
+} // namespace mirl::passes::cpu
+
+#endif // MIRL_PASSES_CPU_KERNELBUILDER_H

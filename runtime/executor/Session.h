@@ -1,0 +1,67 @@
+// A loaded plan with its memory and its threads: the thing that runs entries.
+//
+// One thread drives a Session; kernels run on its pool. The arena is allocated (and zeroed) once,
+// with constants copied in; nothing is allocated while an entry runs.
+
+#ifndef MIRL_RUNTIME_EXECUTOR_SESSION_H
+#define MIRL_RUNTIME_EXECUTOR_SESSION_H
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "runtime/artifact/Plan.h"
+
+namespace mirl::rt {
+
+// Extents of the four axes in one call.
+struct Extents {
+  int64_t context = 0, token = 0, sequence = 0, group = 0;
+};
+
+struct SessionOptions {
+  int threads = 0; // 0: all the cores this process may use
+};
+
+// Number of elements of a type at given extents; the same in bytes.
+int64_t ElementCount(const fb::TensorType &type, const Extents &extents);
+int64_t ByteSize(const fb::TensorType &type, const Extents &extents);
+
+class Session {
+public:
+  static absl::StatusOr<std::unique_ptr<Session>> Create(std::shared_ptr<const Plan> plan,
+                                                         const SessionOptions &options);
+  ~Session();
+
+  const Plan &plan() const;
+  int threads() const;
+
+  // The bytes of a persistent buffer.
+  std::span<uint8_t> Buffer(const fb::Buffer &buffer);
+
+  // Where an input's bytes must be written before Run, and an output's read after it. Inputs of
+  // different ports never overlap; all of an entry's inputs may be written before Run. Transient
+  // outputs are valid until the next Run.
+  uint8_t *PortData(const fb::Entry &entry, const fb::Port &port);
+
+  // The port with this source, or nullptr.
+  static const fb::Port *FindInput(const fb::Entry &entry, std::string_view source);
+  static const fb::Port *FindOutput(const fb::Entry &entry, std::string_view source);
+
+  // Runs all commands of an entry. Refuses extents beyond the entry's capacities, naming the axis
+  // and both numbers.
+  absl::Status Run(const fb::Entry &entry, const Extents &extents);
+
+private:
+  Session();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+} // namespace mirl::rt
+
+#endif // MIRL_RUNTIME_EXECUTOR_SESSION_H
