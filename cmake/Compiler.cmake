@@ -2,8 +2,10 @@
 # and RTTI. `mirl_compiler_library(NAME sources… LINK libs… DEPENDS targets…)` is the only way a
 # library of that half is declared, so that no second, static copy of MLIR can slip in.
 
+get_filename_component(MIRL_ROOT ${CMAKE_CURRENT_LIST_DIR}/.. ABSOLUTE)
+
 function(mirl_compiler_options target)
-  target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+  target_include_directories(${target} PUBLIC ${MIRL_ROOT} ${CMAKE_BINARY_DIR})
   target_include_directories(${target} SYSTEM PUBLIC ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
   target_compile_definitions(${target} PUBLIC ${LLVM_DEFINITIONS_LIST})
   target_compile_options(${target} PRIVATE -fno-exceptions -fno-rtti -fno-semantic-interposition)

@@ -103,10 +103,10 @@ def Nn_ExtentOp : Nn_TensorOp<"extent", [Differentiable]> {
   let summary = "the number of rows of an axis in this call, as a float of rank 0";
   let description = [{
     ```mlir
-    %tokens = nn.extent token : tensor<f32>
+    %tokens = nn.extent <token> : tensor<f32>
     ```
   }];
-  let arguments = (ins EnumAttr<Nn_Dialect, Nn_Axis, "extent_axis">:$axis);
+  let arguments = (ins Nn_AxisAttr:$axis);
   let results = (outs Nn_Scalars:$result);
   let assemblyFormat = "$axis attr-dict `:` type($result)";
 }

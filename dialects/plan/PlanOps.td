@@ -38,10 +38,17 @@ def Plan_WorkAttr : AttrDef<Plan_Dialect, "Work"> {
     The number of work items of a launch, or of trips of a loop.
     `#plan.work<context, size = 0, tile = 14, factor = 3>`; without an axis the extent is `size` alone.
   }];
-  let parameters = (ins OptionalParameter<"::std::optional<::mirl::nn::Axis>">:$axis,
-                        DefaultValuedParameter<"int64_t", "0">:$size,
-                        DefaultValuedParameter<"int64_t", "1">:$tile,
-                        DefaultValuedParameter<"int64_t", "1">:$factor);
+  // axisNumber is a nn::Axis, or 0 for none.
+  let parameters = (ins "int64_t":$axisNumber, "int64_t":$size, "int64_t":$tile, "int64_t":$factor);
+  let builders = [AttrBuilder<(ins "::std::optional<::mirl::nn::Axis>":$axis, CArg<"int64_t", "0">:$size,
+                                   CArg<"int64_t", "1">:$tile, CArg<"int64_t", "1">:$factor), [{
+    return $_get($_ctxt, axis ? static_cast<int64_t>(*axis) : 0, size, tile, factor);
+  }]>];
+  let extraClassDeclaration = [{
+    std::optional<::mirl::nn::Axis> getAxis() const {
+      return getAxisNumber() ? std::optional(static_cast<::mirl::nn::Axis>(getAxisNumber())) : std::nullopt;
+    }
+  }];
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }
@@ -49,7 +56,20 @@ def Plan_WorkAttr : AttrDef<Plan_Dialect, "Work"> {
 def Plan_AffineAttr : AttrDef<Plan_Dialect, "Affine"> {
   let mnemonic = "affine";
   let summary = "constant + context·C + token·R + sequence·S + group·G, as doubles";
-  let parameters = (ins "double":$constant, "double":$context, "double":$token, "double":$sequence, "double":$group);
+  // The bits of the doubles: attributes are compared and hashed by them.
+  let parameters = (ins "uint64_t":$bits0, "uint64_t":$bits1, "uint64_t":$bits2, "uint64_t":$bits3, "uint64_t":$bits4);
+  let builders = [AttrBuilder<(ins "double":$constant, "double":$contexts, "double":$token, "double":$sequence,
+                                   "double":$group), [{
+    return $_get($_ctxt, llvm::bit_cast<uint64_t>(constant), llvm::bit_cast<uint64_t>(contexts),
+                 llvm::bit_cast<uint64_t>(token), llvm::bit_cast<uint64_t>(sequence), llvm::bit_cast<uint64_t>(group));
+  }]>];
+  let extraClassDeclaration = [{
+    double getConstant() const { return llvm::bit_cast<double>(getBits0()); }
+    double getPerContext() const { return llvm::bit_cast<double>(getBits1()); }
+    double getPerToken() const { return llvm::bit_cast<double>(getBits2()); }
+    double getPerSequence() const { return llvm::bit_cast<double>(getBits3()); }
+    double getPerGroup() const { return llvm::bit_cast<double>(getBits4()); }
+  }];
   let hasCustomAssemblyFormat = 1;
 }
 

@@ -25,7 +25,8 @@ public:
   using Body = llvm::function_ref<void(Value iv)>;
   using CarryBody = llvm::function_ref<llvm::SmallVector<Value>(Value iv, mlir::ValueRange carried)>;
 
-  // Builder positioned inside `func` = (buffers: !llvm.ptr, dims: !llvm.ptr, begin: i64, end: i64).
+  // Builder positioned at the end of the entry block of a function with the arguments
+  // (buffers: !llvm.ptr, dims: !llvm.ptr, begin: i64, end: i64).
   KernelBuilder(mlir::Location loc, mlir::Value buffers, mlir::Value dims, mlir::Value begin,
                 mlir::Value end);
 
@@ -61,9 +62,15 @@ public:
   Value fma(Value a, Value b, Value c); // a·b + c, rounded once
   Value fmax(Value a, Value b);         // a > b ? a : b
   Value fmin(Value a, Value b);
-  Value exp(Value a);  // polynomial; the same bits in a lane as in a scalar
+  // Polynomials in explicit fused multiply-adds: the same bits in a lane as in a scalar. At most
+  // 1.5 ulp from the true value; subnormals, infinities and NaN as in C's expf, logf, tanhf, log1pf.
+  Value exp(Value a);
   Value log(Value a);
-  Value sqrt(Value a);
+  Value log1p(Value a); // 3 ulp; made for arguments ≥ 0, right for > −1
+  Value tanh(Value a);  // 2 ulp
+  Value sqrt(Value a);  // correctly rounded
+  Value fneg(Value a);
+  Value fabs(Value a);
   // The pairwise tree over 16 lanes: ((0+8)+(4+12)) …; the only horizontal sum there is.
   Value sumLanes(Value vector);
   Value maxLanes(Value vector);
@@ -82,7 +89,9 @@ public:
   Value mask(Value count); // vector<16xi1>
   // Stack memory of `elements` f32, 64-byte aligned, allocated once at the kernel's entry.
   Value scratch(int64_t elements);
-  void prefetch(Value pointer, Value index);
+  void prefetch(Value pointer, Value index); // of an f32 element, for reading
+  // In place: 16 vectors of 16 f32, row i in vectors[i], become columns: a 16×16 transpose.
+  void transpose(llvm::MutableArrayRef<Value> vectors);
 
   // --- control flow
   void loop(Value from, Value to, int64_t step, Body body);
@@ -95,6 +104,10 @@ public:
   Value select(Value condition, Value a, Value b);
 
 private:
+  std::pair<Value, Value> match(Value a, Value b); // splats the scalar one when the other is a vector
+  Value intLike(Value a, int64_t value);           // i32 constant of the shape of `a`
+  mlir::Type i32Like(mlir::Type type);
+
   Value buffers_, dims_, begin_, end_;
   llvm::SmallVector<Value> loadedBuffers_, loadedDims_;
 };

@@ -47,6 +47,13 @@ using Schedule = llvm::LogicalResult (*)(mlir::Operation *op, Lowering &lowering
 // The schedule of an op by its name ("nn.linear"), or null.
 Schedule findSchedule(llvm::StringRef opName);
 
+// The number of rows of a tensor in this call (i64): its axis' extent, its first dimension, or 1.
+mlir::Value rowsOf(KernelBuilder &b, mlir::RankedTensorType type);
+// Elements of a row: the product of all dimensions but the first.
+int64_t columnsOf(mlir::RankedTensorType type);
+// What a kernel's name says about the rows of a tensor: "context", "sequence1", "r256".
+std::string axisName(mlir::RankedTensorType type);
+
 // One registration function a file.
 void registerMatmulSchedules(llvm::StringMap<Schedule> &schedules);      // linear, data/weight grads
 void registerElementwiseSchedules(llvm::StringMap<Schedule> &schedules); // fused, adamw, squared_norm, …

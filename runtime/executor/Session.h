@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -24,8 +25,23 @@ struct Extents {
 };
 
 struct SessionOptions {
-  int threads = 0; // 0: all the cores this process may use
+  int threads = 0;      // 0: all the cores this process may use
+  bool profile = false; // measure every launch (costs two clock reads each)
 };
+
+// What the launches of one kernel for one op cost so far, over all runs of an entry.
+struct ProfileRow {
+  std::string entry, op, kernel;
+  int64_t calls = 0;
+  double seconds = 0, flops = 0, bytes = 0;
+};
+
+// A table, the longest first: time, share, calls, GFLOP/s, GB/s, what.
+std::string FormatProfile(const std::vector<ProfileRow> &rows);
+
+// "context", "token", …
+std::string_view AxisName(fb::Axis axis);
+int64_t AxisExtent(fb::Axis axis, const Extents &extents);
 
 // Number of elements of a type at given extents; the same in bytes.
 int64_t ElementCount(const fb::TensorType &type, const Extents &extents);
@@ -55,6 +71,9 @@ public:
   // Runs all commands of an entry. Refuses extents beyond the entry's capacities, naming the axis
   // and both numbers.
   absl::Status Run(const fb::Entry &entry, const Extents &extents);
+
+  // Empty unless SessionOptions.profile. Ordered by time, longest first.
+  std::vector<ProfileRow> Profile() const;
 
 private:
   Session();

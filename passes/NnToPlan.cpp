@@ -1,0 +1,380 @@
+// nn-to-plan: entries of nn ops become plan.entry ops, and their kernels.
+//
+// In: nn.variable symbols and func.func entries (attribute nn.kind; docs/nn.md), every op of which is
+// an nn op with fixed dimensions but for the first. Model functions (nn.model) may be left over.
+// Out: for each entry a plan.entry with plan.buffer, plan.input, plan.alloc and commands, and a nested
+// module @kernels with one llvm.func per distinct kernel (docs/plan.md, "Kernel ABI"). nn.variable
+// symbols stay, since the plan's list of weights is made from them; functions are erased. nn.constant
+// becomes a plan.constant, one for each distinct value.
+//
+// Which slice a value has:
+//  - an argument bound to a variable: the variable's buffer; a port: its input;
+//  - a result tied to an operand (InPlaceOpInterface): that operand's slice, when nobody reads the
+//    operand later and its storage may be overwritten, else a fresh slice that is copied into first.
+//    A variable may be overwritten when the value ends as the new value of that variable, an input
+//    or a constant never;
+//  - a result that becomes the new value of variable v (nn.alias), when v is no longer read: the
+//    buffer of v itself, so zeroing gradients or storing a scalar costs no temporary;
+//  - any other result: a fresh plan.alloc.
+// What is left of nn.alias after that are plan.copy ops at the end of the entry; sources that are
+// variables themselves are staged first, so that two variables can be exchanged.
+
+#include "passes/Passes.h"
+#include "passes/cpu/Schedules.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/ADT/StringSet.h"
+
+namespace mirl::passes {
+#define GEN_PASS_DEF_NNTOPLAN
+#include "passes/Passes.h.inc"
+} // namespace mirl::passes
+
+using namespace mlir;
+
+namespace mirl::passes {
+namespace {
+
+// Shared by the entries of a module: kernels and constants.
+struct ModuleState {
+  ModuleOp module;
+  ModuleOp kernels;
+  llvm::DenseMap<Attribute, FlatSymbolRefAttr> constants;
+  llvm::StringSet<> kernelNames;
+};
+
+class EntryLowering : public cpu::Lowering {
+public:
+  EntryLowering(func::FuncOp function, ModuleState &state)
+      : function_(function), state_(state), builder_(function.getContext()) {}
+
+  LogicalResult run();
+
+  MLIRContext *context() override { return function_.getContext(); }
+  Value slice(Value tensor) override { return slices_.lookup(tensor); }
+  Value scratch(RankedTensorType type, StringRef name) override { return alloc(type, name); }
+  void launch(const cpu::LaunchSpec &spec,
+              llvm::function_ref<void(cpu::KernelBuilder &)> body) override;
+  void fill(Value slice) override { plan::FillOp::create(builder_, loc_, slice); }
+  void copy(Value from, Value to) override { plan::CopyOp::create(builder_, loc_, from, to); }
+  void loop(plan::WorkAttr count, int64_t index, llvm::function_ref<void()> body) override;
+
+private:
+  LogicalResult lowerArguments();
+  LogicalResult lowerOp(Operation *op);
+  LogicalResult lowerConstant(nn::ConstantOp op);
+  LogicalResult lowerReturn(func::ReturnOp op);
+  void assignResults(Operation *op);
+  void findForwarding(func::ReturnOp op);
+  bool readAfter(Value value, Operation *op);
+  Value alloc(RankedTensorType type, StringRef name);
+  Operation *topLevel(Operation *op);
+
+  func::FuncOp function_;
+  ModuleState &state_;
+  OpBuilder builder_;
+  Location loc_ = builder_.getUnknownLoc();
+  plan::EntryOp entry_;
+  Operation *current_ = nullptr;
+  llvm::DenseMap<Value, Value> slices_;
+  // Values whose storage is a variable's that they may overwrite, or fresh.
+  llvm::DenseSet<Value> overwritable_;
+  // Value → the argument whose buffer it is computed into.
+  llvm::DenseMap<Value, BlockArgument> forwarded_;
+  // Arguments at the root of an in-place chain that ends as their own new value.
+  llvm::DenseSet<Value> updated_;
+  SmallVector<Attribute> fused_;
+};
+
+// Walks from a result up the tied operands to where its storage began.
+Value chainRoot(Value value) {
+  while (auto inPlace = value.getDefiningOp<nn::InPlaceOpInterface>()) {
+    int tied = inPlace.getTiedOperand(cast<OpResult>(value).getResultNumber());
+    if (tied < 0)
+      break;
+    value = inPlace->getOperand(tied);
+  }
+  return value;
+}
+
+bool EntryLowering::readAfter(Value value, Operation *op) {
+  return llvm::any_of(value.getUsers(),
+                      [&](Operation *user) { return user != op && op->isBeforeInBlock(user); });
+}
+
+Operation *EntryLowering::topLevel(Operation *op) {
+  while (op->getParentOp() != entry_)
+    op = op->getParentOp();
+  return op;
+}
+
+Value EntryLowering::alloc(RankedTensorType type, StringRef name) {
+  OpBuilder::InsertionGuard guard(builder_);
+  // Inside a plan.loop: before it, since slices belong to the entry.
+  if (Operation *parent = builder_.getInsertionBlock()->getParentOp(); parent != entry_)
+    builder_.setInsertionPoint(topLevel(parent));
+  return plan::AllocOp::create(builder_, loc_, plan::SliceType::get(context(), type), name,
+                               IntegerAttr());
+}
+
+LogicalResult EntryLowering::lowerArguments() {
+  for (BlockArgument argument : function_.getArguments()) {
+    unsigned i = argument.getArgNumber();
+    auto tensor = dyn_cast<RankedTensorType>(argument.getType());
+    if (!tensor)
+      return function_.emitOpError() << "argument " << i << " must be a ranked tensor, is "
+                                     << argument.getType();
+    auto type = plan::SliceType::get(context(), tensor);
+    if (auto variable = function_.getArgAttrOfType<FlatSymbolRefAttr>(i, nn::attr::kVariable)) {
+      slices_[argument] =
+          plan::BufferOp::create(builder_, loc_, type, variable, IntegerAttr());
+      continue;
+    }
+    auto name = function_.getArgAttrOfType<StringAttr>(i, nn::attr::kName);
+    auto source = function_.getArgAttrOfType<StringAttr>(i, nn::attr::kSource);
+    if (!name || !source)
+      return function_.emitOpError()
+             << "argument " << i << " must carry nn.variable, or nn.name and nn.source";
+    slices_[argument] =
+        plan::InputOp::create(builder_, loc_, type, name, source, IntegerAttr());
+  }
+  return success();
+}
+
+// Decides which results are computed straight into a variable's buffer.
+void EntryLowering::findForwarding(func::ReturnOp op) {
+  for (auto [i, value] : llvm::enumerate(op.getOperands())) {
+    auto alias = function_.getResultAttrOfType<IntegerAttr>(i, nn::attr::kAlias);
+    if (!alias)
+      continue;
+    BlockArgument argument = function_.getArgument(alias.getInt());
+    Value root = chainRoot(value);
+    if (root == argument) {
+      updated_.insert(argument);
+      continue;
+    }
+    Operation *def = root.getDefiningOp();
+    if (!def || isa<nn::ConstantOp>(def) || root.getType() != argument.getType() ||
+        forwarded_.contains(root))
+      continue;
+    if (llvm::any_of(forwarded_, [&](auto &entry) { return entry.second == argument; }))
+      continue;
+    // An elementwise op may read the old value of an element just before it writes the new one.
+    bool sameElement = isa<nn::FusedOp>(def) || def->hasTrait<OpTrait::Elementwise>();
+    bool free = llvm::all_of(argument.getUsers(), [&](Operation *user) {
+      return user->isBeforeInBlock(def) || (user == def && sameElement);
+    });
+    if (free)
+      forwarded_[root] = argument;
+  }
+}
+
+void EntryLowering::assignResults(Operation *op) {
+  auto inPlace = dyn_cast<nn::InPlaceOpInterface>(op);
+  for (OpResult result : op->getResults()) {
+    auto type = cast<RankedTensorType>(result.getType());
+    int tied = inPlace ? inPlace.getTiedOperand(result.getResultNumber()) : -1;
+    if (tied >= 0) {
+      Value operand = op->getOperand(tied);
+      bool mayOverwrite = overwritable_.contains(operand) || updated_.contains(operand);
+      // The same value as another operand of this op counts as a later read.
+      bool readHere = llvm::count(op->getOperands(), operand) > 1;
+      if (mayOverwrite && !readHere && !readAfter(operand, op)) {
+        slices_[result] = slices_[operand];
+      } else {
+        Value fresh = alloc(type, op->getName().getStringRef());
+        copy(slices_[operand], fresh);
+        slices_[result] = fresh;
+      }
+    } else if (auto it = forwarded_.find(result); it != forwarded_.end()) {
+      slices_[result] = slices_[it->second];
+    } else {
+      slices_[result] = alloc(type, op->getName().getStringRef());
+    }
+    overwritable_.insert(result);
+  }
+}
+
+LogicalResult EntryLowering::lowerConstant(nn::ConstantOp op) {
+  auto &symbol = state_.constants[op.getValue()];
+  if (!symbol) {
+    OpBuilder at(context());
+    at.setInsertionPoint(state_.kernels);
+    std::string name;
+    for (unsigned i = state_.constants.size() - 1;; ++i) {
+      name = "constant." + std::to_string(i);
+      if (!state_.module.lookupSymbol(name))
+        break;
+    }
+    plan::ConstantOp::create(at, op.getLoc(), name, op.getValue());
+    symbol = FlatSymbolRefAttr::get(context(), name);
+  }
+  auto type = plan::SliceType::get(context(), cast<RankedTensorType>(op.getResult().getType()));
+  slices_[op.getResult()] =
+      plan::BufferOp::create(builder_, op.getLoc(), type, symbol, IntegerAttr());
+  return success();
+}
+
+LogicalResult EntryLowering::lowerOp(Operation *op) {
+  if (auto constant = dyn_cast<nn::ConstantOp>(op))
+    return lowerConstant(constant);
+  cpu::Schedule schedule = cpu::findSchedule(op->getName().getStringRef());
+  if (!schedule)
+    return op->emitOpError("has no schedule for the CPU; an entry can only be lowered when every op "
+                           "in it has one");
+  if (auto fused = op->getAttr("nn.fused_from")) {
+    if (auto list = dyn_cast<ArrayAttr>(fused)) {
+      std::string text;
+      for (Attribute item : list)
+        if (auto string = dyn_cast<StringAttr>(item))
+          text += (text.empty() ? "" : " + ") + string.getValue().str();
+      fused_.push_back(builder_.getStringAttr(text));
+    } else if (isa<StringAttr>(fused)) {
+      fused_.push_back(fused);
+    }
+  }
+  current_ = op;
+  assignResults(op);
+  return schedule(op, *this);
+}
+
+LogicalResult EntryLowering::lowerReturn(func::ReturnOp op) {
+  struct Pending {
+    Value from, to;
+  };
+  SmallVector<Pending> copies, outputs;
+  for (auto [i, value] : llvm::enumerate(op.getOperands())) {
+    if (auto alias = function_.getResultAttrOfType<IntegerAttr>(i, nn::attr::kAlias)) {
+      Value target = slices_[function_.getArgument(alias.getInt())];
+      if (slices_[value] != target)
+        copies.push_back({slices_[value], target});
+    }
+  }
+  auto stage = [&](Value from) {
+    Value fresh = alloc(cast<plan::SliceType>(from.getType()).getTensor(), "staged");
+    copy(from, fresh);
+    return fresh;
+  };
+  // A port must not show a variable or an input that is not its own value at the end.
+  struct Port {
+    StringAttr name, source;
+    Value slice;
+  };
+  SmallVector<Port> ports;
+  for (auto [i, value] : llvm::enumerate(op.getOperands())) {
+    auto name = function_.getResultAttrOfType<StringAttr>(i, nn::attr::kName);
+    auto source = function_.getResultAttrOfType<StringAttr>(i, nn::attr::kSource);
+    if (!name || !source) {
+      if (!function_.getResultAttr(i, nn::attr::kAlias))
+        return function_.emitOpError()
+               << "result " << i << " must carry nn.alias, or nn.name and nn.source";
+      continue;
+    }
+    Value slice = slices_[value];
+    if (isa<BlockArgument>(value) || value.getDefiningOp<nn::ConstantOp>())
+      slice = stage(slice);
+    ports.push_back({name, source, slice});
+  }
+  for (Pending &pending : copies)
+    if (pending.from.getDefiningOp<plan::BufferOp>())
+      pending.from = stage(pending.from);
+  for (Pending &pending : copies)
+    copy(pending.from, pending.to);
+  for (Port &port : ports)
+    plan::OutputOp::create(builder_, loc_, port.name, port.source, port.slice);
+  return success();
+}
+
+LogicalResult EntryLowering::run() {
+  auto kind = function_->getAttrOfType<StringAttr>(nn::attr::kKind);
+  auto capacities = function_->getAttrOfType<DictionaryAttr>(nn::attr::kCapacities);
+  if (!capacities)
+    capacities = builder_.getDictionaryAttr({});
+  if (!llvm::hasSingleElement(function_.getBody()))
+    return function_.emitOpError("must have one block to become an entry of a plan");
+  loc_ = function_.getLoc();
+  builder_.setInsertionPoint(state_.kernels);
+  entry_ = plan::EntryOp::create(builder_, loc_, function_.getSymNameAttr(), kind, capacities,
+                                 IntegerAttr(), ArrayAttr());
+  builder_.createBlock(&entry_.getBody());
+  if (failed(lowerArguments()))
+    return failure();
+  auto terminator = cast<func::ReturnOp>(function_.front().getTerminator());
+  findForwarding(terminator);
+  for (Operation &op : function_.front().without_terminator()) {
+    loc_ = op.getLoc();
+    if (failed(lowerOp(&op)))
+      return failure();
+  }
+  loc_ = terminator.getLoc();
+  if (failed(lowerReturn(terminator)))
+    return failure();
+  if (!fused_.empty())
+    entry_.setFusedAttr(builder_.getArrayAttr(fused_));
+  return success();
+}
+
+void EntryLowering::launch(const cpu::LaunchSpec &spec,
+                           llvm::function_ref<void(cpu::KernelBuilder &)> body) {
+  auto zero = plan::AffineAttr::get(context(), 0, 0, 0, 0, 0);
+  plan::LaunchOp::create(builder_, loc_, FlatSymbolRefAttr::get(context(), spec.kernel), spec.reads,
+                         spec.writes, spec.work, builder_.getI64IntegerAttr(spec.grain),
+                         current_->getName().getIdentifier(),
+                         builder_.getDenseI64ArrayAttr(spec.updates),
+                         spec.flops ? spec.flops : zero, spec.bytes ? spec.bytes : zero);
+  if (!state_.kernelNames.insert(spec.kernel).second)
+    return;
+  OpBuilder::InsertionGuard guard(builder_);
+  builder_.setInsertionPointToEnd(state_.kernels.getBody());
+  auto pointer = LLVM::LLVMPointerType::get(context());
+  Type i64 = builder_.getI64Type();
+  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context()),
+                                          ArrayRef<Type>{pointer, pointer, i64, i64});
+  auto kernel = LLVM::LLVMFuncOp::create(builder_, loc_, spec.kernel, type);
+  Block *block = kernel.addEntryBlock(builder_);
+  cpu::KernelBuilder kernelBuilder(loc_, block->getArgument(0), block->getArgument(1),
+                                   block->getArgument(2), block->getArgument(3));
+  body(kernelBuilder);
+  LLVM::ReturnOp::create(kernelBuilder, ValueRange());
+}
+
+void EntryLowering::loop(plan::WorkAttr count, int64_t index, llvm::function_ref<void()> body) {
+  auto loop = plan::LoopOp::create(builder_, loc_, count, builder_.getI64IntegerAttr(index));
+  OpBuilder::InsertionGuard guard(builder_);
+  builder_.createBlock(&loop.getBody());
+  body();
+}
+
+class NnToPlan : public impl::NnToPlanBase<NnToPlan> {
+public:
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    ModuleState state;
+    state.module = module;
+    state.kernels = module.lookupSymbol<ModuleOp>("kernels");
+    if (!state.kernels) {
+      OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+      state.kernels = ModuleOp::create(builder, module.getLoc(), "kernels");
+    }
+    for (auto kernel : state.kernels.getOps<LLVM::LLVMFuncOp>())
+      state.kernelNames.insert(kernel.getSymName());
+    for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>())) {
+      if (function->hasAttr(nn::attr::kKind)) {
+        // The function gives its name to the entry.
+        std::string name = function.getSymName().str();
+        if (failed(EntryLowering(function, state).run()))
+          return signalPassFailure();
+      } else if (!function->hasAttr(nn::attr::kModel)) {
+        continue;
+      }
+      function.erase();
+    }
+  }
+};
+
+} // namespace
+} // namespace mirl::passes

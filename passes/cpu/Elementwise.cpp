@@ -1,0 +1,380 @@
+// Elementwise schedules: nn.fused, nn.splat, nn.stop_gradient, nn.adamw and nn.squared_norm.
+//
+// Elements are taken 16 at a time in memory order, whatever the shape; every element is computed by
+// the same operations in a full and in a masked vector, so a tail has the same bits. A work item is
+// kChunk elements of a fixed shape, or the rows that make up about as many of a dynamic one.
+
+#include "passes/cpu/Schedules.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/bit.h"
+#include "llvm/Support/SHA1.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <cmath>
+
+using namespace mlir;
+
+namespace mirl::passes::cpu {
+namespace {
+
+// Elements of a work item: 16 KiB a stream, so that a few streams fit the first-level cache.
+constexpr int64_t kChunk = 4096;
+// The block of nn.squared_norm (part of its meaning, NnAdjointOps.td).
+constexpr int64_t kNormBlock = 4096;
+
+// How the elements of a tensor are cut into items: `tile` rows of `columns` elements each.
+struct Cut {
+  RankedTensorType type;
+  int64_t columns, tile;
+  explicit Cut(RankedTensorType type) : type(type), columns(columnsOf(type)) {
+    if (type.hasStaticShape()) { // one long row
+      columns = 1;
+      tile = kChunk;
+    } else {
+      tile = std::max<int64_t>(1, kChunk / std::max<int64_t>(1, columns));
+    }
+  }
+  plan::WorkAttr work(Lowering &lowering) const {
+    if (type.hasStaticShape())
+      return plan::WorkAttr::get(lowering.context(), std::nullopt, type.getNumElements(), tile, 1);
+    return lowering.rows(type, tile);
+  }
+  // Calls body(first element, elements) for each full vector and for the masked rest.
+  void elements(KernelBuilder &b,
+                llvm::function_ref<void(Value index, Value countOrNull)> body) const {
+    Value rows = type.hasStaticShape() ? b.c(type.getNumElements()) : rowsOf(b, type);
+    Value from = b.mul(b.mul(b.begin(), tile), columns);
+    Value to = b.mul(b.min(b.mul(b.end(), tile), rows), columns);
+    Value full = b.add(from, b.mul(b.divide(b.max(b.sub(to, from), b.c(0)), b.c(kLanes)), kLanes));
+    b.loop(from, full, kLanes, [&](Value i) { body(i, nullptr); });
+    b.ifThen(b.lt(full, to), [&] { body(full, b.sub(to, full)); });
+  }
+};
+
+Value loadLanes(KernelBuilder &b, Value pointer, Value index, Value count, double other = 0) {
+  return count ? b.loadvMasked(pointer, index, count, other) : b.loadv(pointer, index);
+}
+
+void storeLanes(KernelBuilder &b, Value vector, Value pointer, Value index, Value count) {
+  if (count)
+    b.storevMasked(vector, pointer, index, count);
+  else
+    b.storev(vector, pointer, index);
+}
+
+double bytesPerRow(RankedTensorType type) {
+  return 4.0 * (type.hasStaticShape() ? type.getNumElements() : columnsOf(type));
+}
+
+// --- nn.fused ----------------------------------------------------------------------------------------
+
+Type vectorOf(Type scalar) { return VectorType::get({kLanes}, scalar); }
+
+// Repeats one op of a scalar body on vectors. Transcendental functions are KernelBuilder's.
+LogicalResult cloneOp(Operation *op, KernelBuilder &b, IRMapping &map) {
+  auto operand = [&](unsigned i) { return map.lookup(op->getOperand(i)); };
+  auto result = [&](Value value) {
+    map.map(op->getResult(0), value);
+    return success();
+  };
+  if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
+    Value scalar = b.clone(*constant.getOperation())->getResult(0);
+    return result(b.splat(scalar));
+  }
+  if (isa<math::ExpOp>(op))
+    return result(b.exp(operand(0)));
+  if (isa<math::LogOp>(op))
+    return result(b.log(operand(0)));
+  if (isa<math::Log1pOp>(op))
+    return result(b.log1p(operand(0)));
+  if (isa<math::TanhOp>(op))
+    return result(b.tanh(operand(0)));
+  if (isa<math::RsqrtOp>(op))
+    return result(b.fdiv(b.vf(1.0), b.sqrt(operand(0))));
+  if (isa<arith::MaximumFOp, arith::MaxNumFOp>(op))
+    return result(b.fmax(operand(0), operand(1)));
+  if (isa<arith::MinimumFOp, arith::MinNumFOp>(op))
+    return result(b.fmin(operand(0), operand(1)));
+  if (isa<math::MathDialect>(op->getDialect()) &&
+      !isa<math::SqrtOp, math::AbsFOp, math::FmaOp, math::CopySignOp, math::FloorOp, math::CeilOp>(
+          op))
+    return op->emitOpError("has no implementation on the CPU inside nn.fused");
+  if (op->getNumRegions() != 0 || !op->hasTrait<OpTrait::Elementwise>())
+    return op->emitOpError("is not an elementwise op, which a body of nn.fused must consist of");
+  OperationState state(b.getLoc(), op->getName());
+  for (Value value : op->getOperands())
+    state.addOperands(map.lookup(value));
+  for (Type type : op->getResultTypes())
+    state.addTypes(vectorOf(type));
+  state.addAttributes(op->getAttrs());
+  Operation *copy = b.create(state);
+  for (auto [from, to] : llvm::zip(op->getResults(), copy->getResults()))
+    map.map(from, to);
+  return success();
+}
+
+// A kernel is shared by all bodies that print alike.
+std::string hashOf(Region &body) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  for (Operation &op : body.front())
+    op.print(os, OpPrintingFlags().useLocalScope().printGenericOpForm());
+  auto digest = llvm::SHA1::hash(llvm::arrayRefFromStringRef(text));
+  return llvm::toHex(ArrayRef<uint8_t>(digest).take_front(6), /*LowerCase=*/true);
+}
+
+double flopsOf(Region &body) {
+  double flops = 0;
+  for (Operation &op : body.front().without_terminator()) {
+    if (isa<arith::ConstantOp>(op))
+      continue;
+    bool transcendental = isa<math::ExpOp, math::LogOp, math::Log1pOp, math::TanhOp>(op);
+    flops += transcendental ? 20 : isa<math::FmaOp>(op) ? 2 : 1;
+  }
+  return flops;
+}
+
+LogicalResult lowerFused(Operation *op, Lowering &lowering) {
+  auto fused = cast<nn::FusedOp>(op);
+  if (fused.getNumResults() == 0)
+    return success();
+  auto type = cast<RankedTensorType>(fused.getResult(0).getType());
+  Cut cut(type);
+  LaunchSpec spec;
+  // The results' rank-0 operands are scalars only beside results of another rank.
+  std::string pattern;
+  SmallVector<bool> scalar;
+  double bytes = bytesPerRow(type) * fused.getNumResults();
+  // An operand whose storage a result takes over (a variable computed into itself) is in writes.
+  SmallVector<unsigned> position;
+  SmallVector<Value> results;
+  for (Value result : fused.getResults())
+    results.push_back(lowering.slice(result));
+  SmallVector<unsigned> fromWrites;
+  for (Value input : fused.getInputs()) {
+    auto inputType = cast<RankedTensorType>(input.getType());
+    scalar.push_back(inputType.getRank() == 0 && type.getRank() != 0);
+    Value slice = lowering.slice(input);
+    auto it = llvm::find(results, slice);
+    if (it != results.end()) {
+      unsigned index = it - results.begin();
+      if (!llvm::is_contained(spec.updates, index))
+        spec.updates.push_back(index);
+      position.push_back(~index);
+      pattern += "w" + std::to_string(index);
+    } else {
+      position.push_back(spec.reads.size());
+      spec.reads.push_back(slice);
+      pattern += scalar.back() ? "s" : "v";
+    }
+    bytes += scalar.back() ? 0 : bytesPerRow(type);
+  }
+  llvm::sort(spec.updates);
+  spec.writes = results;
+  spec.kernel = "fused_" + hashOf(fused.getBody()) + "_" + pattern + "_" + axisName(type) + "_c" +
+                std::to_string(columnsOf(type));
+  spec.work = cut.work(lowering);
+  double elements = bytesPerRow(type) / 4;
+  spec.flops = plan::perRow(type, elements * flopsOf(fused.getBody()));
+  spec.bytes = plan::perRow(type, bytes);
+  unsigned reads = spec.reads.size();
+  LogicalResult status = success();
+  lowering.launch(spec, [&](KernelBuilder &b) {
+    SmallVector<Value> pointers, values(position.size());
+    for (unsigned p : position)
+      pointers.push_back(b.buffer(static_cast<int>(p) < 0 ? reads + ~p : p));
+    SmallVector<Value> targets;
+    for (unsigned i = 0; i < results.size(); ++i)
+      targets.push_back(b.buffer(reads + i));
+    for (auto [i, isScalar] : llvm::enumerate(scalar))
+      if (isScalar)
+        values[i] = b.splat(b.loadf(pointers[i], b.c(0)));
+    cut.elements(b, [&](Value index, Value count) {
+      IRMapping map;
+      Block &body = fused.getBody().front();
+      for (unsigned i = 0; i < position.size(); ++i)
+        map.map(body.getArgument(i),
+                scalar[i] ? values[i] : loadLanes(b, pointers[i], index, count));
+      for (Operation &inner : body.without_terminator())
+        if (failed(cloneOp(&inner, b, map)))
+          return void(status = failure());
+      for (auto [i, value] : llvm::enumerate(body.getTerminator()->getOperands()))
+        storeLanes(b, map.lookup(value), targets[i], index, count);
+    });
+  });
+  return status;
+}
+
+// --- nn.splat and nn.stop_gradient ---------------------------------------------------------------
+
+LogicalResult lowerSplat(Operation *op, Lowering &lowering) {
+  auto splat = cast<nn::SplatOp>(op);
+  Value slice = lowering.slice(splat.getResult());
+  APFloat number = splat.getValue();
+  if (number.isPosZero()) {
+    lowering.fill(slice);
+    return success();
+  }
+  auto type = cast<RankedTensorType>(splat.getResult().getType());
+  Cut cut(type);
+  LaunchSpec spec;
+  uint64_t bits = number.bitcastToAPInt().getZExtValue();
+  spec.kernel = "splat_" + llvm::utohexstr(bits, /*LowerCase=*/true) + "_" + axisName(type) + "_c" +
+                std::to_string(columnsOf(type));
+  spec.writes = {slice};
+  spec.work = cut.work(lowering);
+  spec.bytes = plan::perRow(type, bytesPerRow(type));
+  double value = number.convertToFloat();
+  lowering.launch(spec, [&](KernelBuilder &b) {
+    Value target = b.buffer(0);
+    Value lanes = b.vf(value);
+    cut.elements(b, [&](Value index, Value count) { storeLanes(b, lanes, target, index, count); });
+  });
+  return success();
+}
+
+LogicalResult lowerStopGradient(Operation *op, Lowering &lowering) {
+  lowering.copy(lowering.slice(op->getOperand(0)), lowering.slice(op->getResult(0)));
+  return success();
+}
+
+// --- nn.adamw ---------------------------------------------------------------------------------------
+
+// 1 − β^t, t ≥ 1 a whole number, as −expm1(u) with u = t · log β (log β is rounded once, from double,
+// at compile time; the product once more). For |u| < 0.35 by the Taylor series of expm1, so that
+// nothing cancels where β^t is near 1 (the plain 1 − exp(u) would lose 4 digits at β = 0.999, t = 1);
+// beyond by 1 − exp(u). The relative error is below 4e-7 everywhere.
+Value biasCorrection(KernelBuilder &b, Value step, double beta) {
+  if (beta == 0)
+    return b.f(1.0);
+  Value u = b.fmul(step, b.f(std::log(beta)));
+  Value series = b.f(1.0 / 5040);
+  for (double k : {1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 1.0 / 2, 1.0})
+    series = b.fma(series, u, b.f(k));
+  Value small = b.fneg(b.fmul(series, u));
+  Value large = b.fsub(b.f(1.0), b.exp(u));
+  Value isSmall =
+      arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, u, b.f(-0.35));
+  return b.select(isSmall, small, large);
+}
+
+LogicalResult lowerAdamw(Operation *op, Lowering &lowering) {
+  auto adamw = cast<nn::AdamwOp>(op);
+  auto type = cast<RankedTensorType>(adamw.getWeight().getType());
+  if (!type.hasStaticShape())
+    return op->emitOpError("updates a weight, whose shape must be fixed; it is ") << type;
+  Cut cut(type);
+  double beta1 = adamw.getBeta1().convertToFloat(), beta2 = adamw.getBeta2().convertToFloat();
+  double eps = adamw.getEps().convertToFloat(), decay = adamw.getWeightDecay().convertToFloat();
+  LaunchSpec spec;
+  spec.kernel = "adamw";
+  for (double value : {beta1, beta2, eps, decay})
+    spec.kernel += "_" + llvm::utohexstr(llvm::bit_cast<uint32_t>(static_cast<float>(value)), true);
+  spec.kernel += "_c" + std::to_string(type.getNumElements());
+  spec.reads = {lowering.slice(adamw.getGradient()), lowering.slice(adamw.getLr()),
+                lowering.slice(adamw.getStep()), lowering.slice(adamw.getScale())};
+  spec.writes = {lowering.slice(adamw.getNewWeight()), lowering.slice(adamw.getNewMoment1()),
+                 lowering.slice(adamw.getNewMoment2())};
+  spec.updates = {0, 1, 2};
+  spec.work = cut.work(lowering);
+  double elements = type.getNumElements();
+  spec.flops = plan::perRow(type, 15 * elements);
+  spec.bytes = plan::perRow(type, 28 * elements);
+  lowering.launch(spec, [&](KernelBuilder &b) {
+    Value gradient = b.buffer(0), weight = b.buffer(4), m = b.buffer(5), v = b.buffer(6);
+    Value lr = b.loadf(b.buffer(1), b.c(0)), step = b.loadf(b.buffer(2), b.c(0));
+    Value scale = b.splat(b.loadf(b.buffer(3), b.c(0)));
+    Value correction1 = biasCorrection(b, step, beta1);
+    Value correction2 = biasCorrection(b, step, beta2);
+    Value keep = b.splat(b.fsub(b.f(1.0), b.fmul(lr, b.f(decay))));
+    Value rate = b.splat(b.fdiv(lr, correction1));
+    Value inverse2 = b.splat(b.fdiv(b.f(1.0), correction2));
+    cut.elements(b, [&](Value i, Value count) {
+      Value g = b.fmul(loadLanes(b, gradient, i, count), scale);
+      Value m1 = b.fma(b.vf(1.0 - beta1), g, b.fmul(b.vf(beta1), loadLanes(b, m, i, count)));
+      Value v1 = b.fma(b.fmul(b.vf(1.0 - beta2), g), g,
+                       b.fmul(b.vf(beta2), loadLanes(b, v, i, count)));
+      Value denominator = b.fadd(b.sqrt(b.fmul(v1, inverse2)), b.vf(eps));
+      Value update = b.fdiv(b.fmul(rate, m1), denominator);
+      Value w = b.fsub(b.fmul(loadLanes(b, weight, i, count), keep), update);
+      storeLanes(b, m1, m, i, count);
+      storeLanes(b, v1, v, i, count);
+      storeLanes(b, w, weight, i, count);
+    });
+  });
+  return success();
+}
+
+// --- nn.squared_norm --------------------------------------------------------------------------------
+
+LogicalResult lowerSquaredNorm(Operation *op, Lowering &lowering) {
+  auto norm = cast<nn::SquaredNormOp>(op);
+  auto type = cast<RankedTensorType>(norm.getInput().getType());
+  if (!type.hasStaticShape())
+    return op->emitOpError("sums a tensor of fixed shape; it is ") << type;
+  int64_t elements = type.getNumElements();
+  int64_t blocks = (elements + kNormBlock - 1) / kNormBlock;
+  auto f32 = Float32Type::get(lowering.context());
+  Value sums = lowering.scratch(RankedTensorType::get({blocks}, f32), "block_sums");
+  LaunchSpec spec;
+  spec.kernel = "squared_norm_c" + std::to_string(elements);
+  spec.reads = {lowering.slice(norm.getInput())};
+  spec.writes = {sums};
+  spec.work = lowering.items(blocks);
+  spec.flops = plan::perRow(type, 2.0 * elements);
+  spec.bytes = plan::perRow(type, 4.0 * elements);
+  lowering.launch(spec, [&](KernelBuilder &b) {
+    Value input = b.buffer(0), output = b.buffer(1);
+    b.loop(b.begin(), b.end(), 1, [&](Value block) {
+      Value from = b.mul(block, kNormBlock);
+      Value count = b.min(b.sub(b.c(elements), from), b.c(kNormBlock));
+      Value full = b.mul(b.divide(count, b.c(kLanes)), kLanes);
+      SmallVector<Value> sum =
+          b.loopCarry(b.c(0), full, kLanes, b.vf(0), [&](Value i, ValueRange carried) {
+            Value x = b.loadv(input, b.add(from, i));
+            return SmallVector<Value>{b.fma(x, x, carried[0])};
+          });
+      // Lanes beyond the end add 0² to their sum, which changes no bit of it (it is never −0).
+      Value x = b.loadvMasked(input, b.add(from, full), b.sub(count, full));
+      b.store(b.sumLanes(b.fma(x, x, sum[0])), output, block);
+    });
+  });
+  LaunchSpec merge;
+  merge.kernel = "squared_norm_merge_b" + std::to_string(blocks);
+  merge.reads = {sums, lowering.slice(norm.getInto())};
+  merge.writes = {lowering.slice(norm.getResult())};
+  bool inPlace = merge.reads[1] == merge.writes[0];
+  if (inPlace) {
+    merge.reads.pop_back();
+    merge.updates = {0};
+    merge.kernel += "_update";
+  }
+  merge.work = lowering.items(1);
+  lowering.launch(merge, [&](KernelBuilder &b) {
+    Value partial = b.buffer(0), into = b.buffer(1), output = b.buffer(inPlace ? 1 : 2);
+    b.loop(b.begin(), b.end(), 1, [&](Value) {
+      SmallVector<Value> sum =
+          b.loopCarry(b.c(0), b.c(blocks), 1, b.f(0), [&](Value i, ValueRange carried) {
+            return SmallVector<Value>{b.fadd(carried[0], b.loadf(partial, i))};
+          });
+      b.store(b.fadd(b.loadf(into, b.c(0)), sum[0]), output, b.c(0));
+    });
+  });
+  return success();
+}
+
+} // namespace
+
+void registerElementwiseSchedules(llvm::StringMap<Schedule> &schedules) {
+  schedules["nn.fused"] = lowerFused;
+  schedules["nn.splat"] = lowerSplat;
+  schedules["nn.stop_gradient"] = lowerStopGradient;
+  schedules["nn.adamw"] = lowerAdamw;
+  schedules["nn.squared_norm"] = lowerSquaredNorm;
+}
+
+} // namespace mirl::passes::cpu

@@ -1,0 +1,45 @@
+// Writing files so that a reader sees the old contents or the new, never a part.
+
+#ifndef MIRL_RUNTIME_WEIGHTS_ATOMICFILE_H
+#define MIRL_RUNTIME_WEIGHTS_ATOMICFILE_H
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+namespace mirl::rt {
+
+// A file that appears under its name when Commit succeeds and not before: it is written beside its
+// place as `<path>.tmp.<pid>`, synced, and renamed. Without Commit the destructor removes it.
+// Errors name the file and the reason ("No space left on device").
+class AtomicFile {
+public:
+  explicit AtomicFile(std::string path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile &) = delete;
+  AtomicFile &operator=(const AtomicFile &) = delete;
+
+  absl::Status Write(const void *data, size_t bytes);
+  absl::Status Write(std::string_view text) { return Write(text.data(), text.size()); }
+  absl::Status Commit();
+
+private:
+  absl::Status Failed(const char *what);
+  std::string path_, temporary_;
+  int fd_ = -1;
+  absl::Status status_;
+};
+
+absl::Status WriteFileAtomically(const std::string &path, std::string_view contents);
+
+// The whole of a (regular, readable) file.
+absl::Status ReadFile(const std::string &path, std::string &contents);
+
+// mkdir -p.
+absl::Status MakeDirectories(const std::string &path);
+
+} // namespace mirl::rt
+
+#endif // MIRL_RUNTIME_WEIGHTS_ATOMICFILE_H

@@ -1,0 +1,156 @@
+"""Bad input gets one clear error and exit code 1; wrong usage gets 2; nothing complete is lost."""
+
+import json
+import os
+import resource
+import shutil
+import struct
+
+import harness
+
+SMALL = """
+use model "qwen2"
+use "losses"
+capacity context = 128
+data prompts = "data/prompts.jsonl"
+policy pi = qwen2()
+optimizer opt = adamw(pi, lr = 1e-4)
+step rollout(x: prompts) -> trajectory {
+  let y = sample(pi, x, n = 2, temperature = 1.0, max_tokens = 8)
+  return score(y, VERIFIER)
+}
+step train(y: trajectory) { minimize(mirror_descent(logprob(pi, y), y.logprob, y.reward, 0.1), opt) }
+iteration {
+  let y = rollout(draw(prompts, 4))
+  train(y)
+}
+"""
+
+
+class BadInput(harness.World):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        world = cls("run_small")
+        cls.plan = world.small("exact", 'exact_answer(y, field = "answer")')
+        world.ok("mirl", "init", cls.plan, "--out", cls.dir / "base")
+
+    def run_small(self):
+        pass
+
+    def small(self, name, verifier):
+        return self.compile(name, program=SMALL.replace("VERIFIER", verifier))
+
+    def train(self, plan, run, *options):
+        return ("mirl", "train", plan, "--run", self.dir / run, "--model", self.dir / "base", "--iterations", 1, *options)
+
+    def model(self, name, change):
+        """A copy of the model with `change(header, data)` applied to its weight file."""
+        folder = self.dir / name
+        shutil.copytree(self.dir / "base", folder)
+        path = folder / "model.safetensors"
+        data = path.read_bytes()
+        (size,) = struct.unpack_from("<Q", data)
+        header = json.loads(data[8:8 + size])
+        header, body = change(header, data[8 + size:])
+        text = json.dumps(header).encode()
+        path.write_bytes(struct.pack("<Q", len(text)) + text + body)
+        return folder
+
+    def test_good_input_works(self):
+        self.ok(*self.train(self.plan, "good"))
+
+    def test_a_missing_weight(self):
+        folder = self.model("missing", lambda h, d: ({k: v for k, v in h.items() if k != "model.norm.weight"}, d))
+        self.refused("model.norm.weight", "mirl", "train", self.plan, "--run", self.dir / "r1", "--model", folder)
+
+    def test_a_wrong_shape(self):
+        def change(header, data):
+            header["model.norm.weight"]["shape"] = [48, 2]
+            return header, data
+        self.refused(["model.norm.weight", "96"], "mirl", "train", self.plan, "--run", self.dir / "r2", "--model", self.model("shape", change))
+
+    def test_a_truncated_weight_file(self):
+        folder = self.model("short", lambda h, d: (h, d[:1000]))
+        self.refused("model.safetensors", "mirl", "train", self.plan, "--run", self.dir / "r3", "--model", folder)
+
+    def test_no_model_there(self):
+        self.refused("nowhere", "mirl", "train", self.plan, "--run", self.dir / "r4", "--model", self.dir / "nowhere")
+
+    def test_plans_that_are_none(self):
+        garbage = self.dir / "garbage.plan"
+        garbage.write_bytes(os.urandom(1 << 20))
+        self.refused("garbage.plan", "mirl", "inspect", garbage)
+        damaged = self.dir / "damaged.plan"
+        data = bytearray(self.plan.read_bytes())
+        data[len(data) // 2] ^= 1
+        damaged.write_bytes(data)
+        self.refused("damaged.plan", "mirl", "inspect", damaged)
+        damaged.write_bytes(self.plan.read_bytes()[:-100])
+        self.refused("damaged.plan", "mirl", "inspect", damaged)
+        self.refused("no.plan", "mirl", "inspect", self.dir / "no.plan")
+
+    def test_a_hundred_megabytes_of_garbage(self):
+        garbage = self.dir / "garbage.mirl"
+        garbage.write_bytes(os.urandom(1 << 20) * 100)
+        self.refused("garbage.mirl", "mirlc", garbage, "-o", self.dir / "x.plan", timeout=60)
+        self.assertFalse((self.dir / "x.plan").exists())
+        garbage.unlink()
+
+    def test_errors_in_a_program(self):
+        for wrong, wanted in [("tau: f32", "1:"), ('data x = "abc', "1:10"), ("policy pi = qwen3_5()", "1:13"),
+                              ("func f(x: token) -> batch { return x }", "token")]:
+            source = self.dir / "wrong.mirl"
+            source.write_text(wrong + "\n")
+            self.refused(["wrong.mirl:1:", wanted, "^"], "mirlc", source, "--model", harness.CHAIN / "model", "-o", self.dir / "x.plan")
+
+    def test_usage(self):
+        for command in (["mirl"], ["mirl", "train"], ["mirl", "inspect", self.plan, "--no-such-flag"], ["mirlc"], ["mirlc", "--no-such-flag", "x"]):
+            done = harness.run(*command)
+            self.assertEqual(done.returncode, 2, f"{command}: {done.stderr}")
+        for command in (["mirl", "--help"], ["mirl", "--version"], ["mirlc", "--help"], ["mirlc", "--version"], ["mirl", "train", "--help"],
+                        ["mirl", "call", "--help"]):
+            done = harness.run(*command)
+            self.assertEqual(done.returncode, 0, f"{command}: {done.stderr}")
+            self.assertTrue(done.stdout.strip())
+
+    def test_a_folder_that_holds_a_run(self):
+        self.ok(*self.train(self.plan, "twice"))
+        self.refused("twice", *self.train(self.plan, "twice"))
+
+    def test_reward_programs(self):
+        for name, body, wanted in [("hangs", "import time\ntime.sleep(600)", "1"), ("dies", "raise SystemExit(3)", "3"),
+                                   ("nonsense", "import sys\nfor line in sys.stdin:\n  print('nonsense', flush=True)", "nonsense")]:
+            script = self.dir / f"{name}.py"
+            script.write_text(body)
+            plan = self.small(name, f'program(y, command = "python3 {script}", timeout = 1)')
+            self.refused(wanted, *self.train(plan, f"run-{name}"), timeout=120)
+        script = self.dir / "works.py"
+        script.write_text("import json, sys\nfor line in sys.stdin:\n  r = json.loads(line)\n"
+                          "  print(json.dumps({'id': r['id'], 'reward': 0.25}), flush=True)")
+        self.ok(*self.train(self.small("works", f'program(y, command = "python3 {script}", timeout = 5)'), "run-works"))
+        self.assertEqual(self.metrics(self.dir / "run-works")[0]["reward_mean"], 0.25)
+
+    def test_a_bad_data_file(self):
+        for name, text, wanted in [("not-json", '{"prompt": "1+2="}\nnonsense\n', ":2"), ("no-prompt", '{"question": "1"}\n', "prompt"),
+                                   ("strange", '{"prompt": "1+é=", "answer": "3"}\n' * 8, ":"), ("long", json.dumps({"prompt": "1" * 200, "answer": "1"}) + "\n", "128")]:
+            path = self.dir / f"{name}.jsonl"
+            path.write_text(text)
+            self.refused([f"{name}.jsonl", wanted], *self.train(self.plan, f"data-{name}", "--data", f"prompts={path}"))
+
+    def test_a_full_disk_while_saving(self):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        import signal
+        import subprocess
+        command = [str(part) for part in self.train(self.plan, "full")]
+        command[0] = str(harness.BIN / "mirl")
+        done = subprocess.run(command, capture_output=True, text=True, preexec_fn=lambda: (limit(), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)))
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("model.safetensors", done.stderr)
+        self.assertFalse((self.dir / "full/final/model.safetensors").exists())
+        self.assertEqual(len(self.metrics(self.dir / "full")), 1, "the metrics of the finished iteration stay readable")
+
+
+if __name__ == "__main__":
+    harness.main()

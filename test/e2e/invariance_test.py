@@ -1,0 +1,56 @@
+"""What must not change a bit: the cut into micro-batches, the batch size of the rollout, the number of threads, a second run."""
+
+import harness
+
+
+class Invariance(harness.World):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        world = cls("setUp")
+        cls.plan = world.compile("mirror_descent")
+        world.ok("mirl", "init", cls.plan, "--out", cls.dir / "base", "--seed", 1)
+        sft = world.compile("sft")
+        world.ok("mirl", "train", sft, "--run", cls.dir / "warm", "--model", cls.dir / "base", "--iterations", 60,
+                 "--data", f"examples={cls.dir / 'data/sft.jsonl'}")
+        cls.base = cls.dir / "warm" / "final"
+        cls.expected = world.train("expected", cls.plan)
+
+    def setUp(self):
+        pass
+
+    def train(self, name, plan, *options):
+        """One iteration (two updates); the bytes of the weights after it, and its loss."""
+        self.ok("mirl", "train", plan, "--run", self.dir / name, "--model", self.base, "--iterations", 1, "--seed", 5, *self.data(), *options)
+        return (self.dir / name / "final/model.safetensors").read_bytes(), self.metrics(self.dir / name)[0]["loss"]
+
+    def test_a_second_run(self):
+        self.assertEqual(self.train("again", self.plan), self.expected)
+
+    def test_one_thread(self):
+        self.assertEqual(self.train("one-thread", self.plan, "--threads", 1), self.expected)
+
+    def test_micro_batches(self):
+        # 256 sequences of about 46 tokens: one micro-batch, a few, and about a hundred.
+        for tokens in (16384, 4096, 128):
+            plan = self.compile("mirror_descent", out=f"micro{tokens}", options=["--micro-tokens", tokens])
+            self.assertEqual(self.train(f"micro{tokens}", plan), self.expected, f"{tokens} tokens a micro-batch")
+
+    def test_rollout_batch_sizes(self):
+        texts = set()
+        for slots in (1, 7, 64):
+            plan = self.compile("mirror_descent", out=f"slots{slots}", options=["--slots", slots])
+            out = self.dir / f"rollout{slots}.jsonl"
+            prompts = self.dir / "few.jsonl"
+            prompts.write_text("".join((self.dir / "data/test.jsonl").read_text().splitlines(True)[:24]))
+            self.ok("mirl", "rollout", plan, "--model", self.base, "--data", prompts, "--n", 4, "--seed", 9, "--out", out)
+            texts.add(out.read_text())
+        self.assertEqual(len(texts), 1, "tokens or log-probs depend on the batch size")
+
+    def test_the_seed_does_matter(self):
+        self.ok("mirl", "train", self.plan, "--run", self.dir / "other", "--model", self.base, "--iterations", 1, "--seed", 6, *self.data())
+        self.assertNotEqual((self.dir / "other/final/model.safetensors").read_bytes(), self.expected[0])
+
+
+if __name__ == "__main__":
+    harness.main()

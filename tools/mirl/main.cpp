@@ -1,0 +1,100 @@
+// mirl: runs what mirlc compiled.
+
+#include <cstdio>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "tools/mirl/Commands.h"
+
+namespace mirl::tools {
+
+int Finish(const absl::Status &status) {
+  if (status.ok())
+    return kOk;
+  std::fflush(stdout);
+  std::fprintf(stderr, "mirl: error: %s\n", std::string(status.message()).c_str());
+  return kBadInput;
+}
+
+absl::StatusOr<std::map<std::string, double>> ParseParams(const rt::Plan &plan,
+                                                          const std::vector<std::string> &set) {
+  std::map<std::string, double> params;
+  std::vector<std::string> names;
+  if (const auto *declared = plan.root().params()) {
+    for (const fb::Param *param : *declared) {
+      params[param->name()->str()] = param->value();
+      names.push_back(param->name()->str());
+    }
+  }
+  for (const std::string &text : set) {
+    size_t equals = text.find('=');
+    std::string key = text.substr(0, equals);
+    if (equals == std::string::npos || key.empty())
+      return absl::InvalidArgumentError(absl::StrCat("--set ", text, ": write --set name=value"));
+    if (!params.count(key)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--set ", text, ": ", plan.name(), " has no run-time parameter '", key,
+                       "'; it has ", names.empty() ? "none" : absl::StrJoin(names, ", ")));
+    }
+    char *end = nullptr;
+    double value = std::strtod(text.c_str() + equals + 1, &end);
+    if (end == text.c_str() + equals + 1 || *end != 0)
+      return absl::InvalidArgumentError(
+          absl::StrCat("--set ", text, ": '", text.substr(equals + 1), "' is not a number"));
+    params[key] = value;
+  }
+  return params;
+}
+
+} // namespace mirl::tools
+
+int main(int argc, char **argv) {
+  using namespace mirl::tools;
+  int exit_code = kOk;
+  CLI::App app("Runs plans made by mirlc: training, evaluation, rollouts, single entries.", "mirl");
+  app.set_version_flag("--version", "mirl " MIRL_VERSION);
+  app.require_subcommand(1);
+  app.footer("Example:\n"
+             "  mirlc mirror_descent.mirl --model model -o step.plan\n"
+             "  mirl inspect step.plan\n"
+             "  mirl train step.plan --run run\n"
+             "`mirl COMMAND --help` shows an example of each.\n"
+             "Exit codes: 0 done, 1 bad input, 2 wrong usage.");
+#ifdef MIRL_HAS_TRAIN
+  AddTrainCommand(app, exit_code);
+#endif
+#ifdef MIRL_HAS_EVAL
+  AddEvalCommand(app, exit_code);
+#endif
+#ifdef MIRL_HAS_ROLLOUT
+  AddRolloutCommand(app, exit_code);
+#endif
+#ifdef MIRL_HAS_GENERATE
+  AddGenerateCommand(app, exit_code);
+#endif
+#ifdef MIRL_HAS_INIT
+  AddInitCommand(app, exit_code);
+#endif
+  AddCallCommand(app, exit_code);
+  AddInspectCommand(app, exit_code);
+#ifdef MIRL_HAS_REPORT
+  AddReportCommand(app, exit_code);
+#endif
+  for (CLI::App *command : app.get_subcommands({}))
+    command->set_version_flag("--version", "mirl " MIRL_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success &success) {
+    return app.exit(success); // --help, --version
+  } catch (const CLI::ParseError &error) {
+    std::fprintf(stderr, "mirl: error: %s\n", error.what());
+    const CLI::App *at = &app;
+    if (!app.get_subcommands().empty())
+      at = app.get_subcommands().front();
+    std::fprintf(stderr, "Run `mirl %s--help` for usage and an example.\n",
+                 at == &app ? "" : (at->get_name() + " ").c_str());
+    return kUsage;
+  }
+  return exit_code;
+}
