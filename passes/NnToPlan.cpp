@@ -320,7 +320,7 @@ LogicalResult EntryLowering::run() {
 
 void EntryLowering::launch(const cpu::LaunchSpec &spec,
                            llvm::function_ref<void(cpu::KernelBuilder &)> body) {
-  auto zero = plan::AffineAttr::get(context(), 0, 0, 0, 0, 0);
+  auto zero = plan::AffineAttr::get(context(), 0.0, 0.0, 0.0, 0.0, 0.0);
   plan::LaunchOp::create(builder_, loc_, FlatSymbolRefAttr::get(context(), spec.kernel), spec.reads,
                          spec.writes, spec.work, builder_.getI64IntegerAttr(spec.grain),
                          current_->getName().getIdentifier(),

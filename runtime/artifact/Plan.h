@@ -50,6 +50,7 @@ private:
   std::vector<uint8_t> bytes_;
   const fb::Plan *root_ = nullptr;
   void *library_ = nullptr; // dlopen handle of the embedded kernels
+  int library_fd_ = -1;     // the memory file it was loaded from
   std::vector<KernelFunction> kernels_;
 };
 

@@ -1,0 +1,197 @@
+// differentiate: reverse-mode differentiation of an entry.
+//
+// In: a function of one block of nn ops with `nn.differentiate = {loss = <result>}`; each argument
+// that is to get a gradient carries `nn.gradient = <argument of its accumulator>` (weights) or
+// `nn.gradient_output = "<port>"` (inputs of plain entries).
+// Out: the adjoint stands behind the forward ops. For each weight there is one more result, the
+// accumulator after this call, with `nn.alias`; for each input one more output port. The three
+// attributes are gone.
+//
+// A value needs a gradient when it depends on an argument that wants one and the loss depends on
+// it; nothing is built for other values. Gradients that meet are added; those of weights are not
+// added but chained through the accumulators of the ops that make them (Adjoints::accumulate), so
+// that the sum over all rows of all micro-batches is one chain.
+
+#include "passes/Passes.h"
+
+namespace mirl::passes {
+#define GEN_PASS_DEF_DIFFERENTIATE
+#include "passes/Passes.h.inc"
+} // namespace mirl::passes
+
+using namespace mlir;
+
+namespace mirl::passes {
+namespace {
+
+constexpr StringLiteral kDifferentiate = "nn.differentiate";
+constexpr StringLiteral kGradient = "nn.gradient";
+constexpr StringLiteral kGradientOutput = "nn.gradient_output";
+
+class Reverse : public nn::Adjoints {
+public:
+  Reverse(func::FuncOp function, OpBuilder &builder) : function_(function), builder_(builder) {}
+
+  LogicalResult run();
+
+  bool needed(Value value) const override { return needed_.contains(value); }
+
+  void add(Value value, Value gradient) override {
+    Value &sum = gradients_[value];
+    sum = sum ? nn::BinaryOp::create(builder_, value.getLoc(), gradient.getType(), nn::BinaryKind::add, sum, gradient)
+                    .getResult()
+              : gradient;
+  }
+
+  void accumulate(Value value, llvm::function_ref<Value(Value)> build) override {
+    auto weight = accumulators_.find(value);
+    if (weight != accumulators_.end()) {
+      weight->second = build(weight->second);
+      return;
+    }
+    // Not a weight: one gradient among others.
+    Value &sum = gradients_[value];
+    sum = build(sum ? sum : zeros(value));
+  }
+
+private:
+  Value zeros(Value value) {
+    return nn::SplatOp::create(builder_, value.getLoc(), value.getType(), builder_.getF32FloatAttr(0));
+  }
+  LogicalResult findNeeded(Value loss);
+
+  func::FuncOp function_;
+  OpBuilder &builder_;
+  llvm::DenseSet<Value> needed_;
+  llvm::DenseMap<Value, Value> gradients_;
+  // Weights, in argument order, with the accumulator so far.
+  llvm::MapVector<Value, Value> accumulators_;
+};
+
+LogicalResult Reverse::findNeeded(Value loss) {
+  for (BlockArgument argument : function_.getArguments()) {
+    unsigned i = argument.getArgNumber();
+    if (auto into = function_.getArgAttrOfType<IntegerAttr>(i, kGradient)) {
+      if (into.getInt() < 0 || into.getInt() >= function_.getNumArguments() ||
+          function_.getArgument(into.getInt()).getType() != argument.getType())
+        return function_.emitOpError() << "argument " << i << ": nn.gradient must name an argument of the same type";
+      accumulators_[argument] = function_.getArgument(into.getInt());
+      needed_.insert(argument);
+    } else if (function_.getArgAttr(i, kGradientOutput)) {
+      needed_.insert(argument);
+    }
+  }
+  if (needed_.empty())
+    return function_.emitOpError("is to be differentiated, but no argument carries nn.gradient or nn.gradient_output");
+
+  // Forward: what depends on an argument that wants a gradient.
+  llvm::DenseSet<Value> active = needed_;
+  for (Operation &op : function_.front().without_terminator()) {
+    if (isa<nn::StopGradientOp, nn::CompareOp>(op))
+      continue;
+    if (llvm::any_of(op.getOperands(), [&](Value v) { return active.contains(v); }))
+      active.insert(op.result_begin(), op.result_end());
+  }
+  // Backward: what the loss depends on, through values that are active.
+  llvm::DenseSet<Value> wanted;
+  SmallVector<Value> work;
+  auto want = [&](Value value) {
+    if (active.contains(value) && wanted.insert(value).second)
+      work.push_back(value);
+  };
+  want(loss);
+  while (!work.empty()) {
+    Operation *def = work.pop_back_val().getDefiningOp();
+    if (!def)
+      continue;
+    if (!isa<nn::DifferentiableOpInterface>(def)) {
+      auto diagnostic = def->emitOpError("has no derivative, but the loss depends on a weight through it");
+      diagnostic.attachNote(loss.getLoc()) << "the loss";
+      return failure();
+    }
+    llvm::for_each(def->getOperands(), want);
+  }
+  needed_ = std::move(wanted);
+  return success();
+}
+
+LogicalResult Reverse::run() {
+  auto request = function_->getAttrOfType<DictionaryAttr>(kDifferentiate);
+  auto index = request.getAs<IntegerAttr>("loss");
+  auto terminator = cast<func::ReturnOp>(function_.front().getTerminator());
+  if (!index || index.getInt() < 0 || index.getInt() >= terminator.getNumOperands())
+    return function_.emitOpError("nn.differentiate must name a result of the function as its loss");
+  Value loss = terminator.getOperand(index.getInt());
+  if (auto type = dyn_cast<RankedTensorType>(loss.getType()); !type || type.getRank() != 0)
+    return function_.emitOpError() << "the loss must have rank 0, has type " << loss.getType();
+  if (failed(findNeeded(loss)))
+    return failure();
+
+  SmallVector<Operation *> forward;
+  for (Operation &op : function_.front().without_terminator())
+    forward.push_back(&op);
+  builder_.setInsertionPoint(terminator);
+  if (needed(loss))
+    gradients_[loss] =
+        nn::SplatOp::create(builder_, loss.getLoc(), loss.getType(), builder_.getF32FloatAttr(1));
+  for (Operation *op : llvm::reverse(forward)) {
+    SmallVector<Value> gradients;
+    for (Value result : op->getResults())
+      gradients.push_back(gradients_.lookup(result));
+    if (llvm::none_of(gradients, [](Value v) { return static_cast<bool>(v); }))
+      continue;
+    if (failed(cast<nn::DifferentiableOpInterface>(op).buildAdjoint(builder_, gradients, *this)))
+      return failure();
+  }
+
+  // The new results.
+  SmallVector<Value> operands(terminator.getOperands());
+  SmallVector<Type> types(function_.getResultTypes());
+  SmallVector<DictionaryAttr> attributes;
+  for (unsigned i = 0; i < types.size(); ++i)
+    attributes.push_back(function_.getResultAttrDict(i) ? function_.getResultAttrDict(i) : builder_.getDictionaryAttr({}));
+  auto addResult = [&](Value value, ArrayRef<NamedAttribute> named) {
+    operands.push_back(value);
+    types.push_back(value.getType());
+    attributes.push_back(builder_.getDictionaryAttr(named));
+  };
+  for (BlockArgument argument : function_.getArguments()) {
+    unsigned i = argument.getArgNumber();
+    if (auto into = function_.getArgAttrOfType<IntegerAttr>(i, kGradient)) {
+      // A weight the loss does not depend on keeps its accumulator as it is.
+      if (Value sum = accumulators_[argument]; sum != function_.getArgument(into.getInt()))
+        addResult(sum, {builder_.getNamedAttr(nn::attr::kAlias, builder_.getI64IntegerAttr(into.getInt()))});
+    } else if (auto port = function_.getArgAttrOfType<StringAttr>(i, kGradientOutput)) {
+      Value gradient = gradients_.lookup(argument);
+      addResult(gradient ? gradient : zeros(argument),
+                {builder_.getNamedAttr(nn::attr::kName, port),
+                 builder_.getNamedAttr(nn::attr::kSource, builder_.getStringAttr("output:" + port.getValue()))});
+    }
+    function_.removeArgAttr(i, kGradient);
+    function_.removeArgAttr(i, kGradientOutput);
+  }
+  terminator.getOperandsMutable().assign(operands);
+  function_.setType(builder_.getFunctionType(function_.getArgumentTypes(), types));
+  for (auto [i, dictionary] : llvm::enumerate(attributes))
+    function_.setResultAttrs(i, dictionary);
+  function_->removeAttr(kDifferentiate);
+  return success();
+}
+
+struct Differentiate : impl::DifferentiateBase<Differentiate> {
+  void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    if (!function->hasAttr(kDifferentiate))
+      return;
+    if (!llvm::hasSingleElement(function.getBody())) {
+      function.emitOpError("must have one block to be differentiated");
+      return signalPassFailure();
+    }
+    OpBuilder builder(function.getContext());
+    if (failed(Reverse(function, builder).run()))
+      signalPassFailure();
+  }
+};
+
+} // namespace
+} // namespace mirl::passes

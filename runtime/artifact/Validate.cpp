@@ -1,0 +1,615 @@
+#include "runtime/artifact/Validate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace mirl::rt {
+
+namespace {
+
+// No extent, size or factor of a sane plan is beyond this; it keeps sums of two in 64 bits.
+constexpr int64_t kMaxExtent = int64_t{1} << 40;
+constexpr uint64_t kMaxArena = uint64_t{1} << 47;
+constexpr int kMaxInstructionDepth = 16;
+
+std::string_view View(const flatbuffers::String *s) {
+  return s ? std::string_view(s->data(), s->size()) : std::string_view();
+}
+
+// Iterates over a vector that may be absent.
+template <typename T> auto Size(const T *vector) -> uint32_t { return vector ? vector->size() : 0; }
+
+template <typename... Parts> absl::Status Bad(const Parts &...parts) {
+  return absl::InvalidArgumentError(absl::StrCat(parts...));
+}
+
+#define MIRL_RETURN_IF_ERROR(expression)                                                           \
+  do {                                                                                             \
+    if (absl::Status status_ = (expression); !status_.ok())                                        \
+      return status_;                                                                              \
+  } while (false)
+
+int64_t BytesOf(fb::DType dtype) {
+  switch (dtype) {
+  case fb::DType::f32:
+  case fb::DType::i32:
+    return 4;
+  case fb::DType::bf16:
+    return 2;
+  case fb::DType::i64:
+    return 8;
+  case fb::DType::u8:
+    return 1;
+  }
+  return 0;
+}
+
+bool InEnum(auto value, auto last) {
+  return static_cast<int>(value) >= 0 && static_cast<int>(value) <= static_cast<int>(last);
+}
+
+// Extents at an entry's capacities; -1 = the entry declares none.
+struct Capacities {
+  int64_t extent[5] = {0, -1, -1, -1, -1};
+  int64_t Of(fb::Axis axis) const { return extent[static_cast<int>(axis)]; }
+};
+
+// The bytes of a type at given capacities.
+absl::Status TypeBytes(const fb::TensorType *type, const Capacities *capacities, uint64_t &bytes) {
+  if (!type)
+    return Bad("has no type");
+  if (!InEnum(type->dtype(), fb::DType::MAX))
+    return Bad("has an unknown element type ", static_cast<int>(type->dtype()));
+  if (Size(type->dims()) > 16)
+    return Bad("has ", Size(type->dims()), " dimensions; at most 16 are allowed");
+  bytes = BytesOf(type->dtype());
+  for (uint32_t i = 0; i < Size(type->dims()); ++i) {
+    const fb::Dim &dim = *type->dims()->Get(i);
+    if (!InEnum(dim.axis(), fb::Axis::MAX))
+      return Bad("has an unknown axis ", static_cast<int>(dim.axis()));
+    if (dim.size() < (dim.axis() == fb::Axis::fixed ? 0 : -kMaxExtent) || dim.size() > kMaxExtent)
+      return Bad("has an extent out of range: ", dim.size());
+    int64_t extent = dim.size();
+    if (dim.axis() != fb::Axis::fixed) {
+      if (!capacities)
+        return Bad("has an axis of run-time extent; a persistent tensor's extents are fixed");
+      if (capacities->Of(dim.axis()) < 0)
+        return Bad("uses the ", fb::EnumNameAxis(dim.axis()), " axis, for which the entry has no capacity");
+      extent = std::max<int64_t>(0, extent + capacities->Of(dim.axis()));
+    }
+    if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(extent), &bytes) || bytes > kMaxArena)
+      return Bad("is larger than any memory");
+  }
+  return absl::OkStatus();
+}
+
+bool SameType(const fb::TensorType *a, const fb::TensorType *b) {
+  if (a->dtype() != b->dtype() || Size(a->dims()) != Size(b->dims()))
+    return false;
+  for (uint32_t i = 0; i < Size(a->dims()); ++i) {
+    if (a->dims()->Get(i)->axis() != b->dims()->Get(i)->axis() ||
+        a->dims()->Get(i)->size() != b->dims()->Get(i)->size())
+      return false;
+  }
+  return true;
+}
+
+// What docs/plan.md says of a port source: its element type, and its one axis (nothing = scalar).
+struct SourceType {
+  fb::DType dtype;
+  std::optional<std::pair<fb::Axis, int64_t>> dim;
+};
+
+std::optional<SourceType> KnownSource(std::string_view source) {
+  using fb::Axis;
+  using fb::DType;
+  auto row = [](DType dtype, Axis axis, int64_t plus = 0) {
+    return SourceType{dtype, std::pair{axis, plus}};
+  };
+  if (source == "ids" || source == "positions" || source == "slots")
+    return row(DType::i32, Axis::context);
+  if (source == "sequence_offsets" || source == "token_offsets")
+    return row(DType::i32, Axis::sequence, 1);
+  if (source == "group_offsets")
+    return row(DType::i32, Axis::group, 1);
+  if (source == "rows" || source == "targets" || source == "steps" || source == "token")
+    return row(DType::i32, Axis::token);
+  if (source == "sequence_ids")
+    return row(DType::i64, Axis::token);
+  if (source == "logprob" || source == "entropy" || source == "field:logprob" || source == "field:version")
+    return row(DType::f32, Axis::token);
+  if (source == "field:reward" || source == "field:length" || source == "field:finished")
+    return row(DType::f32, Axis::sequence);
+  if (source == "seed")
+    return SourceType{DType::i64, std::nullopt};
+  if (source == "top_k")
+    return SourceType{DType::i32, std::nullopt};
+  if (source == "temperature" || source == "top_p" || source == "iteration" ||
+      source == "iterations" || source == "loss" || absl::StartsWith(source, "param:") ||
+      absl::StartsWith(source, "metric:"))
+    return SourceType{DType::f32, std::nullopt};
+  return std::nullopt;
+}
+
+class Validator {
+public:
+  explicit Validator(const fb::Plan &plan) : plan_(plan) {}
+
+  absl::Status Run() {
+    if (View(plan_.target()) != "cpu")
+      return Bad("its target is '", View(plan_.target()), "'; this runtime runs 'cpu'");
+    if (plan_.arena_bytes() > kMaxArena || plan_.persistent_bytes() > plan_.arena_bytes())
+      return Bad("its arena of ", plan_.arena_bytes(), " bytes with ", plan_.persistent_bytes(),
+                 " persistent ones makes no sense");
+    MIRL_RETURN_IF_ERROR(Buffers());
+    for (uint32_t i = 0; i < Size(plan_.kernels()); ++i) {
+      std::string_view symbol = View(plan_.kernels()->Get(i)->symbol());
+      if (symbol.empty() || symbol.find('\0') != symbol.npos)
+        return Bad("kernel ", i, " has no symbol");
+    }
+    for (uint32_t i = 0; i < Size(plan_.entries()); ++i) {
+      const fb::Entry &entry = *plan_.entries()->Get(i);
+      std::string_view name = View(entry.name());
+      if (name.empty() || !entries_.insert(name).second)
+        return Bad("entry ", i, " has no name of its own: '", name, "'");
+      if (absl::Status status = Entry(entry); !status.ok())
+        return Bad("entry ", name, ": ", status.message());
+    }
+    MIRL_RETURN_IF_ERROR(Policies());
+    MIRL_RETURN_IF_ERROR(OptimizersAndSteps());
+    MIRL_RETURN_IF_ERROR(UniqueNames(plan_.params(), "parameter"));
+    MIRL_RETURN_IF_ERROR(UniqueNames(plan_.datasets(), "dataset"));
+    std::set<std::string_view> values;
+    return Program(plan_.program(), values, 0);
+  }
+
+private:
+  template <typename T> absl::Status UniqueNames(const T *vector, const char *what) {
+    std::set<std::string_view> names;
+    for (uint32_t i = 0; i < Size(vector); ++i) {
+      std::string_view name = View(vector->Get(i)->name());
+      if (name.empty() || !names.insert(name).second)
+        return Bad(what, " ", i, " has no name of its own: '", name, "'");
+    }
+    return absl::OkStatus();
+  }
+
+  static bool KnownInit(std::string_view init) {
+    if (init.empty() || init == "zeros" || init == "ones")
+      return true;
+    if (!absl::StartsWith(init, "normal:"))
+      return false;
+    std::string number(init.substr(7));
+    char *end = nullptr;
+    double deviation = std::strtod(number.c_str(), &end);
+    return !number.empty() && *end == 0 && std::isfinite(deviation) && deviation >= 0;
+  }
+
+  absl::Status Buffers() {
+    MIRL_RETURN_IF_ERROR(UniqueNames(plan_.buffers(), "buffer"));
+    std::vector<const fb::Buffer *> by_offset;
+    for (uint32_t i = 0; i < Size(plan_.buffers()); ++i) {
+      const fb::Buffer &buffer = *plan_.buffers()->Get(i);
+      std::string_view name = View(buffer.name());
+      uint64_t bytes = 0;
+      if (absl::Status status = TypeBytes(buffer.type(), nullptr, bytes); !status.ok())
+        return Bad("buffer ", name, " ", status.message());
+      if (!InEnum(buffer.kind(), fb::BufferKind::MAX))
+        return Bad("buffer ", name, " is of an unknown kind ", static_cast<int>(buffer.kind()));
+      if (bytes > buffer.bytes() || buffer.offset() % 64 != 0 ||
+          buffer.offset() > plan_.persistent_bytes() ||
+          buffer.bytes() > plan_.persistent_bytes() - buffer.offset())
+        return Bad("buffer ", name, " of ", bytes, " bytes lies at [", buffer.offset(), ", +",
+                   buffer.bytes(), "), outside of the ", plan_.persistent_bytes(),
+                   " persistent bytes, unaligned or too small");
+      if (buffer.kind() == fb::BufferKind::constant ? Size(buffer.data()) != bytes
+                                                    : Size(buffer.data()) != 0)
+        return Bad("buffer ", name, " has ", Size(buffer.data()), " bytes of data",
+                   buffer.kind() == fb::BufferKind::constant ? absl::StrCat("; it needs ", bytes) : "");
+      if (buffer.kind() == fb::BufferKind::weight && View(buffer.weight()).empty())
+        return Bad("buffer ", name, " is a weight without a Hugging Face name");
+      if (!KnownInit(View(buffer.init())))
+        return Bad("buffer ", name, " has an unknown init '", View(buffer.init()), "'");
+      if (buffer.bytes())
+        by_offset.push_back(&buffer);
+    }
+    std::sort(by_offset.begin(), by_offset.end(),
+              [](const fb::Buffer *a, const fb::Buffer *b) { return a->offset() < b->offset(); });
+    for (size_t i = 1; i < by_offset.size(); ++i) {
+      if (by_offset[i - 1]->offset() + by_offset[i - 1]->bytes() > by_offset[i]->offset())
+        return Bad("buffers ", View(by_offset[i - 1]->name()), " and ", View(by_offset[i]->name()),
+                   " overlap");
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Entry(const fb::Entry &entry) {
+    if (!InEnum(entry.kind(), fb::EntryKind::MAX))
+      return Bad("unknown kind ", static_cast<int>(entry.kind()));
+    Capacities capacities;
+    for (uint32_t i = 0; i < Size(entry.capacities()); ++i) {
+      const fb::Capacity &capacity = *entry.capacities()->Get(i);
+      if (!InEnum(capacity.axis(), fb::Axis::MAX) || capacity.axis() == fb::Axis::fixed ||
+          capacities.Of(capacity.axis()) >= 0 || capacity.extent() < 0 || capacity.extent() > kMaxExtent)
+        return Bad("capacity ", i, " (axis ", static_cast<int>(capacity.axis()), ", extent ",
+                   capacity.extent(), ") is unknown, repeated or out of range");
+      capacities.extent[static_cast<int>(capacity.axis())] = capacity.extent();
+    }
+    for (uint32_t i = 0; i < Size(entry.slices()); ++i) {
+      const fb::Slice &slice = *entry.slices()->Get(i);
+      uint64_t bytes = 0;
+      if (absl::Status status = TypeBytes(slice.type(), &capacities, bytes); !status.ok())
+        return Bad("slice ", i, " (", View(slice.name()), ") ", status.message());
+      if (bytes > slice.bytes() || slice.offset() % BytesOf(slice.type()->dtype()) != 0 ||
+          slice.offset() > plan_.arena_bytes() || slice.bytes() > plan_.arena_bytes() - slice.offset())
+        return Bad("slice ", i, " (", View(slice.name()), ") of ", bytes, " bytes lies at [",
+                   slice.offset(), ", +", slice.bytes(), "), outside of the arena of ",
+                   plan_.arena_bytes(), " bytes, unaligned or too small");
+    }
+    MIRL_RETURN_IF_ERROR(Ports(entry, entry.inputs(), "input"));
+    MIRL_RETURN_IF_ERROR(Ports(entry, entry.outputs(), "output"));
+    std::vector<const fb::Slice *> inputs;
+    for (uint32_t i = 0; i < Size(entry.inputs()); ++i)
+      if (const fb::Slice *slice = entry.slices()->Get(entry.inputs()->Get(i)->slice()); slice->bytes())
+        inputs.push_back(slice);
+    std::sort(inputs.begin(), inputs.end(),
+              [](const fb::Slice *a, const fb::Slice *b) { return a->offset() < b->offset(); });
+    for (size_t i = 1; i < inputs.size(); ++i)
+      if (inputs[i - 1]->offset() + inputs[i - 1]->bytes() > inputs[i]->offset())
+        return Bad("inputs ", View(inputs[i - 1]->name()), " and ", View(inputs[i]->name()), " overlap");
+    return Commands(entry, entry.commands(), capacities, 0);
+  }
+
+  absl::Status Ports(const fb::Entry &entry,
+                     const flatbuffers::Vector<flatbuffers::Offset<fb::Port>> *ports, const char *what) {
+    std::set<std::string_view> names;
+    for (uint32_t i = 0; i < Size(ports); ++i) {
+      const fb::Port &port = *ports->Get(i);
+      std::string_view name = View(port.name()), source = View(port.source());
+      if (name.empty() || !names.insert(name).second)
+        return Bad(what, " ", i, " has no name of its own: '", name, "'");
+      if (port.slice() >= Size(entry.slices()))
+        return Bad(what, " ", name, " is slice ", port.slice(), " of ", Size(entry.slices()));
+      const fb::TensorType &type = *entry.slices()->Get(port.slice())->type();
+      size_t colon = source.find(':');
+      static const std::set<std::string_view> kPrefixes = {"field",  "value", "param",
+                                                           "metric", "input", "output"};
+      auto known = KnownSource(source);
+      if (!known && (colon == source.npos || !kPrefixes.count(source.substr(0, colon))))
+        return Bad(what, " ", name, " has an unknown source '", source, "'");
+      // The runtime writes what the source says, so the type must have room for just that.
+      bool right = true;
+      if (known) {
+        right = type.dtype() == known->dtype && Size(type.dims()) == (known->dim ? 1u : 0u) &&
+                (!known->dim || (type.dims()->Get(0)->axis() == known->dim->first &&
+                                 type.dims()->Get(0)->size() == known->dim->second));
+      } else if (absl::StartsWith(source, "field:") || absl::StartsWith(source, "value:")) {
+        right = type.dtype() == fb::DType::f32 && Size(type.dims()) <= 1 &&
+                (Size(type.dims()) == 0 || (type.dims()->Get(0)->axis() != fb::Axis::fixed &&
+                                            type.dims()->Get(0)->size() == 0));
+        if (absl::StartsWith(source, "field:"))
+          right = right && Size(type.dims()) == 1;
+      }
+      if (!right)
+        return Bad(what, " ", name, " does not have the type of its source '", source, "'");
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckWork(const fb::Work *work, const Capacities &capacities) {
+    if (!work)
+      return Bad("has no work");
+    if (!InEnum(work->axis(), fb::Axis::MAX) || capacities.Of(work->axis()) < 0)
+      return Bad("works on an axis (", static_cast<int>(work->axis()), ") for which the entry has no capacity");
+    int64_t items = 0;
+    if (work->tile() < 1 || work->tile() > kMaxExtent || work->factor() < 0 ||
+        work->factor() > kMaxExtent || work->size() < -kMaxExtent || work->size() > kMaxExtent ||
+        __builtin_mul_overflow(
+            work->factor(),
+            (std::max<int64_t>(0, capacities.Of(work->axis()) + work->size()) + work->tile() - 1) / work->tile(),
+            &items) ||
+        items > kMaxExtent)
+      return Bad("has work out of range: ", work->factor(), " * ceil((extent + ", work->size(), ") / ",
+                 work->tile(), ")");
+    return absl::OkStatus();
+  }
+
+  absl::Status Commands(const fb::Entry &entry,
+                        const flatbuffers::Vector<flatbuffers::Offset<fb::Command>> *commands,
+                        const Capacities &capacities, unsigned used_indices) {
+    auto slice_type = [&](uint32_t index) -> const fb::TensorType * {
+      return index < Size(entry.slices()) ? entry.slices()->Get(index)->type() : nullptr;
+    };
+    for (uint32_t i = 0; i < Size(commands); ++i) {
+      const fb::Command &command = *commands->Get(i);
+      if (!command.action())
+        return Bad("command ", i, " does nothing");
+      switch (command.action_type()) {
+      case fb::Action::Launch: {
+        const fb::Launch &launch = *command.action_as_Launch();
+        if (launch.kernel() >= Size(plan_.kernels()))
+          return Bad("command ", i, " launches kernel ", launch.kernel(), " of ", Size(plan_.kernels()));
+        for (uint32_t a = 0; a < Size(launch.args()); ++a)
+          if (launch.args()->Get(a) >= Size(entry.slices()))
+            return Bad("command ", i, " uses slice ", launch.args()->Get(a), " of ", Size(entry.slices()));
+        if (absl::Status status = CheckWork(launch.work(), capacities); !status.ok())
+          return Bad("command ", i, " (", View(launch.op()), ") ", status.message());
+        if (launch.grain() < 0)
+          return Bad("command ", i, " (", View(launch.op()), ") has a negative grain");
+        break;
+      }
+      case fb::Action::Fill:
+        if (!slice_type(command.action_as_Fill()->slice()))
+          return Bad("command ", i, " fills slice ", command.action_as_Fill()->slice(), " of ",
+                     Size(entry.slices()));
+        break;
+      case fb::Action::Copy: {
+        const fb::Copy &copy = *command.action_as_Copy();
+        const fb::TensorType *from = slice_type(copy.from()), *to = slice_type(copy.to());
+        if (!from || !to || !SameType(from, to))
+          return Bad("command ", i, " copies slice ", copy.from(), " to ", copy.to(), " of ",
+                     Size(entry.slices()), ", or they differ in type");
+        break;
+      }
+      case fb::Action::Loop: {
+        const fb::Loop &loop = *command.action_as_Loop();
+        if (loop.index() > 1 || (used_indices >> loop.index() & 1))
+          return Bad("command ", i, " is a loop with variable ", loop.index(),
+                     "; loops nest at most two deep, with the variables 0 and 1");
+        if (absl::Status status = CheckWork(loop.count(), capacities); !status.ok())
+          return Bad("command ", i, " (loop) ", status.message());
+        MIRL_RETURN_IF_ERROR(Commands(entry, loop.body(), capacities, used_indices | 1u << loop.index()));
+        break;
+      }
+      default:
+        return Bad("command ", i, " is of an unknown kind ", static_cast<int>(command.action_type()));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  const fb::Entry *FindEntry(std::string_view name) {
+    for (uint32_t i = 0; i < Size(plan_.entries()); ++i)
+      if (View(plan_.entries()->Get(i)->name()) == name)
+        return plan_.entries()->Get(i);
+    return nullptr;
+  }
+
+  // `name` is an entry of this kind; "" is allowed when optional.
+  absl::Status NamesEntry(const flatbuffers::String *name, fb::EntryKind kind, bool optional) {
+    if (View(name).empty() && optional)
+      return absl::OkStatus();
+    const fb::Entry *entry = FindEntry(View(name));
+    if (!entry || entry->kind() != kind)
+      return Bad("'", View(name), "' is not an entry of kind ", fb::EnumNameEntryKind(kind));
+    return absl::OkStatus();
+  }
+
+  template <typename T> bool Named(const T *vector, std::string_view name) {
+    for (uint32_t i = 0; i < Size(vector); ++i)
+      if (View(vector->Get(i)->name()) == name)
+        return true;
+    return false;
+  }
+
+  absl::Status BufferIndices(const flatbuffers::Vector<uint32_t> *indices,
+                             std::optional<fb::BufferKind> kind) {
+    for (uint32_t i = 0; i < Size(indices); ++i) {
+      if (indices->Get(i) >= Size(plan_.buffers()))
+        return Bad("names buffer ", indices->Get(i), " of ", Size(plan_.buffers()));
+      const fb::Buffer &buffer = *plan_.buffers()->Get(indices->Get(i));
+      if (kind && buffer.kind() != *kind)
+        return Bad("names buffer ", View(buffer.name()), ", which is not a ", fb::EnumNameBufferKind(*kind));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Policies() {
+    MIRL_RETURN_IF_ERROR(UniqueNames(plan_.policies(), "policy"));
+    for (uint32_t i = 0; i < Size(plan_.policies()); ++i) {
+      const fb::Policy &policy = *plan_.policies()->Get(i);
+      if (absl::Status status = Policy(policy); !status.ok())
+        return Bad("policy ", View(policy.name()), ": ", status.message());
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Policy(const fb::Policy &policy) {
+    if (!InEnum(policy.role(), fb::PolicyRole::MAX))
+      return Bad("unknown role ", static_cast<int>(policy.role()));
+    MIRL_RETURN_IF_ERROR(BufferIndices(policy.weights(), fb::BufferKind::weight));
+    MIRL_RETURN_IF_ERROR(BufferIndices(policy.kv_buffers(), fb::BufferKind::kv_cache));
+    MIRL_RETURN_IF_ERROR(NamesEntry(policy.prefill(), fb::EntryKind::prefill, true));
+    MIRL_RETURN_IF_ERROR(NamesEntry(policy.decode(), fb::EntryKind::decode, true));
+    MIRL_RETURN_IF_ERROR(NamesEntry(policy.score(), fb::EntryKind::score, true));
+    if (policy.vocab_size() < 0 || policy.vocab_size() > kMaxExtent || policy.max_context() < 0 ||
+        policy.max_context() > kMaxExtent || policy.kv_slots() < 0 || policy.kv_slots() > kMaxExtent)
+      return Bad("vocabulary ", policy.vocab_size(), ", context ", policy.max_context(), " or slots ",
+                 policy.kv_slots(), " out of range");
+    for (uint32_t i = 0; i < Size(policy.kv_buffers()); ++i) {
+      const fb::Buffer &buffer = *plan_.buffers()->Get(policy.kv_buffers()->Get(i));
+      if (Size(buffer.type()->dims()) == 0 || buffer.type()->dims()->Get(0)->size() != policy.kv_slots())
+        return Bad("KV buffer ", View(buffer.name()), " does not have ", policy.kv_slots(), " slots");
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status OptimizersAndSteps() {
+    MIRL_RETURN_IF_ERROR(UniqueNames(plan_.optimizers(), "optimizer"));
+    for (uint32_t i = 0; i < Size(plan_.optimizers()); ++i) {
+      const fb::Optimizer &optimizer = *plan_.optimizers()->Get(i);
+      if (!Named(plan_.policies(), View(optimizer.policy())))
+        return Bad("optimizer ", View(optimizer.name()), ": there is no policy '", View(optimizer.policy()), "'");
+      if (View(optimizer.reset()) != "iteration" && View(optimizer.reset()) != "never")
+        return Bad("optimizer ", View(optimizer.name()), ": unknown reset '", View(optimizer.reset()), "'");
+      if (absl::Status status = BufferIndices(optimizer.state(), std::nullopt); !status.ok())
+        return Bad("optimizer ", View(optimizer.name()), " ", status.message());
+    }
+    MIRL_RETURN_IF_ERROR(UniqueNames(plan_.steps(), "step"));
+    for (uint32_t i = 0; i < Size(plan_.steps()); ++i) {
+      const fb::Step &step = *plan_.steps()->Get(i);
+      absl::Status status = NamesEntry(step.batch(), fb::EntryKind::batch, true);
+      status.Update(NamesEntry(step.micro(), fb::EntryKind::micro, false));
+      status.Update(NamesEntry(step.apply(), fb::EntryKind::apply, true));
+      if (View(step.packing()) != "sequence" && View(step.packing()) != "group")
+        status.Update(Bad("unknown packing '", View(step.packing()), "'"));
+      if (!View(step.optimizer()).empty() && !Named(plan_.optimizers(), View(step.optimizer())))
+        status.Update(Bad("there is no optimizer '", View(step.optimizer()), "'"));
+      if (!status.ok())
+        return Bad("step ", View(step.name()), ": ", status.message());
+    }
+    return absl::OkStatus();
+  }
+
+  static const fb::Attribute *FindAttribute(const fb::Instruction &instruction, std::string_view key) {
+    for (uint32_t i = 0; i < Size(instruction.attributes()); ++i)
+      if (View(instruction.attributes()->Get(i)->key()) == key)
+        return instruction.attributes()->Get(i);
+    return nullptr;
+  }
+
+  // `values`: the names defined so far.
+  absl::Status Program(const flatbuffers::Vector<flatbuffers::Offset<fb::Instruction>> *program,
+                       std::set<std::string_view> values, int depth) {
+    if (depth > kMaxInstructionDepth)
+      return Bad("the program is nested deeper than ", kMaxInstructionDepth);
+    for (uint32_t i = 0; i < Size(program); ++i) {
+      const fb::Instruction &instruction = *program->Get(i);
+      if (absl::Status status = Instruction(instruction, values, depth); !status.ok())
+        return depth ? status : Bad("program, instruction ", i, ": ", status.message());
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Instruction(const fb::Instruction &instruction, std::set<std::string_view> &values, int depth) {
+    struct Shape {
+      std::string_view op;
+      uint32_t operands, results;
+      bool body;
+    };
+    static constexpr Shape kShapes[] = {
+        {"draw", 0, 1, false},  {"sample", 1, 1, false}, {"verify", 1, 1, false},
+        {"score", 1, 0, false}, {"batches", 1, 1, true}, {"repeat", 0, 0, true},
+        {"step", 1, 0, false},  {"evaluate", 0, 0, false},
+    };
+    std::string_view op = View(instruction.op());
+    const Shape *shape = std::find_if(std::begin(kShapes), std::end(kShapes),
+                                      [&](const Shape &s) { return s.op == op; });
+    if (shape == std::end(kShapes))
+      return Bad("unknown instruction '", op, "'");
+    if (Size(instruction.operands()) != shape->operands || Size(instruction.results()) != shape->results)
+      return Bad(op, " has ", Size(instruction.operands()), " operands and ", Size(instruction.results()),
+                 " results; it must have ", shape->operands, " and ", shape->results);
+    if (!shape->body && Size(instruction.body()))
+      return Bad(op, " has a body");
+    for (uint32_t i = 0; i < Size(instruction.operands()); ++i)
+      if (!values.count(View(instruction.operands()->Get(i))))
+        return Bad(op, " uses '", View(instruction.operands()->Get(i)), "', which nothing before it makes");
+
+    auto text = [&](std::string_view key) {
+      const fb::Attribute *attribute = FindAttribute(instruction, key);
+      return attribute ? View(attribute->text()) : std::string_view();
+    };
+    auto number = [&](std::string_view key, double least) {
+      const fb::Attribute *attribute = FindAttribute(instruction, key);
+      double value = attribute ? attribute->number() : NAN;
+      return value >= least && value <= 1e15 ? absl::OkStatus()
+                                             : Bad(op, " needs ", key, " >= ", least);
+    };
+    auto named = [&](const auto *vector, std::string_view key) {
+      return Named(vector, text(key)) ? absl::OkStatus()
+                                      : Bad(op, ": there is no ", key, " '", text(key), "'");
+    };
+    if (op == "draw" || op == "evaluate")
+      MIRL_RETURN_IF_ERROR(named(plan_.datasets(), "dataset"));
+    if (op == "draw") {
+      MIRL_RETURN_IF_ERROR(number("count", 1));
+      if (!text("kind").empty() && text("kind") != "prompts" && text("kind") != "examples")
+        return Bad("draw of an unknown kind '", text("kind"), "'");
+    }
+    if (op == "sample" || op == "evaluate")
+      MIRL_RETURN_IF_ERROR(named(plan_.policies(), "policy"));
+    if (op == "sample")
+      MIRL_RETURN_IF_ERROR(number("n", 1));
+    if (op == "batches")
+      MIRL_RETURN_IF_ERROR(number("sequences", 1));
+    if (op == "repeat")
+      MIRL_RETURN_IF_ERROR(number("count", 0));
+    if (op == "step")
+      MIRL_RETURN_IF_ERROR(named(plan_.steps(), "step"));
+    if (op == "score") {
+      const fb::Entry *entry = FindEntry(text("entry"));
+      if (!entry || entry->kind() != fb::EntryKind::reward)
+        return Bad("score: '", text("entry"), "' is not an entry of kind reward");
+    }
+    if (op == "verify" && text("kind") != "exact_answer" && text("kind") != "regex" &&
+        text("kind") != "program")
+      return Bad("verify of an unknown kind '", text("kind"), "'");
+
+    std::set<std::string_view> inner = values;
+    for (uint32_t i = 0; i < Size(instruction.results()); ++i) {
+      std::string_view result = View(instruction.results()->Get(i));
+      if (result.empty())
+        return Bad(op, " has a result without a name");
+      if (op == "verify")
+        continue; // names a field of the trajectory
+      inner.insert(result);
+      if (!shape->body)
+        values.insert(result);
+    }
+    return shape->body ? Program(instruction.body(), inner, depth + 1) : absl::OkStatus();
+  }
+
+  const fb::Plan &plan_;
+  std::set<std::string_view> entries_;
+};
+
+} // namespace
+
+absl::Status ValidatePlan(const fb::Plan &plan) { return Validator(plan).Run(); }
+
+absl::Status CheckIsa(const fb::Plan &plan) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  struct Feature {
+    std::string_view name;
+    bool present;
+  };
+#define MIRL_FEATURE(name) {name, __builtin_cpu_supports(name) != 0}
+  const Feature features[] = {
+      MIRL_FEATURE("sse4.1"),     MIRL_FEATURE("sse4.2"),     MIRL_FEATURE("popcnt"),
+      MIRL_FEATURE("avx"),        MIRL_FEATURE("avx2"),       MIRL_FEATURE("fma"),
+      MIRL_FEATURE("bmi"),        MIRL_FEATURE("bmi2"),       MIRL_FEATURE("f16c"),
+      MIRL_FEATURE("avx512f"),    MIRL_FEATURE("avx512bw"),   MIRL_FEATURE("avx512cd"),
+      MIRL_FEATURE("avx512dq"),   MIRL_FEATURE("avx512vl"),   MIRL_FEATURE("avx512vnni"),
+      MIRL_FEATURE("avx512bf16"), MIRL_FEATURE("avx512fp16"), MIRL_FEATURE("sse2"),
+  };
+#undef MIRL_FEATURE
+  for (uint32_t i = 0; i < Size(plan.isa()); ++i) {
+    std::string_view wanted = View(plan.isa()->Get(i));
+    const Feature *found = std::find_if(std::begin(features), std::end(features),
+                                        [&](const Feature &f) { return f.name == wanted; });
+    if (found == std::end(features) || !found->present)
+      return Bad("needs a CPU with ", wanted, ", which this machine lacks",
+                 found == std::end(features) ? " (or this runtime does not know)" : "",
+                 ": compile it here, or for fewer features");
+  }
+#else
+  if (Size(plan.isa()))
+    return Bad("needs a CPU with ", View(plan.isa()->Get(0)), "; this machine is of another kind");
+#endif
+  return absl::OkStatus();
+}
+
+} // namespace mirl::rt
