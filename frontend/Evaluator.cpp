@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "dialects/rl/Rl.h"
+#include "llvm/Support/Format.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace mirl::frontend {

@@ -410,11 +410,11 @@ bool RlLowering::checkFunction(const Decl &decl, Span caller) {
       if (p.value) {
         defaults = true;
         Val given = eval(*p.value);
-        if (!given.isError() && type)
-          if (auto perType = llvm::dyn_cast<rl::PerType>(type))
-            at(*p.value, given, perType.getScope(), "the parameter `" + p.name + "`");
-          else
-            diagnostics.error(p.value->span, "a trajectory has no default");
+        auto perType = llvm::dyn_cast_or_null<rl::PerType>(type);
+        if (!given.isError() && perType)
+          at(*p.value, given, perType.getScope(), "the parameter `" + p.name + "`");
+        else if (type && !perType)
+          diagnostics.error(p.value->span, "a trajectory has no default");
       } else if (defaults) {
         diagnostics.error(p.span, "a parameter without a default stands before those that have one");
       }

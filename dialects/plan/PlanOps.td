@@ -86,6 +86,7 @@ def Plan_EntryOp : Plan_Op<"entry", [Symbol, IsolatedFromAbove, NoTerminator, Si
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$kind, DictionaryAttr:$capacities,
                        OptionalAttr<I64Attr>:$peak_bytes, OptionalAttr<ArrayAttr>:$fused);
   let regions = (region SizedRegion<1>:$body);
+  let hasVerifier = 1;
   let assemblyFormat = "$sym_name $kind $capacities attr-dict-with-keyword $body";
 }
 
@@ -126,6 +127,7 @@ def Plan_LaunchOp : Plan_Op<"launch", [AttrSizedOperandSegments]> {
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<Plan_SliceType>:$reads, Variadic<Plan_SliceType>:$writes,
                        Plan_WorkAttr:$work, I64Attr:$grain, StrAttr:$op, DenseI64ArrayAttr:$updates,
                        Plan_AffineAttr:$flops, Plan_AffineAttr:$bytes);
+  let hasVerifier = 1;
   let assemblyFormat = [{
     $kernel `reads` `(` ($reads^ `:` type($reads))? `)` `writes` `(` ($writes^ `:` type($writes))? `)` `over` $work attr-dict
   }];
@@ -140,6 +142,7 @@ def Plan_FillOp : Plan_Op<"fill"> {
 def Plan_CopyOp : Plan_Op<"copy"> {
   let summary = "copy a slice to another of the same type";
   let arguments = (ins Plan_SliceType:$from, Plan_SliceType:$to);
+  let hasVerifier = 1;
   let assemblyFormat = "$from `to` $to attr-dict `:` type($from) `,` type($to)";
 }
 
@@ -147,6 +150,7 @@ def Plan_LoopOp : Plan_Op<"loop", [NoTerminator, SingleBlock, NoRegionArguments]
   let summary = "run the body `count` times; kernels see the trip as loop variable `index` (0 or 1)";
   let arguments = (ins Plan_WorkAttr:$count, I64Attr:$index);
   let regions = (region SizedRegion<1>:$body);
+  let hasVerifier = 1;
   let assemblyFormat = "$count `index` $index attr-dict-with-keyword $body";
 }
 
@@ -169,12 +173,14 @@ def Plan_PolicyOp : Plan_Op<"policy", [Symbol]> {
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$model, StrAttr:$role, OptionalAttr<FlatSymbolRefAttr>:$prefill,
                        OptionalAttr<FlatSymbolRefAttr>:$decode, OptionalAttr<FlatSymbolRefAttr>:$score,
                        I64Attr:$vocab_size, I64Attr:$max_context, I64Attr:$kv_slots);
+  let hasVerifier = 1;
   let assemblyFormat = "$sym_name $model $role attr-dict";
 }
 
 def Plan_OptimizerOp : Plan_Op<"optimizer", [Symbol]> {
   let summary = "an optimizer of a policy and when its state is reset";
   let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefAttr:$policy, StrAttr:$reset);
+  let hasVerifier = 1;
   let assemblyFormat = "$sym_name `of` $policy `reset` $reset attr-dict";
 }
 
@@ -182,6 +188,7 @@ def Plan_StepOp : Plan_Op<"step", [Symbol]> {
   let summary = "a training step: its three entries and what a micro-batch keeps whole";
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$trajectory, FlatSymbolRefAttr:$batch, FlatSymbolRefAttr:$micro,
                        FlatSymbolRefAttr:$apply, StrAttr:$packing, FlatSymbolRefAttr:$optimizer);
+  let hasVerifier = 1;
   let assemblyFormat = "$sym_name `(` $trajectory `)` `batch` $batch `micro` $micro `apply` $apply `packing` $packing `by` $optimizer attr-dict";
 }
 
@@ -214,6 +221,7 @@ def Plan_HostOp : Plan_Op<"host", [NoTerminator]> {
   }];
   let arguments = (ins StrAttr:$instruction, StrArrayAttr:$operandNames, StrArrayAttr:$resultNames, DictionaryAttr:$settings);
   let regions = (region MaxSizedRegion<1>:$body);
+  let hasVerifier = 1;
   let assemblyFormat = "$instruction $operandNames `->` $resultNames $settings attr-dict-with-keyword ($body^)?";
 }
 

@@ -1,0 +1,51 @@
+// assign-numerics: write the order of every reduction into its op.
+//
+// In: nn ops without `numerics`. Out: every op that sums carries the order that the CPU's schedules
+// implement: `chain` for matrix products and segment sums (one accumulator, indices ascending),
+// `lanes` of 16 for sums over a row, `blocks` of 256 for the log-sum-exp over the vocabulary. An op
+// that already states another order is refused: the order is part of its meaning, and this target
+// has no schedule for it.
+
+#include "passes/Passes.h"
+
+namespace mirl::passes {
+#define GEN_PASS_DEF_ASSIGNNUMERICS
+#include "passes/Passes.h.inc"
+} // namespace mirl::passes
+
+using namespace mlir;
+
+namespace mirl::passes {
+namespace {
+
+// The order of an op's sums; width 0 when it has none.
+std::pair<StringRef, int64_t> orderOf(Operation *op) {
+  if (isa<nn::LinearOp, nn::LinearDataGradOp, nn::LinearWeightGradOp, nn::LinearLogprobGradOp, nn::SegmentReduceOp,
+          nn::ReduceOp>(op))
+    return {"chain", 1};
+  if (isa<nn::RmsNormOp, nn::AttentionOp, nn::CachedAttentionOp>(op))
+    return {"lanes", 16};
+  if (isa<nn::LinearLogprobOp, nn::SampleOp>(op))
+    return {"blocks", 256};
+  return {"", 0};
+}
+
+struct AssignNumerics : impl::AssignNumericsBase<AssignNumerics> {
+  void runOnOperation() override {
+    getOperation()->walk([&](Operation *op) {
+      auto [order, width] = orderOf(op);
+      if (width == 0)
+        return;
+      auto wanted = nn::NumericsAttr::get(op->getContext(), order, width, Float32Type::get(op->getContext()));
+      auto stated = op->getAttrOfType<nn::NumericsAttr>("numerics");
+      if (stated && stated != wanted) {
+        op->emitOpError() << "states the order " << stated << ", but the CPU has it only as " << wanted;
+        return signalPassFailure();
+      }
+      op->setAttr("numerics", wanted);
+    });
+  }
+};
+
+} // namespace
+} // namespace mirl::passes

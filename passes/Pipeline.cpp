@@ -1,0 +1,52 @@
+// The compiler as named phases. Each says why its passes stand where they do.
+
+#include "passes/Passes.h"
+
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace mirl::passes {
+
+// What the user wrote becomes entries of tensor ops.
+void buildRlToNn(OpPassManager &pm, const PipelineOptions &options) {
+  // First of all: the rules that need the whole program, so that later passes may rely on them.
+  pm.addPass(createVerifyRl());
+  // On rl, where scopes are still types: which values can be cut into micro-batches is a question of scopes.
+  pm.addPass(createSplitStep());
+  RlToNnOptions lowering;
+  lowering.context = options.context;
+  lowering.microTokens = options.microTokens;
+  lowering.slots = options.slots;
+  pm.addPass(createRlToNn(lowering));
+}
+
+// Tensors: derivatives, memory, fusion, and the order of every sum.
+void buildNnToKernels(OpPassManager &pm, const PipelineOptions &options) {
+  OpPassManager &entry = pm.nest<func::FuncOp>();
+  // Before differentiation: what is dead or common in the forward pass would be differentiated twice.
+  entry.addPass(createCanonicalizerPass());
+  entry.addPass(createCSEPass());
+  entry.addPass(createDifferentiate());
+  entry.addPass(createCanonicalizerPass());
+  entry.addPass(createCSEPass());
+  // Before fusion, while every value that can be recomputed is still an op of its own.
+  PlanRecomputeOptions recompute;
+  recompute.budget = options.memoryBudget;
+  entry.addPass(createPlanRecompute(recompute));
+  entry.addPass(createFuse());
+  entry.addPass(createAssignNumerics());
+}
+
+// Launches, memory, machine code.
+void buildKernelsToPlan(OpPassManager &pm, const PipelineOptions &options) {
+  pm.addPass(createNnToPlan());
+  // After nn-to-plan, which adds the schedules' scratch space.
+  pm.addPass(createAssignMemory());
+  CompileKernelsOptions compile;
+  compile.cpu = options.cpu;
+  pm.addPass(createCompileKernels(compile));
+  pm.addPass(createVerifyPlan());
+}
+
+} // namespace mirl::passes

@@ -1,0 +1,143 @@
+// plan-recompute: save or recompute, until a memory budget is met.
+//
+// In: a differentiated function, and `budget`, the bytes of transient memory it may use (0: no limit). Forward values
+// that the adjoint reads are live from their op to their last use. Out: as long as the estimated peak is above the
+// budget, the value that frees most bytes per recomputed element is recomputed: its op is cloned before its first use
+// behind the peak, and later uses read the clone. Only ops that are cheap next to a matrix product are cloned
+// (elementwise ops, norms, rotary, embedding, row gathers): their results keep the same bits, since every op's order
+// is fixed. A budget that cannot be reached is an error that says what is.
+//
+// The estimate counts each value at the function's capacities from its definition to its last use; assign-memory
+// may need a little more for alignment and scratch space.
+
+#include "passes/Passes.h"
+
+namespace mirl::passes {
+#define GEN_PASS_DEF_PLANRECOMPUTE
+#include "passes/Passes.h.inc"
+} // namespace mirl::passes
+
+using namespace mlir;
+
+namespace mirl::passes {
+namespace {
+
+bool isCheap(Operation *op) {
+  return isa<nn::UnaryOp, nn::BinaryOp, nn::CompareOp, nn::SelectOp, nn::RmsNormOp, nn::RotaryOp, nn::EmbeddingOp,
+             nn::GatherRowsOp, nn::SegmentSpreadOp, nn::SpreadOp, nn::SplatOp>(op);
+}
+
+class Liveness {
+public:
+  explicit Liveness(func::FuncOp function) : block_(function.front()) {
+    capacities_ = function->getAttrOfType<DictionaryAttr>(nn::attr::kCapacities);
+    int64_t time = 0;
+    for (Operation &op : function.front())
+      time_[&op] = time++;
+    end_ = time;
+  }
+
+  int64_t bytes(Value value) const {
+    return plan::bytesAtCapacity(cast<RankedTensorType>(value.getType()), capacities_).value_or(0);
+  }
+  int64_t time(Operation *op) const { return time_.lookup(op); }
+  int64_t lastUse(Value value) const {
+    int64_t last = time(value.getDefiningOp());
+    for (Operation *user : value.getUsers())
+      last = std::max(last, time(user));
+    return last;
+  }
+
+  // The largest sum of live bytes, and when it occurs.
+  std::pair<int64_t, int64_t> peak() const {
+    std::vector<int64_t> change(end_ + 2, 0);
+    for (Operation &op : block_)
+      for (OpResult result : op.getResults()) {
+        if (auto inPlace = dyn_cast<nn::InPlaceOpInterface>(op); inPlace && inPlace.getTiedOperand(result.getResultNumber()) >= 0)
+          continue;
+        change[time(&op)] += bytes(result);
+        change[lastUse(result) + 1] -= bytes(result);
+      }
+    int64_t live = 0, best = 0, when = 0;
+    for (int64_t t = 0; t <= end_; ++t)
+      if ((live += change[t]) > best)
+        best = live, when = t;
+    return {best, when};
+  }
+
+private:
+  Block &block_;
+  DictionaryAttr capacities_;
+  llvm::DenseMap<Operation *, int64_t> time_;
+  int64_t end_ = 0;
+};
+
+// The op whose result should be recomputed to lower the peak at `when`; null when there is none.
+Operation *choose(func::FuncOp function, const Liveness &live, int64_t when) {
+  Operation *best = nullptr;
+  int64_t bestBytes = 0;
+  for (Operation &op : function.front().without_terminator()) {
+    if (live.time(&op) >= when || !isCheap(&op) || op.getNumResults() == 0)
+      continue;
+    int64_t freed = 0;
+    bool usedAtPeak = false;
+    for (OpResult result : op.getResults()) {
+      if (live.lastUse(result) > when)
+        freed += live.bytes(result);
+      usedAtPeak |= llvm::any_of(result.getUsers(), [&](Operation *user) { return live.time(user) == when; });
+    }
+    // What the clone reads must live as long: only inputs that are alive anyway cost nothing.
+    for (Value operand : op.getOperands())
+      if (operand.getDefiningOp() && live.lastUse(operand) < when)
+        freed -= live.bytes(operand);
+    if (!usedAtPeak && freed > bestBytes)
+      best = &op, bestBytes = freed;
+  }
+  return best;
+}
+
+void recompute(Operation *op, const Liveness &live, int64_t when) {
+  SmallVector<OpOperand *> later;
+  Operation *first = nullptr;
+  for (OpResult result : op->getResults())
+    for (OpOperand &use : result.getUses())
+      if (live.time(use.getOwner()) > when) {
+        later.push_back(&use);
+        if (!first || use.getOwner()->isBeforeInBlock(first))
+          first = use.getOwner();
+      }
+  OpBuilder builder(first);
+  Operation *clone = builder.clone(*op);
+  clone->setAttr("nn.recomputed", builder.getUnitAttr());
+  for (OpOperand *use : later)
+    use->set(clone->getResult(cast<OpResult>(use->get()).getResultNumber()));
+}
+
+struct PlanRecompute : impl::PlanRecomputeBase<PlanRecompute> {
+  using PlanRecomputeBase::PlanRecomputeBase;
+
+  void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    if (budget <= 0 || function->hasAttr(nn::attr::kModel) || !llvm::hasSingleElement(function.getBody()))
+      return;
+    int64_t count = 0;
+    while (true) {
+      Liveness live(function);
+      auto [bytes, when] = live.peak();
+      if (bytes <= budget)
+        break;
+      Operation *op = choose(function, live, when);
+      if (!op) {
+        function.emitError() << "'" << function.getSymName() << "' needs at least " << bytes
+                             << " bytes of transient memory after recomputing " << count << " ops, but the budget is "
+                             << budget << ": raise it, or lower the micro-batch's tokens";
+        return signalPassFailure();
+      }
+      recompute(op, live, when);
+      ++count;
+    }
+  }
+};
+
+} // namespace
+} // namespace mirl::passes

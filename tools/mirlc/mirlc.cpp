@@ -1,0 +1,253 @@
+// mirlc: a .mirl program and a model's config.json in, a plan out.
+//
+//   mirlc FILE.mirl --model DIR [--set k=v]… [--target cpu] [--emit rl|nn|kernels|plan] -o OUT.plan
+//
+// A .mlir file at the rl or nn level is taken as well, and goes on from there. Exit codes: 0, 1 (the program or the
+// surroundings are wrong), 2 (the command line is).
+
+#include "frontend/Frontend.h"
+#include "passes/Passes.h"
+
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+#include <chrono>
+
+using namespace mlir;
+using namespace mirl;
+namespace cl = llvm::cl;
+
+static cl::OptionCategory category("mirlc options");
+static cl::opt<std::string> input(cl::Positional, cl::desc("FILE.mirl"), cl::cat(category));
+static cl::opt<std::string> modelDir("model", cl::desc("Folder with the model's config.json"), cl::value_desc("dir"), cl::cat(category));
+static cl::list<std::string> sets("set", cl::desc("Set a const or a parameter of the program"), cl::value_desc("name=value"),
+                                  cl::cat(category));
+static cl::opt<std::string> target("target", cl::desc("cpu, or cpu:x86-64-v3, cpu:x86-64-v4, cpu:native (default)"),
+                                   cl::value_desc("target"), cl::init("cpu"), cl::cat(category));
+static cl::opt<std::string> emit("emit", cl::desc("What to write: rl, nn, kernels (text) or plan"), cl::value_desc("stage"),
+                                 cl::init("plan"), cl::cat(category));
+static cl::opt<std::string> output("o", cl::desc("Where to write it (text: standard output)"), cl::value_desc("file"), cl::cat(category));
+static cl::opt<std::string> budget("memory-budget", cl::desc("Transient memory of an entry, as 512MiB: recompute until it is met"),
+                                   cl::value_desc("bytes"), cl::cat(category));
+static cl::opt<int64_t> context("context", cl::desc("Tokens of the longest sequence (default: the program's capacity)"), cl::value_desc("n"),
+                                cl::init(0), cl::cat(category));
+static cl::opt<int64_t> microTokens("micro-tokens", cl::desc("Tokens of a micro-batch (default: chosen)"), cl::value_desc("n"),
+                                    cl::init(0), cl::cat(category));
+static cl::opt<int64_t> slots("slots", cl::desc("Sequences decoded at a time (default: chosen)"), cl::value_desc("n"), cl::init(0),
+                              cl::cat(category));
+static cl::opt<bool> help("help", cl::desc("Print this"), cl::cat(category));
+static cl::opt<bool> version("version", cl::desc("Print the version"), cl::cat(category));
+static cl::opt<std::string> library("library", cl::desc("Where `use` looks for models and libraries"), cl::value_desc("dir"), cl::Hidden,
+                                    cl::cat(category));
+
+static constexpr llvm::StringLiteral kHelp = R"(mirlc: compile a .mirl program to a plan
+
+usage: mirlc FILE.mirl --model DIR [options] -o OUT.plan
+
+  --model DIR            folder with the model's config.json
+  --set NAME=VALUE       set a const or a parameter of the program (repeatable)
+  --target TARGET        cpu (for this machine), cpu:x86-64-v3 (AVX2) or cpu:x86-64-v4 (AVX-512)
+  --emit STAGE           rl, nn or kernels (text), or plan (default)
+  -o FILE                where to write it; text goes to standard output without it
+  --memory-budget BYTES  transient memory of an entry (512MiB, 2GiB, …): recompute until it is met
+  --context N            tokens of the longest sequence (default: the program's `capacity context`)
+  --micro-tokens N       tokens of a micro-batch
+  --slots N              sequences decoded at a time
+  --help, --version
+
+example: mirlc examples/chain/mirror_descent.mirl --model examples/chain/model --set samples=4 -o rl.plan
+)";
+
+namespace {
+
+int usage(const llvm::Twine &message) {
+  llvm::errs() << "mirlc: error: " << message << "\ntry 'mirlc --help'\n";
+  return 2;
+}
+
+int fail(const llvm::Twine &message) {
+  llvm::errs() << "mirlc: error: " << message << "\n";
+  return 1;
+}
+
+// Bytes of "512MiB", "2GiB", "1000000"; nothing when it is no such number.
+std::optional<int64_t> parseBytes(llvm::StringRef text) {
+  int64_t unit = 1, number;
+  for (auto [suffix, size] : {std::pair<llvm::StringRef, int64_t>("KiB", 1 << 10), {"MiB", 1 << 20}, {"GiB", 1 << 30}})
+    if (text.consume_back(suffix))
+      unit = size;
+  if (text.trim().getAsInteger(10, number) || number <= 0 || number > (int64_t(1) << 62) / unit)
+    return std::nullopt;
+  return number * unit;
+}
+
+// Prints `file:line:col: error: …`, the line and a caret for locations in files; others plainly.
+class Diagnostics : public SourceMgrDiagnosticHandler {
+public:
+  Diagnostics(llvm::SourceMgr &sources, MLIRContext *context) : SourceMgrDiagnosticHandler(sources, context, llvm::errs()) {
+    setCallSiteLocStackLimit(4);
+  }
+};
+
+// Writes text or bytes: to standard output, or to a file by way of a temporary one beside it.
+int write(llvm::StringRef path, llvm::function_ref<LogicalResult(llvm::raw_ostream &)> print) {
+  if (path.empty() || path == "-")
+    return failed(print(llvm::outs())) ? 1 : 0;
+  auto file = llvm::sys::fs::TempFile::create(path.str() + ".%%%%%%.tmp", 0666 & ~022);
+  if (!file)
+    return fail("cannot write " + path + ": " + llvm::toString(file.takeError()));
+  bool good;
+  std::error_code error;
+  {
+    llvm::raw_fd_ostream os(file->FD, /*shouldClose=*/false);
+    good = succeeded(print(os));
+    os.flush();
+    error = os.error();
+    os.clear_error();
+  }
+  if (!good || error) {
+    llvm::consumeError(file->discard());
+    return good ? fail("cannot write " + path + ": " + error.message()) : 1;
+  }
+  if (llvm::Error kept = file->keep(path))
+    return fail("cannot write " + path + ": " + llvm::toString(std::move(kept)));
+  return 0;
+}
+
+std::string megabytes(int64_t bytes) {
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::format("%.1f MiB", bytes / 1048576.0);
+  return text;
+}
+
+void summarise(ModuleOp module, double seconds) {
+  int64_t entries = 0, kernels = 0, largest = 0;
+  std::string name;
+  for (auto entry : module.getOps<plan::EntryOp>()) {
+    ++entries;
+    if (static_cast<int64_t>(entry.getPeakBytes().value_or(0)) > largest) {
+      largest = *entry.getPeakBytes();
+      name = entry.getSymName().str();
+    }
+  }
+  if (auto inner = module.lookupSymbol<ModuleOp>("kernels"))
+    for (Operation &op : *inner.getBody())
+      kernels += op.hasTrait<OpTrait::IsIsolatedFromAbove>();
+  auto number = [&](llvm::StringRef key) { return module->getAttrOfType<IntegerAttr>(key).getInt(); };
+  llvm::errs() << "mirlc: " << entries << " entries, " << kernels << " kernels; memory " << megabytes(number("plan.arena_bytes"))
+               << " (persistent " << megabytes(number("plan.persistent_bytes")) << ", at most " << megabytes(largest) << " for " << name
+               << "); " << llvm::format("%.1f", seconds) << " s\n";
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM initialised(argc, argv);
+  cl::HideUnrelatedOptions(category);
+  std::string complaint;
+  llvm::raw_string_ostream complaints(complaint);
+  if (!cl::ParseCommandLineOptions(argc, argv, "", &complaints))
+    return usage(llvm::StringRef(complaint).trim());
+  if (help) {
+    llvm::outs() << kHelp;
+    return 0;
+  }
+  if (version) {
+    llvm::outs() << "mirlc " MIRL_VERSION " (LLVM " LLVM_VERSION_STRING ")\n";
+    return 0;
+  }
+  if (input.empty())
+    return usage("needs a .mirl file");
+  if (!llvm::is_contained({"rl", "nn", "kernels", "plan"}, emit))
+    return usage("--emit takes rl, nn, kernels or plan, not '" + emit + "'");
+  if (emit == "plan" && output.empty())
+    return usage("needs -o FILE for the plan");
+  passes::PipelineOptions options;
+  auto [device, cpu] = llvm::StringRef(target).split(':');
+  options.cpu = cpu.empty() ? "native" : cpu.str();
+  if (device == "cuda")
+    return fail("--target " + target + ": this build compiles for the CPU only");
+  if (device != "cpu" || !llvm::is_contained({"native", "x86-64-v3", "x86-64-v4"}, options.cpu))
+    return usage("--target takes cpu, cpu:native, cpu:x86-64-v3 or cpu:x86-64-v4, not '" + target + "'");
+  if (!budget.empty()) {
+    auto bytes = parseBytes(budget);
+    if (!bytes)
+      return usage("--memory-budget takes a number of bytes, as 512MiB, not '" + budget + "'");
+    options.memoryBudget = *bytes;
+  }
+  if (context < 0 || microTokens < 0 || slots < 0)
+    return usage("--context, --micro-tokens and --slots take positive numbers");
+  options.context = context;
+  options.microTokens = microTokens;
+  options.slots = slots;
+  auto started = std::chrono::steady_clock::now();
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  llvm::InitializeNativeTargetAsmParser();
+
+  DialectRegistry registry;
+  passes::registerAll(registry);
+  MLIRContext mlir(registry, MLIRContext::Threading::DISABLED);
+  mlir.loadAllAvailableDialects();
+  llvm::SourceMgr sources;
+  Diagnostics diagnostics(sources, &mlir);
+  OwningOpRef<ModuleOp> module;
+  if (llvm::StringRef(input).ends_with(".mlir")) {
+    module = parseSourceFile<ModuleOp>(input, &mlir);
+  } else {
+    frontend::FrontendOptions front;
+    front.file = input;
+    front.modelDir = modelDir;
+    front.libraryDir = library;
+    for (const std::string &set : sets) {
+      auto [name, value] = llvm::StringRef(set).split('=');
+      if (name.empty() || value.empty())
+        return usage("--set takes name=value, not '" + set + "'");
+      front.sets.push_back({name.str(), value.str()});
+    }
+    module = frontend::compileFile(mlir, front);
+  }
+  if (!module)
+    return 1;
+  if (failed(verify(*module)))
+    return 1;
+
+  auto print = [&](llvm::raw_ostream &os) {
+    OpPrintingFlags flags;
+    flags.elideLargeElementsAttrs(64);
+    module->print(os, flags);
+    return success();
+  };
+  auto runPhase = [&](auto build) {
+    PassManager pm(&mlir);
+    build(pm, options);
+    return succeeded(pm.run(*module));
+  };
+  if (emit == "rl")
+    return write(output, print);
+  if (!module->getOps<rl::PolicyOp>().empty() || !module->getOps<rl::EntryOp>().empty() || !module->getOps<rl::StepOp>().empty())
+    if (!runPhase(passes::buildRlToNn))
+      return 1;
+  if (!runPhase(passes::buildNnToKernels))
+    return 1;
+  if (emit == "nn")
+    return write(output, print);
+  if (emit == "kernels") {
+    PassManager pm(&mlir);
+    pm.addPass(passes::createNnToPlan());
+    pm.addPass(passes::createAssignMemory());
+    return failed(pm.run(*module)) ? 1 : write(output, print);
+  }
+  if (!runPhase(passes::buildKernelsToPlan))
+    return 1;
+  if (int code = write(output, [&](llvm::raw_ostream &os) { return passes::serializePlan(*module, os); }))
+    return code;
+  summarise(*module, std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
+  return 0;
+}
