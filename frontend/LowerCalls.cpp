@@ -446,7 +446,7 @@ Val RlLowering::callSample(const Expr &e) {
   auto topK = intArgument(args[4], "top_k", 0, INT32_MAX, 0);
   auto topP = floatArgument(args[5], "top_p", 1e-6, 1, 1.0);
   int64_t longest = context ? *context - 1 : INT32_MAX;
-  auto maxTokens = intArgument(args[6], context ? "max_tokens (with the prompt in the context that the program declares)" : "max_tokens", 1, longest, 1);
+  auto maxTokens = intArgument(args[6], context ? "max_tokens (prompt and response fit into `capacity context`)" : "max_tokens", 1, longest, 1);
   if (policy.isError() || prompts.isError() || !n || !temperature || !topK || !topP || !maxTokens)
     return Val::error();
   auto op = rl::SampleOp::create(b, loc(e), rl::TrajectoryType::get(b.getContext()),

@@ -42,6 +42,11 @@ void ModelLowering::run(const Decl &model) {
   if (diagnostics.errors() == errors && !headSpan.valid())
     diagnostics.error(model.body.close, "the model `" + model.name + "` must end with head(hidden, weight): the hidden states and the "
                                         "matrix that makes logits of them");
+  // What no later value uses, such as a projection that was assigned anew; weights stay.
+  if (diagnostics.errors() == errors)
+    for (mlir::Operation &op : llvm::make_early_inc_range(llvm::reverse(function.getBody().front())))
+      if (!llvm::isa<nn::WeightOp>(op) && mlir::isOpTriviallyDead(&op))
+        op.erase();
 }
 
 // --- statements --------------------------------------------------------------------------------

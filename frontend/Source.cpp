@@ -131,9 +131,10 @@ void Diagnostics::print(Span span, llvm::StringRef severity, const llvm::Twine &
 
 std::string didYouMean(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> candidates) {
   llvm::StringRef best;
-  unsigned limit = std::max<size_t>(1, std::min<size_t>(name.size() / 3, 4)), distance = limit + 1;
-  if (name.size() > 64)
+  if (name.size() < 3 || name.size() > 64)
     return "";
+  unsigned limit = name.size() < 4 ? 1 : std::max<size_t>(2, std::min<size_t>(name.size() / 3, 4));
+  unsigned distance = limit + 1;
   for (llvm::StringRef candidate : candidates) {
     unsigned d = name.edit_distance(candidate, /*AllowReplacements=*/true, limit);
     if (d < distance && candidate != name) {

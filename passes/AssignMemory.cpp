@@ -73,7 +73,8 @@ SmallVector<Life> findLives(plan::EntryOp entry) {
 // Assigns offsets from 0 and returns the bytes used.
 int64_t place(MutableArrayRef<Life> lives) {
   SmallVector<Life *> order(llvm::map_range(lives, [](Life &life) { return &life; }));
-  llvm::stable_sort(order, [](Life *a, Life *b) { return a->bytes > b->bytes; });
+  // Ties in the order of definition (the lives lie in one array).
+  llvm::sort(order, [](Life *a, Life *b) { return a->bytes != b->bytes ? a->bytes > b->bytes : a < b; });
   SmallVector<Life *> placed;
   int64_t top = 0;
   for (Life *life : order) {

@@ -193,15 +193,15 @@ flatbuffers::Offset<fb::Entry> Writer::entry(plan::EntryOp op) {
                   .Case("decode", fb::EntryKind::decode)
                   .Case("reward", fb::EntryKind::reward)
                   .Default(fb::EntryKind::plain);
-  std::vector<flatbuffers::Offset<fb::Capacity>> capacities;
+  std::vector<fb::Capacity> capacities;
   for (NamedAttribute capacity : op.getCapacities())
-    capacities.push_back(fb::CreateCapacity(b_, static_cast<fb::Axis>(*nn::symbolizeAxis(capacity.getName())),
-                                            cast<IntegerAttr>(capacity.getValue()).getInt()));
+    capacities.emplace_back(static_cast<fb::Axis>(*nn::symbolizeAxis(capacity.getName())),
+                            cast<IntegerAttr>(capacity.getValue()).getInt());
   std::vector<flatbuffers::Offset<flatbuffers::String>> fused;
   if (op.getFused())
-    for (Attribute line : *op.getFused())
+    for (Attribute line : op.getFusedAttr())
       fused.push_back(text(cast<StringAttr>(line).getValue()));
-  return fb::CreateEntry(b_, text(op.getSymName()), kind, b_.CreateVector(capacities), b_.CreateVector(sliceList),
+  return fb::CreateEntry(b_, text(op.getSymName()), kind, b_.CreateVectorOfStructs(capacities), b_.CreateVector(sliceList),
                          b_.CreateVector(inputs), b_.CreateVector(outputs), b_.CreateVector(commands),
                          op.getPeakBytes().value_or(0), b_.CreateVector(fused), source(op.getLoc()));
 }

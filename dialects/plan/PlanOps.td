@@ -29,6 +29,7 @@ def Plan_SliceType : TypeDef<Plan_Dialect, "Slice"> {
   let summary = "a window on the arena that holds a tensor";
   let parameters = (ins "::mlir::RankedTensorType":$tensor);
   let assemblyFormat = "`<` $tensor `>`";
+  let genVerifyDecl = 1;
 }
 
 def Plan_WorkAttr : AttrDef<Plan_Dialect, "Work"> {
@@ -73,6 +74,8 @@ def Plan_AffineAttr : AttrDef<Plan_Dialect, "Affine"> {
   let hasCustomAssemblyFormat = 1;
 }
 
+defvar SymbolUser = DeclareOpInterfaceMethods<SymbolUserOpInterface>;
+
 class Plan_Op<string mnemonic, list<Trait> traits = []> : Op<Plan_Dialect, mnemonic, traits>;
 
 // --- entries ---------------------------------------------------------------------------------
@@ -90,7 +93,7 @@ def Plan_EntryOp : Plan_Op<"entry", [Symbol, IsolatedFromAbove, NoTerminator, Si
   let assemblyFormat = "$sym_name $kind $capacities attr-dict-with-keyword $body";
 }
 
-def Plan_BufferOp : Plan_Op<"buffer", [HasParent<"EntryOp">]> {
+def Plan_BufferOp : Plan_Op<"buffer", [HasParent<"EntryOp">, SymbolUser]> {
   let summary = "the slice of a persistent tensor (nn.variable or plan.constant)";
   let arguments = (ins FlatSymbolRefAttr:$variable, OptionalAttr<I64Attr>:$offset);
   let results = (outs Plan_SliceType:$slice);
@@ -157,6 +160,7 @@ def Plan_LoopOp : Plan_Op<"loop", [NoTerminator, SingleBlock, NoRegionArguments]
 def Plan_ConstantOp : Plan_Op<"constant", [Symbol]> {
   let summary = "a persistent tensor whose bytes are in the plan";
   let arguments = (ins SymbolNameAttr:$sym_name, ElementsAttr:$value);
+  let hasVerifier = 1;
   let assemblyFormat = "$sym_name attr-dict $value";
 }
 
@@ -168,7 +172,7 @@ def Plan_CodeOp : Plan_Op<"code"> {
 
 // --- what the entries are for ------------------------------------------------------------------
 
-def Plan_PolicyOp : Plan_Op<"policy", [Symbol]> {
+def Plan_PolicyOp : Plan_Op<"policy", [Symbol, SymbolUser]> {
   let summary = "a model with weights, and its entries";
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$model, StrAttr:$role, OptionalAttr<FlatSymbolRefAttr>:$prefill,
                        OptionalAttr<FlatSymbolRefAttr>:$decode, OptionalAttr<FlatSymbolRefAttr>:$score,
@@ -177,14 +181,14 @@ def Plan_PolicyOp : Plan_Op<"policy", [Symbol]> {
   let assemblyFormat = "$sym_name $model $role attr-dict";
 }
 
-def Plan_OptimizerOp : Plan_Op<"optimizer", [Symbol]> {
+def Plan_OptimizerOp : Plan_Op<"optimizer", [Symbol, SymbolUser]> {
   let summary = "an optimizer of a policy and when its state is reset";
   let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefAttr:$policy, StrAttr:$reset);
   let hasVerifier = 1;
   let assemblyFormat = "$sym_name `of` $policy `reset` $reset attr-dict";
 }
 
-def Plan_StepOp : Plan_Op<"step", [Symbol]> {
+def Plan_StepOp : Plan_Op<"step", [Symbol, SymbolUser]> {
   let summary = "a training step: its three entries and what a micro-batch keeps whole";
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$trajectory, FlatSymbolRefAttr:$batch, FlatSymbolRefAttr:$micro,
                        FlatSymbolRefAttr:$apply, StrAttr:$packing, FlatSymbolRefAttr:$optimizer);
@@ -207,10 +211,11 @@ def Plan_ParamOp : Plan_Op<"param", [Symbol]> {
 def Plan_ProgramOp : Plan_Op<"program", [NoTerminator, SingleBlock, NoRegionArguments]> {
   let summary = "what one iteration does";
   let regions = (region SizedRegion<1>:$body);
+  let hasVerifier = 1;
   let assemblyFormat = "attr-dict-with-keyword $body";
 }
 
-def Plan_HostOp : Plan_Op<"host", [NoTerminator]> {
+def Plan_HostOp : Plan_Op<"host", [NoTerminator, SymbolUser]> {
   let summary = "one instruction of the host program (docs/plan.md, \"Host program\")";
   let description = [{
     ```mlir

@@ -1,4 +1,4 @@
-// Registration of the rl dialect, and the folding of its constants.
+// Registration of the rl dialect, and its folders.
 
 #include "dialects/rl/Rl.h"
 
@@ -33,4 +33,32 @@ void RlDialect::initialize() {
 #define GET_OP_LIST
 #include "dialects/rl/RlOps.cpp.inc"
       >();
+}
+
+OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValueAttr(); }
+
+// The number a value is everywhere, when it is a constant or the spread of one.
+static std::optional<double> constantOf(Value value) {
+  while (auto spread = value.getDefiningOp<SpreadOp>())
+    value = spread.getInput();
+  if (auto constant = value.getDefiningOp<ConstantOp>())
+    return constant.getValue().convertToDouble();
+  return std::nullopt;
+}
+
+// x + 0, x − 0, x · 1 and x / 1.
+OpFoldResult BinaryOp::fold(FoldAdaptor) {
+  std::optional<double> left = constantOf(getLhs()), right = constantOf(getRhs());
+  switch (getKind()) {
+  case BinaryKind::add:
+    return right == 0.0 ? getLhs() : left == 0.0 ? getRhs() : Value();
+  case BinaryKind::sub:
+    return right == 0.0 ? getLhs() : Value();
+  case BinaryKind::mul:
+    return right == 1.0 ? getLhs() : left == 1.0 ? getRhs() : Value();
+  case BinaryKind::div:
+    return right == 1.0 ? getLhs() : Value();
+  default:
+    return {};
+  }
 }

@@ -175,6 +175,7 @@ def Rl_IterationOp : Rl_Op<"iteration", [IsolatedFromAbove, SingleBlock, NoRegio
   let summary = "what one iteration does: draw, call steps, repeat";
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "attr-dict-with-keyword $body";
+  let hasVerifier = 1;
 }
 
 def Rl_YieldOp : Rl_Op<"yield", [Pure, Terminator, ReturnLike,

@@ -1,0 +1,47 @@
+// What a person sees while a run goes on, on standard error: on a terminal one line that is
+// rewritten, elsewhere a line every few seconds.
+
+#ifndef MIRL_RUNTIME_REPORT_PROGRESS_H
+#define MIRL_RUNTIME_REPORT_PROGRESS_H
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "runtime/report/Metrics.h"
+
+namespace mirl::rt {
+
+// "42 s", "3 min 5 s", "2 h 7 min".
+std::string FormatDuration(double seconds);
+// "980", "31.4k", "2.10M".
+std::string FormatCount(double value);
+// "iteration 3/40  loss 0.123  reward 0.50  …  1 min 5 s left"; `iteration` is the number finished.
+std::string FormatProgress(const IterationMetrics &metrics, int64_t done, int64_t total,
+                           double elapsed);
+
+class Progress {
+public:
+  Progress(std::FILE *out, int64_t total);
+  ~Progress();
+  void Update(const IterationMetrics &metrics);
+  // Ends the rewritten line.
+  void Finish();
+
+private:
+  using Clock = std::chrono::steady_clock;
+  std::FILE *out_;
+  bool terminal_, open_ = false;
+  int64_t total_, done_ = 0;
+  size_t width_ = 0;
+  Clock::time_point started_, shown_;
+};
+
+// The table at the end: the first and the last iterations' means, side by side.
+std::string FormatSummary(const std::vector<IterationMetrics> &history);
+
+} // namespace mirl::rt
+
+#endif // MIRL_RUNTIME_REPORT_PROGRESS_H

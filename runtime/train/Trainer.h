@@ -1,0 +1,91 @@
+// The interpreter of a plan's host program: what one iteration does.
+
+#ifndef MIRL_RUNTIME_TRAIN_TRAINER_H
+#define MIRL_RUNTIME_TRAIN_TRAINER_H
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "runtime/data/Cursor.h"
+#include "runtime/data/Dataset.h"
+#include "runtime/executor/Session.h"
+#include "runtime/report/Metrics.h"
+#include "runtime/reward/Verifier.h"
+#include "runtime/rollout/Roller.h"
+#include "runtime/text/Tokenizer.h"
+#include "runtime/train/Stepper.h"
+
+namespace mirl::rt {
+
+// NOLINTBEGIN(readability-redundant-member-init): so that an initialiser may leave them out.
+struct TrainerOptions {
+  uint64_t seed = 0;
+  int64_t iterations = 1;
+  Params params = {}; // every parameter of the plan
+  std::map<std::string, std::string> data =
+      {}; // data sets that come from another file than the plan says
+  bool check_parity = false;
+};
+// NOLINTEND(readability-redundant-member-init)
+
+class Trainer {
+public:
+  // Opens and checks everything the program will need: data (every record is tokenized), verifiers,
+  // samplers. Weights are the caller's business. `session` and `tokenizer` must outlive the
+  // Trainer.
+  static absl::StatusOr<std::unique_ptr<Trainer>>
+  Create(Session &session, const Tokenizer &tokenizer, TrainerOptions options);
+
+  // Runs the program once. `iteration` counts from 0.
+  absl::StatusOr<IterationMetrics> RunIteration(int64_t iteration);
+
+  // Over all iterations, with check_parity.
+  int64_t parity_tokens() const { return parity_tokens_; }
+  int64_t parity_mismatches() const { return parity_mismatches_; }
+
+private:
+  struct Source {
+    std::unique_ptr<Dataset> data;
+    std::unique_ptr<Cursor> cursor;
+  };
+  struct Totals; // of one iteration
+  using Instructions = flatbuffers::Vector<flatbuffers::Offset<fb::Instruction>>;
+  using Values = std::map<std::string, std::shared_ptr<Batch>, std::less<>>;
+
+  Trainer(Session &session, const Tokenizer &tokenizer, TrainerOptions options)
+      : session_(session), tokenizer_(tokenizer), options_(std::move(options)),
+        stepper_(session, options_.params) {}
+
+  absl::Status Prepare(const Instructions *program);
+  absl::Status Execute(const Instructions *program, Values &values, Totals &totals);
+  absl::Status Draw(const fb::Instruction &instruction, Values &values, Totals &totals);
+  absl::Status Sample(const fb::Instruction &instruction, Values &values, Totals &totals);
+  absl::Status Verify(const fb::Instruction &instruction, Batch &batch, Totals &totals);
+  absl::Status Score(const fb::Instruction &instruction, Batch &batch, Totals &totals);
+  absl::Status Batches(const fb::Instruction &instruction, Values &values, Totals &totals);
+  absl::Status Step(const fb::Instruction &instruction, const Batch &batch, Totals &totals);
+  absl::Status Evaluate(const fb::Instruction &instruction, Totals &totals);
+  absl::StatusOr<std::vector<float>> AskVerifier(const fb::Instruction &instruction,
+                                                 const Batch &batch);
+  void ResetOptimizers();
+  TextLimits Limits() const;
+
+  Session &session_;
+  const Tokenizer &tokenizer_;
+  TrainerOptions options_;
+  Stepper stepper_;
+  std::vector<int32_t> eos_;
+  std::map<std::string, Source, std::less<>> sources_;
+  std::map<std::string, std::unique_ptr<Roller>, std::less<>> rollers_; // by policy
+  std::map<const fb::Instruction *, std::unique_ptr<Verifier>> verifiers_;
+  std::map<std::string, int64_t, std::less<>> versions_; // by policy: updates so far
+  int64_t parity_tokens_ = 0, parity_mismatches_ = 0;
+};
+
+} // namespace mirl::rt
+
+#endif // MIRL_RUNTIME_TRAIN_TRAINER_H

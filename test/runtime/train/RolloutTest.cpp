@@ -1,0 +1,197 @@
+#include <cstring>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "runtime/rollout/KvCache.h"
+#include "runtime/rollout/Roller.h"
+#include "test/runtime/train/ToyPlan.h"
+
+namespace mirl::rt {
+namespace {
+
+using test::MakePrompt;
+using test::Reference;
+using ::testing::HasSubstr;
+
+std::vector<Prompt> Prompts() {
+  return {MakePrompt({1, 2, 3}), MakePrompt({4}),
+          MakePrompt({0, 0, 5, 1, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 0, 1, 2}),
+          MakePrompt({1, 2, 3}), MakePrompt({6, 6})};
+}
+
+SampleOptions Settings() {
+  SampleOptions options;
+  options.n = 5;
+  options.max_tokens = 12;
+  options.seed = 0x1234567890;
+  options.first_id = FirstSequenceId(42);
+  options.version = 3;
+  return options;
+}
+
+void ExpectReference(const Batch &batch, const SampleOptions &options) {
+  for (size_t i = 0; i < batch.trajectories.size(); ++i) {
+    const Trajectory &got = *batch.trajectories[i];
+    int64_t id = SequenceId(options.first_id, static_cast<int64_t>(i) / options.n,
+                            static_cast<int64_t>(i) % options.n);
+    EXPECT_EQ(got.sequence_id, id);
+    auto want =
+        Reference(*got.prompt.ids, options.seed, id, options.max_tokens, options.temperature);
+    EXPECT_EQ(got.response, want.tokens) << "sequence " << i;
+    EXPECT_EQ(got.logprob, want.logprob) << "sequence " << i;
+    EXPECT_EQ(got.finished, want.finished) << "sequence " << i;
+  }
+}
+
+class RolloutSlots : public ::testing::TestWithParam<int64_t> {};
+
+TEST_P(RolloutSlots, TokensDoNotDependOnTheSchedule) {
+  for (int64_t prefill_tokens : {1, 3, 64}) {
+    for (int64_t prefill_context : {19, 64}) {
+      auto session = test::ToySession({.slots = GetParam(),
+                                       .prefill_context = prefill_context,
+                                       .prefill_tokens = prefill_tokens});
+      auto roller = Roller::Create(*session, test::ToyPolicy(*session));
+      ASSERT_TRUE(roller.ok()) << roller.status();
+      std::vector<Prompt> prompts = Prompts();
+      RolloutStats stats;
+      // Twice: nothing of the first may remain.
+      for (int round = 0; round < 2; ++round) {
+        stats = {};
+        auto batch = (*roller)->Sample(prompts, Settings(), stats);
+        ASSERT_TRUE(batch.ok()) << batch.status();
+        ASSERT_EQ(batch->sequences(), 25);
+        EXPECT_EQ(batch->groups(), 5);
+        EXPECT_EQ(batch->trajectories[0]->version, 3);
+        EXPECT_EQ(batch->trajectories[0]->policy, &test::ToyPolicy(*session));
+        ExpectReference(*batch, Settings());
+        int64_t tokens = 0;
+        bool different = false;
+        for (const auto &trajectory : batch->trajectories) {
+          tokens += trajectory->response_size();
+          different |= trajectory->response != batch->trajectories[0]->response;
+        }
+        EXPECT_TRUE(different);
+        EXPECT_EQ(stats.tokens, tokens);
+      }
+      EXPECT_EQ(stats.prefill_tokens, 28) << "each prompt is computed once";
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Slots, RolloutSlots, ::testing::Values(1, 2, 3, 7, 64));
+
+TEST(Rollout, SlotsAreKeptBusy) {
+  auto session = test::ToySession({.slots = 7});
+  auto roller = Roller::Create(*session, test::ToyPolicy(*session));
+  ASSERT_TRUE(roller.ok());
+  std::vector<Prompt> prompts = Prompts();
+  SampleOptions options = Settings();
+  options.n = 50; // more than there are slots
+  RolloutStats stats;
+  auto batch = (*roller)->Sample(prompts, options, stats);
+  ASSERT_TRUE(batch.ok());
+  // All the time but for the end.
+  EXPECT_GT(static_cast<double>(stats.decode_rows),
+            0.95 * 7 * static_cast<double>(stats.decode_calls));
+  EXPECT_EQ(stats.prefill_tokens, 28);
+}
+
+TEST(Rollout, WithoutAnEndTokenLengthEnds) {
+  auto session = test::ToySession({.slots = 4, .eos = ""});
+  auto roller = Roller::Create(*session, test::ToyPolicy(*session));
+  ASSERT_TRUE(roller.ok());
+  std::vector<Prompt> prompts = Prompts();
+  RolloutStats stats;
+  auto batch = (*roller)->Sample(prompts, Settings(), stats);
+  ASSERT_TRUE(batch.ok());
+  EXPECT_EQ(stats.tokens, 25 * 12);
+  for (const auto &trajectory : batch->trajectories)
+    EXPECT_FALSE(trajectory->finished);
+}
+
+TEST(Rollout, TheSeedMatters) {
+  auto session = test::ToySession({});
+  auto roller = Roller::Create(*session, test::ToyPolicy(*session));
+  std::vector<Prompt> prompts = Prompts();
+  RolloutStats stats;
+  SampleOptions options = Settings();
+  auto first = (*roller)->Sample(prompts, options, stats);
+  options.seed += uint64_t{1} << 32;
+  auto second = (*roller)->Sample(prompts, options, stats);
+  ASSERT_TRUE(first.ok() && second.ok());
+  ExpectReference(*second, options);
+  int same = 0;
+  for (size_t i = 0; i < 25; ++i)
+    same += first->trajectories[i]->response == second->trajectories[i]->response;
+  EXPECT_LT(same, 10);
+}
+
+TEST(Rollout, GreedyAndLimits) {
+  auto session = test::ToySession({.eos = "[7, 6]"});
+  auto roller = Roller::Create(*session, test::ToyPolicy(*session));
+  std::vector<Prompt> prompts = Prompts();
+  SampleOptions options = Settings();
+  options.temperature = 0;
+  options.max_tokens = 1000;
+  RolloutStats stats;
+  auto batch = (*roller)->Sample(prompts, options, stats);
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  for (const auto &trajectory : batch->trajectories) {
+    EXPECT_LE(trajectory->prompt_size() + trajectory->response_size(), test::kContext);
+    bool ended = trajectory->response.back() == 7 || trajectory->response.back() == 6;
+    EXPECT_EQ(trajectory->finished, ended);
+    if (!ended) {
+      EXPECT_EQ(trajectory->prompt_size() + trajectory->response_size(), test::kContext);
+    }
+    for (size_t i = 0; i + 1 < trajectory->response.size(); ++i)
+      EXPECT_LT(trajectory->response[i], 6);
+    EXPECT_EQ(
+        trajectory->response,
+        batch->trajectories[static_cast<size_t>(&trajectory - &batch->trajectories[0]) / 5 * 5]
+            ->response);
+  }
+}
+
+TEST(Rollout, BadPromptsNameTheirRecord) {
+  auto session = test::ToySession({});
+  auto roller = Roller::Create(*session, test::ToyPolicy(*session));
+  auto refusal = [&](std::vector<int32_t> ids, SampleOptions options) {
+    std::vector<Prompt> prompts = {MakePrompt(std::move(ids), "p.jsonl:9")};
+    RolloutStats stats;
+    auto batch = (*roller)->Sample(prompts, options, stats);
+    EXPECT_FALSE(batch.ok());
+    return std::string(batch.status().message());
+  };
+  EXPECT_THAT(refusal({}, Settings()), HasSubstr("p.jsonl:9"));
+  EXPECT_THAT(refusal(std::vector<int32_t>(32, 1), Settings()), HasSubstr("p.jsonl:9"));
+  EXPECT_THAT(refusal({1, 8}, Settings()), HasSubstr("token 8"));
+  SampleOptions options = Settings();
+  options.max_tokens = 0;
+  EXPECT_THAT(refusal({1}, options), HasSubstr("max_tokens"));
+  options = Settings();
+  options.top_p = 0;
+  EXPECT_THAT(refusal({1}, options), HasSubstr("top_p"));
+}
+
+TEST(KvCache, CopiesThePrefixOnly) {
+  auto session = test::ToySession({.slots = 3});
+  for (int index : {1, 2}) { // keys in blocks of 16, values in rows
+    const fb::Buffer &buffer = *session->plan().root().buffers()->Get(static_cast<uint32_t>(index));
+    std::span<uint8_t> bytes = session->Buffer(buffer);
+    auto *data = reinterpret_cast<float *>(bytes.data());
+    for (int i = 0; i < 3 * test::kContext; ++i)
+      data[i] = static_cast<float>(i);
+    CopyKvPrefix(*session, buffer, 0, 2, 5);
+    int copied = index == 1 ? 16 : 5;
+    for (int i = 0; i < test::kContext; ++i) {
+      EXPECT_EQ(data[2 * test::kContext + i], i < copied ? i : 2 * test::kContext + i)
+          << buffer.name()->str();
+      EXPECT_EQ(data[test::kContext + i], test::kContext + i);
+    }
+  }
+}
+
+} // namespace
+} // namespace mirl::rt

@@ -1,0 +1,128 @@
+#include "tools/mirl/Setup.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "runtime/report/Progress.h"
+#include "runtime/text/Macros.h"
+#include "runtime/train/Program.h"
+#include "runtime/weights/Weights.h"
+
+namespace mirl::tools {
+
+using rt::Cat;
+using rt::Invalid;
+using rt::Length;
+using rt::View;
+
+std::string TokenizerDirectory(const rt::Plan &plan, const std::string &directory) {
+  std::string beside(View(plan.root().model_dir()));
+  bool here = !directory.empty() && access(Cat(directory, "/tokenizer.json").c_str(), F_OK) == 0;
+  return here || beside.empty() ? directory : beside;
+}
+
+absl::StatusOr<std::unique_ptr<rt::Tokenizer>> LoadTokenizer(const rt::Plan &plan,
+                                                             const std::string &directory) {
+  std::string folder = TokenizerDirectory(plan, directory);
+  if (folder.empty())
+    return Invalid("there is no tokenizer: ", plan.name(),
+                   " names no model folder; give one with --model");
+  return rt::Tokenizer::Load(folder + "/tokenizer.json");
+}
+
+rt::TextLimits Sampler::limits() const { return {policy->vocab_size(), policy->max_context()}; }
+
+absl::StatusOr<Sampler> MakeSampler(const std::string &path, const std::string &model,
+                                    const std::string &name, int threads) {
+  MIRL_ASSIGN(std::shared_ptr<const rt::Plan> plan, rt::Plan::Load(path));
+  Sampler sampler;
+  const fb::Plan &root = plan->root();
+  std::string wanted = name;
+  if (wanted.empty()) {
+    const fb::Instruction *sample =
+        rt::FindInstruction(*plan, [](const fb::Instruction &instruction) {
+          return View(instruction.op()) == "sample" || View(instruction.op()) == "evaluate";
+        });
+    if (sample)
+      wanted = rt::Text(*sample, "policy");
+    for (uint32_t i = 0; i < Length(root.policies()) && wanted.empty(); ++i)
+      if (!View(root.policies()->Get(i)->decode()).empty())
+        wanted = View(root.policies()->Get(i)->name());
+  }
+  sampler.policy = wanted.empty() ? nullptr : plan->FindPolicy(wanted);
+  if (!sampler.policy) {
+    if (!name.empty())
+      return Invalid("--policy ", name, ": ", path, " has no policy of this name");
+    return Invalid(
+        path,
+        ": none of its policies can sample: its program samples nothing; compile one that does");
+  }
+  rt::SessionOptions options;
+  options.threads = threads;
+  MIRL_ASSIGN(sampler.session, rt::Session::Create(plan, options));
+  MIRL_ASSIGN(sampler.roller, rt::Roller::Create(*sampler.session, *sampler.policy));
+  std::string folder = model.empty() ? std::string(View(root.model_dir())) : model;
+  if (folder.empty())
+    return Invalid("there are no weights: ", path, " names no model folder; give one with --model");
+  MIRL_TRY(rt::LoadWeights(*sampler.session, *sampler.policy, folder));
+  MIRL_ASSIGN(sampler.tokenizer, LoadTokenizer(*plan, folder));
+  return sampler;
+}
+
+rt::SampleOptions SamplingOptions(const rt::Plan &plan, const SamplingFlags &flags,
+                                  double temperature) {
+  rt::SampleOptions options;
+  options.max_tokens = 256;
+  const fb::Instruction *sample = nullptr;
+  for (std::string_view op : {"sample", "evaluate"})
+    if (!sample)
+      sample = rt::FindInstruction(
+          plan, [&](const fb::Instruction &instruction) { return View(instruction.op()) == op; });
+  if (sample)
+    options = rt::ReadSampleOptions(*sample);
+  options.n = flags.n > 0 ? flags.n : 1;
+  if (flags.temperature >= 0)
+    options.temperature = static_cast<float>(flags.temperature);
+  else if (temperature >= 0)
+    options.temperature = static_cast<float>(temperature);
+  if (flags.max_tokens > 0)
+    options.max_tokens = flags.max_tokens;
+  if (flags.top_k >= 0)
+    options.top_k = static_cast<int32_t>(std::min<int64_t>(flags.top_k, INT32_MAX));
+  if (flags.top_p > 0)
+    options.top_p = static_cast<float>(flags.top_p);
+  options.seed = flags.seed;
+  return options;
+}
+
+absl::Status SampleData(Sampler &sampler, const std::string &path, int64_t limit,
+                        rt::SampleOptions options, rt::RolloutStats &stats,
+                        const std::function<absl::Status(const rt::Batch &)> &take) {
+  MIRL_ASSIGN(std::unique_ptr<rt::Dataset> data, rt::Dataset::Open(path));
+  int64_t total = limit > 0 ? std::min(limit, data->size()) : data->size();
+  // Pieces small enough to report progress, large enough to keep all slots busy. Each has sequence
+  // ids of its own, and which prompts are in it depends on the data and n alone.
+  int64_t piece = std::clamp<int64_t>(8192 / std::max<int64_t>(1, options.n), 1, rt::kMaxPrompts);
+  int64_t stream = 0;
+  for (int64_t begin = 0; begin < total; begin += piece, ++stream) {
+    std::vector<rt::Prompt> prompts;
+    for (int64_t r = begin; r < std::min(total, begin + piece); ++r) {
+      MIRL_ASSIGN(rt::Prompt prompt,
+                  rt::EncodePrompt(*sampler.tokenizer, data->Get(r), sampler.limits()));
+      prompts.push_back(std::move(prompt));
+    }
+    options.first_id = rt::FirstSequenceId(stream);
+    MIRL_ASSIGN(rt::Batch batch, sampler.roller->Sample(prompts, options, stats));
+    MIRL_TRY(take(batch));
+    std::fprintf(
+        stderr, "%lld of %lld prompts, %s tok/s\n",
+        static_cast<long long>(std::min(total, begin + piece)), static_cast<long long>(total),
+        rt::FormatCount(static_cast<double>(stats.tokens) / std::max(stats.seconds, 1e-9)).c_str());
+  }
+  return absl::OkStatus();
+}
+
+} // namespace mirl::tools

@@ -1,0 +1,61 @@
+// What the commands that run a model have in common: the plan, a session, weights, a tokenizer.
+
+#ifndef MIRL_TOOLS_MIRL_SETUP_H
+#define MIRL_TOOLS_MIRL_SETUP_H
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "runtime/executor/Session.h"
+#include "runtime/rollout/Roller.h"
+#include "runtime/text/Tokenizer.h"
+
+namespace mirl::tools {
+
+// `directory`/tokenizer.json, or the one beside the model that the plan was compiled for.
+absl::StatusOr<std::unique_ptr<rt::Tokenizer>> LoadTokenizer(const rt::Plan &plan,
+                                                             const std::string &directory);
+
+// The folder of it that LoadTokenizer would read.
+std::string TokenizerDirectory(const rt::Plan &plan, const std::string &directory);
+
+// A policy that can sample, with weights and tokenizer.
+struct Sampler {
+  std::unique_ptr<rt::Session> session;
+  const fb::Policy *policy = nullptr;
+  std::unique_ptr<rt::Tokenizer> tokenizer;
+  std::unique_ptr<rt::Roller> roller;
+
+  rt::TextLimits limits() const;
+};
+
+// `model`: the weights' folder; "": where the plan says. `policy`: its name; "": the one the
+// program samples from, or the first that can sample.
+absl::StatusOr<Sampler> MakeSampler(const std::string &plan, const std::string &model,
+                                    const std::string &policy, int threads);
+
+// The sampling settings of a command line; what was not given is the program's.
+struct SamplingFlags {
+  int64_t n = 0, max_tokens = 0; // 0: not given
+  double temperature = -1, top_p = 0;
+  int64_t top_k = -1;
+  uint64_t seed = 0;
+};
+
+// `temperature`: when it is not given; below 0: the program's.
+rt::SampleOptions SamplingOptions(const rt::Plan &plan, const SamplingFlags &flags,
+                                  double temperature);
+
+// Samples `n` responses to each record of a data file (the first `limit` ones; 0: all) in pieces
+// that fit into memory, calls `take` with each piece, and says how it goes on standard error.
+absl::Status SampleData(Sampler &sampler, const std::string &data, int64_t limit,
+                        rt::SampleOptions options, rt::RolloutStats &stats,
+                        const std::function<absl::Status(const rt::Batch &)> &take);
+
+} // namespace mirl::tools
+
+#endif // MIRL_TOOLS_MIRL_SETUP_H
