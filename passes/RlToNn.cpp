@@ -1,8 +1,87 @@
-#include "passes/Passes.h"
+// rl-to-nn: the algorithm becomes entries of tensor ops and a host program.
+//
+// In: a module of rl that verify-rl accepted and split-step cut, and model functions (nn.model). Out
+// (docs/nn.md): nn.variable symbols; one func.func per entry; plan.policy, plan.optimizer, plan.step,
+// plan.dataset, plan.param and plan.program. No rl op is left.
+//
+//   policy P         P.score, and P.prefill and P.decode where the program samples from it
+//   training step T  T.batch, T.micro, T.apply
+//   rollout step R   R.reward when it scores; its sampling and verifying go to the host program
+//   entry E          E
+//
+// Capacities follow from the program: how many responses can reach a step is known from what the
+// iteration draws and samples. What nothing bounds (a step that is never called) gets kUncalled.
+
+#include "passes/RlToNn.h"
+
 namespace mirl::passes {
 #define GEN_PASS_DEF_RLTONN
 #include "passes/Passes.h.inc"
+} // namespace mirl::passes
+
+using namespace mlir;
+
+namespace mirl::passes::lowering {
+
+Program::Program(ModuleOp module, const Options &options)
+    : module_(module), symbols_(module), builder_(OpBuilder::atBlockEnd(module.getBody())),
+      options_(options) {
+  if (auto declared = module->getAttrOfType<IntegerAttr>("mirl.context"); declared && !options_.context)
+    options_.context = declared.getInt();
+}
+
+LogicalResult Program::run() {
+  SmallVector<Operation *> source;
+  for (Operation &op : *module_.getBody())
+    if (isa<rl::RlDialect>(op.getDialect()))
+      source.push_back(&op);
+  for (auto policy : module_.getOps<rl::PolicyOp>())
+    if (failed(makePolicy(policy)))
+      return failure();
+  makeDeclarations();
+  nameVerifiers();
+  // Before the entries: it finds how much can reach each step and how much is sampled at a time.
+  if (failed(makeHost()))
+    return failure();
+  for (Operation *op : source) {
+    if (auto step = dyn_cast<rl::StepOp>(op)) {
+      bool rollout = isa<rl::PromptsType>(step.getBody().front().getArgument(0).getType());
+      if (failed(rollout ? makeReward(step) : makeStep(step)))
+        return failure();
+    } else if (auto entry = dyn_cast<rl::EntryOp>(op)) {
+      if (failed(makePlain(entry)))
+        return failure();
+    }
+  }
+  for (auto &[op, policy] : policies_) {
+    makeScore(policy);
+    if (policy.generates()) {
+      makeCaches(policy);
+      makeGenerate(policy, /*prefill=*/true);
+      makeGenerate(policy, /*prefill=*/false);
+    }
+    declarePolicy(policy);
+  }
+  for (Operation *op : llvm::reverse(source))
+    op->erase();
+  return success();
+}
+
 namespace {
-class RlToNn : public impl::RlToNnBase<RlToNn> { public: using RlToNnBase::RlToNnBase; void runOnOperation() override {} };
-}
-}
+
+class RlToNn : public impl::RlToNnBase<RlToNn> {
+public:
+  using RlToNnBase::RlToNnBase;
+
+  void runOnOperation() override {
+    Options options;
+    options.context = context;
+    options.microTokens = microTokens;
+    options.slots = slots;
+    if (failed(Program(getOperation(), options).run()))
+      signalPassFailure();
+  }
+};
+
+} // namespace
+} // namespace mirl::passes::lowering

@@ -96,6 +96,11 @@ private:
 
 // --- the whole program -------------------------------------------------------------------------------
 
+// Responses that are assumed for a step that the iteration never calls.
+inline constexpr int64_t kUncalled = 256;
+// Rows of a call whose size only the compiler chooses: enough that a kernel is worth its launch.
+inline constexpr int64_t kTokensOfCall = 1024;
+
 // What can reach a step.
 struct Extents {
   int64_t sequences = 0; // responses
@@ -114,8 +119,6 @@ public:
   mlir::LogicalResult run();
 
 private:
-  using Symbols = mlir::FlatSymbolRefAttr;
-
   // RlToNnModel
   struct Policy {
     rl::PolicyOp op;
@@ -140,6 +143,13 @@ private:
   Hidden instantiate(Entry &entry, Policy &policy, bool cached);
   void makeGenerate(Policy &policy, bool prefill);
   void makeScore(Policy &policy);
+  void declarePolicy(Policy &policy);
+  // Sequences decoded at a time, and the tokens of a call that nothing else bounds.
+  int64_t slotsOf(const Policy &policy) const;
+  int64_t tokensOfCall() const;
+  // The log-probs of the response tokens; the entropies as well when asked for.
+  nn::LinearLogprobOp logprobs(Entry &entry, const Hidden &hidden, mlir::Location loc,
+                               double temperature, bool entropy);
 
   // RlToNnSteps
   mlir::LogicalResult makeStep(rl::StepOp step);
@@ -149,7 +159,9 @@ private:
   mlir::LogicalResult makeBatch(rl::StepOp step, Policy &policy,
                                 llvm::ArrayRef<mlir::Value> values,
                                 llvm::ArrayRef<nn::VariableOp> accumulators);
-  mlir::LogicalResult makeApply(rl::StepOp step, rl::OptimizerOp optimizer);
+  mlir::LogicalResult makeApply(rl::StepOp step, rl::OptimizerOp optimizer, Policy &policy);
+  Extents extentsOf(rl::StepOp step) const;
+  Capacities batchCapacities(rl::StepOp step) const;
   mlir::FailureOr<Capacities> microCapacities(rl::StepOp step);
 
   // RlToNnRollout
@@ -159,13 +171,14 @@ private:
   // RlToNnProgram
   mlir::LogicalResult makeHost();
   mlir::LogicalResult hostBlock(mlir::Block &block);
-  void hostCall(rl::CallOp call);
+  mlir::LogicalResult hostCall(rl::CallOp call);
   void hostEvaluate(rl::EvaluateOp evaluate);
   plan::HostOp host(mlir::Location loc, llvm::StringRef instruction,
                     llvm::ArrayRef<std::string> operands, llvm::ArrayRef<std::string> results,
                     mlir::NamedAttrList settings);
   void makeDeclarations();
   void nameVerifiers();
+  void reach(rl::StepOp step, const Extents &extents);
   std::string fresh(llvm::StringRef base);
 
   template <typename OpT> OpT symbol(mlir::FlatSymbolRefAttr name) {
@@ -177,8 +190,12 @@ private:
   mlir::OpBuilder builder_;
   Options options_;
   llvm::MapVector<mlir::Operation *, Policy> policies_;
-  // Gradient state of optimizers that a step uses: moment1 and moment2 by weight, and the counter.
-  llvm::MapVector<mlir::Operation *, nn::VariableOp> counters_;
+  // What an optimizer keeps: the number of its updates, and the moments by weight.
+  struct State {
+    nn::VariableOp counter;
+    llvm::MapVector<mlir::Attribute, std::pair<nn::VariableOp, nn::VariableOp>> moments;
+  };
+  llvm::MapVector<mlir::Operation *, State> states_;
   llvm::DenseMap<mlir::Operation *, Extents> stepExtents_;
   // The host program: extents and names of trajectories and prompts, names of verifiers.
   llvm::DenseMap<mlir::Value, Extents> extents_;

@@ -359,7 +359,7 @@ void Splitter::nameAccumulators() {
 // Orders the ops by phase and says which is which.
 void Splitter::arrange() {
   bool group = false;
-  SmallVector<Operation *> phases[3];
+  SmallVector<Operation *> phases[4]; // the micro phase's metrics come after its values
   for (Operation &op : body_) {
     bool micro = isa<rl::LogprobOp, rl::EntropyOp>(op) ||
                  llvm::any_of(op.getOperands(), [&](Value value) { return isMicro(value); });
@@ -367,13 +367,13 @@ void Splitter::arrange() {
       for (ValueRange values : {ValueRange(op.getOperands()), ValueRange(op.getResults())})
         for (Value value : values)
           group |= isa<rl::PerType>(value.getType()) && scopeOf(value) == rl::Scope::group;
-    int phase = isa<rl::MinimizeOp, rl::YieldOp>(op) ? 2 : micro ? 1 : 0;
+    int phase = isa<rl::MinimizeOp, rl::YieldOp>(op) ? 3
+                : !micro                           ? 0
+                : isa<rl::MetricOp>(op)            ? 2
+                                                   : 1;
     phases[phase].push_back(&op);
   }
-  // The effects last: a stable order within the micro phase.
-  std::stable_partition(phases[1].begin(), phases[1].end(),
-                        [](Operation *op) { return !isa<rl::MetricOp>(op); });
-  static constexpr StringLiteral kNames[] = {"batch", "micro", "apply"};
+  static constexpr StringLiteral kNames[] = {"batch", "micro", "micro", "apply"};
   for (auto [name, ops] : llvm::zip(kNames, phases)) {
     for (Operation *op : ops) {
       op->moveBefore(&body_, body_.end());

@@ -1,0 +1,177 @@
+// rl-to-nn: policies. A policy is a model with variables of its own; its model is cloned into every
+// entry that runs it, so that rollout and training are one definition.
+
+#include "passes/RlToNn.h"
+
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+
+namespace mirl::passes::lowering {
+
+nn::VariableOp Program::makeVariable(Location loc, const Twine &name, StringRef kind, StringRef owner,
+                                     StringRef weight, StringRef init, RankedTensorType type) {
+  return nn::VariableOp::create(builder_, loc, name.str(), kind, owner, weight, init, type);
+}
+
+LogicalResult Program::makePolicy(rl::PolicyOp op) {
+  Policy policy;
+  policy.op = op;
+  policy.model = symbol<func::FuncOp>(op.getModelAttr());
+  auto head = cast<RankedTensorType>(policy.model.getFunctionType().getResult(1));
+  policy.vocabulary = head.getDimSize(0);
+  StringRef name = op.getSymName();
+  for (auto weight : policy.model.getOps<nn::WeightOp>()) {
+    nn::VariableOp &variable = policy.weights[weight.getNameAttr()];
+    auto type = cast<RankedTensorType>(weight.getType());
+    if (variable) {
+      if (variable.getType() == type)
+        continue;
+      InFlightDiagnostic diagnostic = weight.emitOpError() << "must have the shape that the weight of this name has elsewhere in the model, "
+                                                           << variable.getType() << ", has " << type;
+      diagnostic.attachNote(variable.getLoc()) << "the other one is here";
+      return diagnostic;
+    }
+    variable = makeVariable(weight.getLoc(), name + "/" + weight.getName(), "weight", name, weight.getName(),
+                            weight.getInit(), type);
+  }
+  policies_.insert({op, std::move(policy)});
+  return success();
+}
+
+void Program::makeGradients(Policy &policy) {
+  if (!policy.gradients.empty())
+    return;
+  for (auto &[name, weight] : policy.weights)
+    policy.gradients[name] =
+        makeVariable(weight.getLoc(), weight.getSymName() + ".grad", "gradient", weight.getOwner(), weight.getWeight(),
+                     "zeros", cast<RankedTensorType>(weight.getType()));
+}
+
+int64_t Program::tokensOfCall() const {
+  return std::max(options_.context, options_.microTokens ? options_.microTokens : kTokensOfCall);
+}
+
+int64_t Program::slotsOf(const Policy &policy) const {
+  // A wide batch feeds the matrix products; beyond this width the KV cache falls out of the
+  // last-level cache and nothing is gained.
+  constexpr int64_t kWide = 256;
+  return options_.slots ? options_.slots : std::min(policy.sampled, kWide);
+}
+
+void Program::makeCaches(Policy &policy) {
+  int64_t slots = slotsOf(policy), blocks = llvm::divideCeil(options_.context, 16);
+  Type f32 = builder_.getF32Type();
+  StringRef name = policy.op.getSymName();
+  unsigned layer = 0;
+  for (auto attention : policy.model.getOps<nn::AttentionOp>()) {
+    int64_t heads = attention.getKvHeads();
+    int64_t width = cast<RankedTensorType>(attention.getKey().getType()).getDimSize(1) / heads;
+    auto make = [&](StringRef which, ArrayRef<int64_t> shape) {
+      return makeVariable(attention.getLoc(), name + "/kv." + Twine(layer) + "." + which, "kv_cache", name, "", "zeros",
+                          RankedTensorType::get(shape, f32));
+    };
+    nn::VariableOp keys = make("k", {slots, heads, blocks, width, 16});
+    policy.caches.push_back({keys, make("v", {slots, heads, blocks * 16, width})});
+    ++layer;
+  }
+}
+
+Program::Hidden Program::instantiate(Entry &entry, Policy &policy, bool cached) {
+  OpBuilder &b = entry.builder();
+  Location loc = policy.op.getLoc();
+  Block &body = policy.model.getBody().front();
+  IRMapping map;
+  map.map(body.getArgument(0), entry.stream("ids", loc));
+  map.map(body.getArgument(1), entry.stream("positions", loc));
+  if (!cached)
+    map.map(body.getArgument(2), entry.stream("sequence_offsets", loc));
+  size_t layer = 0;
+  for (Operation &op : body.without_terminator()) {
+    if (auto weight = dyn_cast<nn::WeightOp>(op)) {
+      map.map(weight.getResult(), entry.variable(policy.weights[weight.getNameAttr()]));
+      continue;
+    }
+    auto attention = dyn_cast<nn::AttentionOp>(op);
+    if (!attention || !cached) {
+      b.clone(op, map);
+      continue;
+    }
+    auto [keys, values] = policy.caches[layer++];
+    Value k = entry.variable(keys), v = entry.variable(values);
+    Value slots = entry.stream("slots", loc), positions = map.lookup(body.getArgument(1));
+    auto append = nn::KvAppendOp::create(b, op.getLoc(), TypeRange{k.getType(), v.getType()},
+                                         ValueRange{map.lookup(attention.getKey()), map.lookup(attention.getValue()), k,
+                                                    v, slots, positions});
+    auto attend = nn::CachedAttentionOp::create(
+        b, op.getLoc(), attention.getResult().getType(), map.lookup(attention.getQuery()), append.getNewKeyCache(),
+        append.getNewValueCache(), slots, positions, attention.getHeadsAttr(), attention.getKvHeadsAttr(),
+        attention.getScaleAttr(), nn::NumericsAttr());
+    entry.update(k, append.getNewKeyCache());
+    entry.update(v, append.getNewValueCache());
+    map.map(attention.getResult(), attend.getResult());
+  }
+  Operation *end = body.getTerminator();
+  return {map.lookup(end->getOperand(0)), map.lookup(end->getOperand(1))};
+}
+
+// The hidden states that predict response tokens.
+static Value gather(Entry &entry, Value hidden, Location loc) {
+  auto type = cast<RankedTensorType>(hidden.getType());
+  return nn::GatherRowsOp::create(entry.builder(), loc,
+                                  nn::rowsType(nn::Axis::token, {type.getDimSize(1)}, type.getElementType()), hidden,
+                                  entry.stream("rows", loc));
+}
+
+nn::LinearLogprobOp Program::logprobs(Entry &entry, const Hidden &hidden, Location loc, double temperature,
+                                      bool entropy) {
+  Type scalar = tensorOf(entry.context(), rl::Scope::token);
+  return nn::LinearLogprobOp::create(entry.builder(), loc, scalar, scalar, entropy ? scalar : Type(),
+                                     gather(entry, hidden.hidden, loc), hidden.head, entry.stream("targets", loc),
+                                     entry.builder().getF32FloatAttr(static_cast<float>(temperature)),
+                                     nn::NumericsAttr());
+}
+
+void Program::makeGenerate(Policy &policy, bool prefill) {
+  StringRef kind = prefill ? "prefill" : "decode";
+  Location loc = policy.op.getLoc();
+  Entry entry(module_, (policy.op.getSymName() + "." + kind).str(), kind, loc);
+  OpBuilder &b = entry.builder();
+  Hidden hidden = instantiate(entry, policy, /*cached=*/true);
+  Type f32 = b.getF32Type(), i32 = b.getI32Type(), i64 = b.getI64Type();
+  Value logits = nn::LinearOp::create(b, loc, nn::rowsType(nn::Axis::token, {policy.vocabulary}, f32),
+                                      gather(entry, hidden.hidden, loc), hidden.head, Value(), Value(),
+                                      nn::NumericsAttr());
+  auto scalar = [&](StringRef source, Type type) { return entry.port(source, RankedTensorType::get({}, type), loc); };
+  auto sample = nn::SampleOp::create(
+      b, loc, nn::rowsType(nn::Axis::token, {}, i32), tensorOf(b.getContext(), rl::Scope::token), logits,
+      entry.port("sequence_ids", nn::rowsType(nn::Axis::token, {}, i64), loc),
+      entry.port("steps", nn::rowsType(nn::Axis::token, {}, i32), loc), scalar("seed", i64), scalar("temperature", f32),
+      scalar("top_k", i32), scalar("top_p", f32), nn::NumericsAttr());
+  entry.output(sample.getToken(), "token");
+  entry.output(sample.getLogprob(), "logprob");
+  int64_t slots = slotsOf(policy);
+  entry.finish(prefill ? Capacities{tokensOfCall(), slots, slots, slots} : Capacities{slots, slots, slots, slots});
+}
+
+void Program::makeScore(Policy &policy) {
+  Location loc = policy.op.getLoc();
+  Entry entry(module_, (policy.op.getSymName() + ".score").str(), "score", loc);
+  auto op = logprobs(entry, instantiate(entry, policy, /*cached=*/false), loc, 1.0, /*entropy=*/true);
+  entry.output(op.getLogprob(), "logprob");
+  entry.output(op.getEntropy(), "entropy");
+  int64_t tokens = tokensOfCall();
+  entry.finish({tokens, tokens, tokens, tokens});
+}
+
+void Program::declarePolicy(Policy &policy) {
+  MLIRContext *context = builder_.getContext();
+  StringRef name = policy.op.getSymName();
+  auto entry = [&](StringRef kind) { return FlatSymbolRefAttr::get(context, (name + "." + kind).str()); };
+  bool generates = policy.generates();
+  plan::PolicyOp::create(builder_, policy.op.getLoc(), name, policy.op.getModel(), policy.op.getRole(),
+                         generates ? entry("prefill") : FlatSymbolRefAttr(), generates ? entry("decode") : FlatSymbolRefAttr(),
+                         entry("score"), policy.vocabulary, options_.context, generates ? slotsOf(policy) : 0);
+}
+
+} // namespace mirl::passes::lowering

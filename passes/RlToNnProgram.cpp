@@ -1,0 +1,185 @@
+// rl-to-nn: the iteration becomes the host program, and tells how much can reach each step.
+
+#include "passes/RlToNn.h"
+
+using namespace mlir;
+
+namespace mirl::passes::lowering {
+
+std::string Program::fresh(StringRef base) {
+  unsigned n = used_[base]++;
+  return n == 0 ? base.str() : (base + "." + Twine(n)).str();
+}
+
+void Program::makeDeclarations() {
+  for (auto param : module_.getOps<rl::ParamOp>())
+    plan::ParamOp::create(builder_, param.getLoc(), param.getSymNameAttr(), param.getValueAttr());
+  for (auto dataset : module_.getOps<rl::DatasetOp>())
+    plan::DatasetOp::create(builder_, dataset.getLoc(), dataset.getSymNameAttr(), dataset.getPathAttr());
+}
+
+// A verifier's results are a field of the trajectory, named after its kind.
+void Program::nameVerifiers() {
+  llvm::StringMap<unsigned> kinds;
+  module_.walk([&](rl::VerifyOp verify) {
+    unsigned n = kinds[verify.getKind()]++;
+    verifiers_[verify] = n == 0 ? verify.getKind().str() : (verify.getKind() + "." + Twine(n)).str();
+  });
+}
+
+plan::HostOp Program::host(Location loc, StringRef instruction, ArrayRef<std::string> operands,
+                           ArrayRef<std::string> results, NamedAttrList settings) {
+  auto strings = [&](ArrayRef<std::string> list) {
+    SmallVector<StringRef> refs(list.begin(), list.end());
+    return builder_.getStrArrayAttr(refs);
+  };
+  return plan::HostOp::create(builder_, loc, builder_.getStringAttr(instruction), strings(operands), strings(results),
+                              settings.getDictionary(builder_.getContext()));
+}
+
+// A verifier's settings as the host program wants them: strings and f64.
+static void addVerifier(NamedAttrList &settings, DictionaryAttr verifier, Builder &b) {
+  for (NamedAttribute setting : verifier) {
+    Attribute value = setting.getValue();
+    if (auto number = dyn_cast<FloatAttr>(value))
+      value = b.getF64FloatAttr(number.getValueAsDouble());
+    else if (auto whole = dyn_cast<IntegerAttr>(value))
+      value = b.getF64FloatAttr(static_cast<double>(whole.getInt()));
+    settings.set(setting.getName(), value);
+  }
+}
+
+// Remembers the most that can reach a step.
+void Program::reach(rl::StepOp step, const Extents &extents) {
+  Extents &most = stepExtents_[step];
+  most.sequences = std::max(most.sequences, extents.sequences);
+  most.groups = std::max(most.groups, extents.groups);
+  most.group = std::max(most.group, extents.group);
+  most.tokens = std::max(most.tokens, extents.tokens);
+}
+
+LogicalResult Program::hostCall(rl::CallOp call) {
+  auto step = symbol<rl::StepOp>(call.getStepAttr());
+  Block &body = step.getBody().front();
+  auto number = [&](double value) { return builder_.getF64FloatAttr(value); };
+  std::string input = names_[call.getArgument()];
+  Extents arriving = extents_[call.getArgument()];
+  NamedAttrList settings;
+  if (isa<rl::TrajectoryType>(body.getArgument(0).getType())) {
+    reach(step, arriving);
+    settings.set("step", step.getSymNameAttr());
+    host(call.getLoc(), "step", {input}, {}, settings);
+    return success();
+  }
+  // A rollout step is spelled out. Its trajectories are one value of the host program each,
+  // however often they are scored.
+  names_[body.getArgument(0)] = input;
+  for (Operation &op : body) {
+    if (auto sample = dyn_cast<rl::SampleOp>(op)) {
+      int64_t sequences = arriving.groups * sample.getN();
+      extents_[sample.getResult()] = {sequences, arriving.groups, static_cast<int64_t>(sample.getN()),
+                                      sequences * options_.context};
+      Policy &policy = policies_.find(symbol<rl::PolicyOp>(sample.getPolicyAttr()))->second;
+      policy.sampled = std::max(policy.sampled, sequences);
+      reach(step, extents_[sample.getResult()]);
+      NamedAttrList how;
+      how.set("policy", builder_.getStringAttr(sample.getPolicy()));
+      how.set("n", number(static_cast<double>(sample.getN())));
+      how.set("temperature", sample.getTemperatureAttr());
+      how.set("top_k", number(static_cast<double>(sample.getTopK())));
+      how.set("top_p", sample.getTopPAttr());
+      how.set("max_tokens", number(static_cast<double>(sample.getMaxTokens())));
+      names_[sample.getResult()] = fresh("y");
+      host(op.getLoc(), "sample", {input}, {names_[sample.getResult()]}, how);
+    } else if (auto verify = dyn_cast<rl::VerifyOp>(op)) {
+      NamedAttrList how;
+      addVerifier(how, verify.getSettings(), builder_);
+      how.set("kind", verify.getKindAttr());
+      host(op.getLoc(), "verify", {names_[verify.getTrajectory()]}, {verifiers_[verify]}, how);
+    } else if (auto score = dyn_cast<rl::ScoreOp>(op)) {
+      NamedAttrList how;
+      how.set("entry", builder_.getStringAttr(step.getSymName() + ".reward"));
+      host(op.getLoc(), "score", {names_[score.getTrajectory()]}, {}, how);
+      names_[score.getResult()] = names_[score.getTrajectory()];
+      extents_[score.getResult()] = extents_[score.getTrajectory()];
+    }
+  }
+  Value result = body.getTerminator()->getOperand(0);
+  names_[call.getResult()] = names_[result];
+  extents_[call.getResult()] = extents_[result];
+  return success();
+}
+
+void Program::hostEvaluate(rl::EvaluateOp evaluate) {
+  auto number = [&](int64_t value) { return builder_.getF64FloatAttr(static_cast<double>(value)); };
+  NamedAttrList settings;
+  addVerifier(settings, evaluate.getVerifier(), builder_);
+  settings.set("policy", builder_.getStringAttr(evaluate.getPolicy()));
+  settings.set("dataset", builder_.getStringAttr(evaluate.getDataset()));
+  settings.set("name", evaluate.getNameAttr());
+  settings.set("temperature", evaluate.getTemperatureAttr());
+  settings.set("max_tokens", number(evaluate.getMaxTokens()));
+  settings.set("every", number(evaluate.getEvery()));
+  // How many records the dataset has is known only when it is read.
+  Policy &policy = policies_.find(symbol<rl::PolicyOp>(evaluate.getPolicyAttr()))->second;
+  policy.sampled = std::max(policy.sampled, kUncalled);
+  host(evaluate.getLoc(), "evaluate", {}, {}, settings);
+}
+
+LogicalResult Program::hostBlock(Block &block) {
+  auto number = [&](int64_t value) { return builder_.getF64FloatAttr(static_cast<double>(value)); };
+  for (Operation &op : block) {
+    NamedAttrList settings;
+    if (auto draw = dyn_cast<rl::DrawOp>(op)) {
+      int64_t count = draw.getCount();
+      bool examples = isa<rl::TrajectoryType>(draw.getResult().getType());
+      std::string name = fresh(examples ? "y" : "x");
+      names_[draw.getResult()] = name;
+      extents_[draw.getResult()] = {count, count, 1, count * options_.context};
+      settings.set("dataset", builder_.getStringAttr(draw.getDataset()));
+      settings.set("count", number(count));
+      settings.set("kind", builder_.getStringAttr(examples ? "examples" : "prompts"));
+      host(op.getLoc(), "draw", {}, {name}, settings);
+    } else if (auto call = dyn_cast<rl::CallOp>(op)) {
+      if (failed(hostCall(call)))
+        return failure();
+    } else if (auto evaluate = dyn_cast<rl::EvaluateOp>(op)) {
+      hostEvaluate(evaluate);
+    } else if (isa<rl::RepeatOp, rl::BatchesOp>(op)) {
+      plan::HostOp loop;
+      if (auto batches = dyn_cast<rl::BatchesOp>(op)) {
+        std::string name = fresh("b");
+        Value part = batches.getBody().front().getArgument(0);
+        Extents whole = extents_[batches.getTrajectory()];
+        names_[part] = name;
+        // Whole groups: one that is larger than the batch is a batch.
+        int64_t sequences = std::min(whole.sequences, std::max<int64_t>(batches.getSequences(), whole.group));
+        extents_[part] = {sequences, std::min(whole.groups, sequences), whole.group, sequences * options_.context};
+        settings.set("sequences", number(batches.getSequences()));
+        settings.set("shuffle", number(batches.getShuffle()));
+        loop = host(op.getLoc(), "batches", {names_[batches.getTrajectory()]}, {name}, settings);
+      } else {
+        settings.set("count", number(cast<rl::RepeatOp>(op).getCount()));
+        loop = host(op.getLoc(), "repeat", {}, {}, settings);
+      }
+      OpBuilder::InsertionGuard guard(builder_);
+      builder_.createBlock(&loop.getBody());
+      if (failed(hostBlock(op.getRegion(0).front())))
+        return failure();
+    }
+  }
+  return success();
+}
+
+LogicalResult Program::makeHost() {
+  for (auto iteration : module_.getOps<rl::IterationOp>()) {
+    auto program = plan::ProgramOp::create(builder_, iteration.getLoc());
+    OpBuilder::InsertionGuard guard(builder_);
+    builder_.createBlock(&program.getBody());
+    if (failed(hostBlock(iteration.getBody().front())))
+      return failure();
+  }
+  return success();
+}
+
+} // namespace mirl::passes::lowering
