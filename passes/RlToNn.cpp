@@ -31,6 +31,10 @@ Program::Program(ModuleOp module, const Options &options)
 }
 
 LogicalResult Program::run() {
+  // The models' tables were made for the declared length.
+  if (auto declared = module_->getAttrOfType<IntegerAttr>("mirl.context"); declared && options_.context > declared.getInt())
+    return module_.emitError() << "--context " << options_.context << " is more than `capacity context = " << declared.getInt()
+                               << "`, which the program declares";
   SmallVector<Operation *> source;
   for (Operation &op : *module_.getBody())
     if (isa<rl::RlDialect>(op.getDialect()))

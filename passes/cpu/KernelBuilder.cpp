@@ -77,6 +77,10 @@ Value KernelBuilder::lt(Value a, Value b) {
 Value KernelBuilder::eq(Value a, Value b) {
   return arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, a, b);
 }
+Value KernelBuilder::toFloat(Value integer) {
+  return arith::SIToFPOp::create(*this, getF32Type(), integer);
+}
+
 Value KernelBuilder::toIndex(Value i32) {
   return arith::ExtSIOp::create(*this, getI64Type(), i32);
 }

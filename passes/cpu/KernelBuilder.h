@@ -50,6 +50,7 @@ public:
   Value add(Value a, int64_t b) { return add(a, c(b)); }
   Value mul(Value a, int64_t b) { return mul(a, c(b)); }
   Value toIndex(Value i32); // sign-extend an i32 to i64
+  Value toFloat(Value integer); // i64 to f32, rounded to nearest
 
   // --- floats: f32 or vector<16xf32>; a scalar operand beside a vector is splatted
   Value f(double value);

@@ -8,6 +8,8 @@
 #include "passes/cpu/MatmulMicrokernel.h"
 #include "passes/cpu/Schedules.h"
 
+#include "llvm/ADT/StringExtras.h"
+
 using namespace mlir;
 
 namespace mirl::passes::cpu {

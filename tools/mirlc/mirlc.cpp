@@ -8,6 +8,7 @@
 #include "frontend/Frontend.h"
 #include "passes/Passes.h"
 
+#include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
@@ -91,7 +92,7 @@ std::optional<int64_t> parseBytes(llvm::StringRef text) {
 class Diagnostics : public SourceMgrDiagnosticHandler {
 public:
   Diagnostics(llvm::SourceMgr &sources, MLIRContext *context) : SourceMgrDiagnosticHandler(sources, context, llvm::errs()) {
-    setCallSiteLocStackLimit(4);
+    setCallStackLimit(4);
   }
 };
 
