@@ -1,10 +1,124 @@
-// Verifiers of the plan dialect's ops. What needs more than one op is checked by verify-plan.
+// Verifiers of the plan dialect: what one op and the symbols it names decide. What needs a whole entry
+// or the memory plan is checked by verify-plan.
 
 #include "dialects/plan/Plan.h"
 
 using namespace mlir;
 using namespace mirl;
 using namespace mirl::plan;
+
+// --- symbols -------------------------------------------------------------------------------------
+
+// The op that `op` names, or null after a diagnostic that says what it must be.
+template <typename OpT>
+static OpT lookup(Operation *op, StringRef name, StringRef what, SymbolTableCollection &symbols) {
+  Operation *found = symbols.lookupNearestSymbolFrom(op, StringAttr::get(op->getContext(), name));
+  if (auto typed = dyn_cast_or_null<OpT>(found))
+    return typed;
+  InFlightDiagnostic diagnostic = op->emitOpError() << "needs " << what << ", but '" << name << "' is ";
+  if (!found) {
+    diagnostic << "not declared";
+  } else {
+    diagnostic << "a '" << found->getName() << "'";
+    diagnostic.attachNote(found->getLoc()) << "declared here";
+  }
+  return nullptr;
+}
+
+// `name` is an entry of this kind: a function (nn.kind) before nn-to-plan, a plan.entry after it.
+static LogicalResult needEntry(Operation *op, StringRef name, StringRef kind, SymbolTableCollection &symbols) {
+  Operation *found = symbols.lookupNearestSymbolFrom(op, StringAttr::get(op->getContext(), name));
+  StringRef actual;
+  if (auto entry = dyn_cast_or_null<EntryOp>(found))
+    actual = entry.getKind();
+  else if (auto attribute = found ? found->getAttrOfType<StringAttr>(nn::attr::kKind) : nullptr)
+    actual = attribute.getValue();
+  if (actual == kind)
+    return success();
+  InFlightDiagnostic diagnostic = op->emitOpError() << "needs an entry of kind " << kind << ", but '" << name << "' is ";
+  if (!found)
+    return diagnostic << "not declared";
+  if (actual.empty())
+    diagnostic << "a '" << found->getName() << "'";
+  else
+    diagnostic << "of kind " << actual;
+  diagnostic.attachNote(found->getLoc()) << "declared here";
+  return diagnostic;
+}
+
+LogicalResult BufferOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  // The entry is a symbol too, but no symbol table: this looks in the module.
+  Operation *found = symbols.lookupNearestSymbolFrom(*this, getVariableAttr());
+  Type type;
+  if (auto variable = dyn_cast_or_null<nn::VariableOp>(found))
+    type = variable.getType();
+  else if (auto constant = dyn_cast_or_null<ConstantOp>(found))
+    type = constant.getValue().getShapedType();
+  else
+    return emitOpError() << "needs an nn.variable or a plan.constant, but '" << getVariable() << "' is "
+                         << (found ? "neither" : "not declared");
+  RankedTensorType tensor = getSlice().getType().getTensor();
+  if (type == tensor)
+    return success();
+  InFlightDiagnostic diagnostic = emitOpError() << "must have the type of '" << getVariable() << "', " << type << ", has " << tensor;
+  diagnostic.attachNote(found->getLoc()) << "declared here";
+  return diagnostic;
+}
+
+LogicalResult PolicyOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  for (auto [name, kind] : {std::pair(getPrefill(), "prefill"), std::pair(getDecode(), "decode"), std::pair(getScore(), "score")})
+    if (name && failed(needEntry(*this, *name, kind, symbols)))
+      return failure();
+  return success();
+}
+
+LogicalResult OptimizerOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  return success(lookup<PolicyOp>(*this, getPolicy(), "a plan.policy", symbols) != nullptr);
+}
+
+LogicalResult StepOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (failed(needEntry(*this, getBatch(), "batch", symbols)) || failed(needEntry(*this, getMicro(), "micro", symbols)) ||
+      failed(needEntry(*this, getApply(), "apply", symbols)))
+    return failure();
+  return success(lookup<OptimizerOp>(*this, getOptimizer(), "a plan.optimizer", symbols) != nullptr);
+}
+
+LogicalResult HostOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto named = [&](StringRef key) {
+    auto name = getSettings().getAs<StringAttr>(key);
+    return name ? name.getValue() : StringRef();
+  };
+  StringRef policy = named("policy"), dataset = named("dataset"), step = named("step"), entry = named("entry");
+  if ((!policy.empty() && !lookup<PolicyOp>(*this, policy, "a plan.policy", symbols)) ||
+      (!dataset.empty() && !lookup<DatasetOp>(*this, dataset, "a plan.dataset", symbols)) ||
+      (!step.empty() && !lookup<StepOp>(*this, step, "a plan.step", symbols)))
+    return failure();
+  return entry.empty() ? success() : needEntry(*this, entry, "reward", symbols);
+}
+
+// --- types and ops -----------------------------------------------------------------------------------
+
+LogicalResult SliceType::verify(function_ref<InFlightDiagnostic()> emitError, RankedTensorType tensor) {
+  for (int64_t i = 1; i < tensor.getRank(); ++i)
+    if (tensor.isDynamicDim(i))
+      return emitError() << "only the first dimension of a slice may be dynamic, dimension " << i << " of " << tensor << " is";
+  if (tensor.getRank() > 0 && tensor.isDynamicDim(0) && !nn::axisOf(tensor))
+    return emitError() << "a dynamic first dimension needs an #nn.axis encoding, " << tensor << " has none";
+  return success();
+}
+
+LogicalResult ConstantOp::verify() {
+  if (isa<DenseElementsAttr>(getValue()) && isa<RankedTensorType>(getValue().getShapedType()))
+    return success();
+  return emitOpError("must hold dense elements of a ranked tensor");
+}
+
+LogicalResult ProgramOp::verify() {
+  for (Operation &op : getBody().front())
+    if (!isa<HostOp>(op))
+      return op.emitOpError("does not belong into a program: plan.host ops do");
+  return success();
+}
 
 LogicalResult EntryOp::verify() {
   static constexpr StringLiteral kinds[] = {"plain", "batch", "micro", "apply", "score", "prefill", "decode", "reward"};
