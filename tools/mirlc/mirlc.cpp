@@ -42,8 +42,6 @@ static cl::opt<int64_t> microTokens("micro-tokens", cl::desc("Tokens of a micro-
                                     cl::init(0), cl::cat(category));
 static cl::opt<int64_t> slots("slots", cl::desc("Sequences decoded at a time (default: chosen)"), cl::value_desc("n"), cl::init(0),
                               cl::cat(category));
-static cl::opt<bool> help("help", cl::desc("Print this"), cl::cat(category));
-static cl::opt<bool> version("version", cl::desc("Print the version"), cl::cat(category));
 static cl::opt<std::string> library("library", cl::desc("Where `use` looks for models and libraries"), cl::value_desc("dir"), cl::Hidden,
                                     cl::cat(category));
 
@@ -151,18 +149,21 @@ void summarise(ModuleOp module, double seconds) {
 int main(int argc, char **argv) {
   llvm::InitLLVM initialised(argc, argv);
   cl::HideUnrelatedOptions(category);
+  // LLVM registers --help and --version for itself, and would print options of no interest here.
+  for (llvm::StringRef argument : llvm::ArrayRef(argv, argc).drop_front()) {
+    if (argument == "--help" || argument == "-help" || argument == "-h") {
+      llvm::outs() << kHelp;
+      return 0;
+    }
+    if (argument == "--version" || argument == "-version") {
+      llvm::outs() << "mirlc " MIRL_VERSION " (LLVM " LLVM_VERSION_STRING ")\n";
+      return 0;
+    }
+  }
   std::string complaint;
   llvm::raw_string_ostream complaints(complaint);
   if (!cl::ParseCommandLineOptions(argc, argv, "", &complaints))
     return usage(llvm::StringRef(complaint).trim());
-  if (help) {
-    llvm::outs() << kHelp;
-    return 0;
-  }
-  if (version) {
-    llvm::outs() << "mirlc " MIRL_VERSION " (LLVM " LLVM_VERSION_STRING ")\n";
-    return 0;
-  }
   if (input.empty())
     return usage("needs a .mirl file");
   if (!llvm::is_contained({"rl", "nn", "kernels", "plan"}, emit))
