@@ -39,7 +39,9 @@ def Rl_ReduceKind : I32EnumAttr<"ReduceKind", "what a reduction computes", [
   let cppNamespace = "::mirl::rl";
   let genSpecializedAttr = 0;
 }
-def Rl_ReduceKindAttr : EnumAttr<Rl_Dialect, Rl_ReduceKind, "reduce_kind">;
+def Rl_ReduceKindAttr : EnumAttr<Rl_Dialect, Rl_ReduceKind, "reduce_kind"> {
+  let assemblyFormat = "`` $value"; // no second space
+}
 
 def Rl_UnaryKind : I32EnumAttr<"UnaryKind", "function of one value", [
     I32EnumAttrCase<"neg", 0>, I32EnumAttrCase<"exp", 1>, I32EnumAttrCase<"log", 2>,
@@ -48,7 +50,9 @@ def Rl_UnaryKind : I32EnumAttr<"UnaryKind", "function of one value", [
   let cppNamespace = "::mirl::rl";
   let genSpecializedAttr = 0;
 }
-def Rl_UnaryKindAttr : EnumAttr<Rl_Dialect, Rl_UnaryKind, "unary_kind">;
+def Rl_UnaryKindAttr : EnumAttr<Rl_Dialect, Rl_UnaryKind, "unary_kind"> {
+  let assemblyFormat = "`` $value"; // no second space
+}
 
 def Rl_BinaryKind : I32EnumAttr<"BinaryKind", "function of two values", [
     I32EnumAttrCase<"add", 0>, I32EnumAttrCase<"sub", 1>, I32EnumAttrCase<"mul", 2>,
@@ -56,7 +60,9 @@ def Rl_BinaryKind : I32EnumAttr<"BinaryKind", "function of two values", [
   let cppNamespace = "::mirl::rl";
   let genSpecializedAttr = 0;
 }
-def Rl_BinaryKindAttr : EnumAttr<Rl_Dialect, Rl_BinaryKind, "binary_kind">;
+def Rl_BinaryKindAttr : EnumAttr<Rl_Dialect, Rl_BinaryKind, "binary_kind"> {
+  let assemblyFormat = "`` $value"; // no second space
+}
 
 def Rl_CompareKind : I32EnumAttr<"CompareKind", "comparison of two values", [
     I32EnumAttrCase<"eq", 0>, I32EnumAttrCase<"ne", 1>, I32EnumAttrCase<"lt", 2>,
@@ -64,7 +70,9 @@ def Rl_CompareKind : I32EnumAttr<"CompareKind", "comparison of two values", [
   let cppNamespace = "::mirl::rl";
   let genSpecializedAttr = 0;
 }
-def Rl_CompareKindAttr : EnumAttr<Rl_Dialect, Rl_CompareKind, "compare_kind">;
+def Rl_CompareKindAttr : EnumAttr<Rl_Dialect, Rl_CompareKind, "compare_kind"> {
+  let assemblyFormat = "`` $value"; // no second space
+}
 
 // --- types ---------------------------------------------------------------------------------------
 
