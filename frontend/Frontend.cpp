@@ -4,6 +4,8 @@
 #include "frontend/LowerRl.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 
 namespace mirl::frontend {
 
@@ -37,7 +39,11 @@ mlir::OwningOpRef<mlir::ModuleOp> compile(mlir::MLIRContext &context, const Fron
   Span start{0, 0, 0};
   mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(locationOf(program, &context, start));
   (*module)->setAttr("mirl.source_file", builder.getStringAttr(options.file));
-  (*module)->setAttr("mirl.model_dir", builder.getStringAttr(options.modelDir));
+  // A plan is run from anywhere.
+  llvm::SmallString<256> modelDir(options.modelDir);
+  if (!modelDir.empty() && !llvm::sys::fs::make_absolute(modelDir))
+    llvm::sys::path::remove_dots(modelDir, /*remove_dot_dot=*/true);
+  (*module)->setAttr("mirl.model_dir", builder.getStringAttr(modelDir));
   RlLowering lowering(program, *module);
   lowering.run();
   (*module)->setAttr("mirl.model_config", builder.getStringAttr(""));
