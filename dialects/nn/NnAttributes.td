@@ -32,9 +32,7 @@ def Nn_UnaryKind : I32EnumAttr<"UnaryKind", "elementwise function of one value",
   let cppNamespace = "::mirl::nn";
   let genSpecializedAttr = 0;
 }
-def Nn_UnaryKindAttr : EnumAttr<Nn_Dialect, Nn_UnaryKind, "unary_kind"> {
-  let assemblyFormat = "`` $value"; // no second space
-}
+def Nn_UnaryKindAttr : EnumAttr<Nn_Dialect, Nn_UnaryKind, "unary_kind">;
 
 def Nn_BinaryKind : I32EnumAttr<"BinaryKind", "elementwise function of two values", [
     I32EnumAttrCase<"add", 0>, I32EnumAttrCase<"sub", 1>, I32EnumAttrCase<"mul", 2>,
@@ -42,9 +40,7 @@ def Nn_BinaryKind : I32EnumAttr<"BinaryKind", "elementwise function of two value
   let cppNamespace = "::mirl::nn";
   let genSpecializedAttr = 0;
 }
-def Nn_BinaryKindAttr : EnumAttr<Nn_Dialect, Nn_BinaryKind, "binary_kind"> {
-  let assemblyFormat = "`` $value"; // no second space
-}
+def Nn_BinaryKindAttr : EnumAttr<Nn_Dialect, Nn_BinaryKind, "binary_kind">;
 
 def Nn_CompareKind : I32EnumAttr<"CompareKind", "comparison of two values", [
     I32EnumAttrCase<"eq", 0>, I32EnumAttrCase<"ne", 1>, I32EnumAttrCase<"lt", 2>,
@@ -52,18 +48,14 @@ def Nn_CompareKind : I32EnumAttr<"CompareKind", "comparison of two values", [
   let cppNamespace = "::mirl::nn";
   let genSpecializedAttr = 0;
 }
-def Nn_CompareKindAttr : EnumAttr<Nn_Dialect, Nn_CompareKind, "compare_kind"> {
-  let assemblyFormat = "`` $value"; // no second space
-}
+def Nn_CompareKindAttr : EnumAttr<Nn_Dialect, Nn_CompareKind, "compare_kind">;
 
 def Nn_ReduceKind : I32EnumAttr<"ReduceKind", "what a reduction computes", [
     I32EnumAttrCase<"sum", 0>, I32EnumAttrCase<"max", 1>, I32EnumAttrCase<"min", 2>]> {
   let cppNamespace = "::mirl::nn";
   let genSpecializedAttr = 0;
 }
-def Nn_ReduceKindAttr : EnumAttr<Nn_Dialect, Nn_ReduceKind, "reduce_kind"> {
-  let assemblyFormat = "`` $value"; // no second space
-}
+def Nn_ReduceKindAttr : EnumAttr<Nn_Dialect, Nn_ReduceKind, "reduce_kind">;
 
 def Nn_NumericsAttr : AttrDef<Nn_Dialect, "Numerics"> {
   let mnemonic = "numerics";

@@ -27,7 +27,7 @@ def Nn_UnaryOp : Nn_ElementwiseOp<"unary", [Differentiable]> {
   }];
   let arguments = (ins Nn_UnaryKindAttr:$kind, Nn_Tensor:$input);
   let results = (outs Nn_Tensor:$result);
-  let assemblyFormat = "$kind $input attr-dict `:` type($result)";
+  let assemblyFormat = "`` $kind $input attr-dict `:` type($result)";
 }
 
 def Nn_BinaryOp : Nn_ElementwiseOp<"binary", [Differentiable]> {
@@ -35,7 +35,7 @@ def Nn_BinaryOp : Nn_ElementwiseOp<"binary", [Differentiable]> {
   let description = "The gradient of min and max goes to lhs on ties.";
   let arguments = (ins Nn_BinaryKindAttr:$kind, Nn_Tensor:$lhs, Nn_Tensor:$rhs);
   let results = (outs Nn_Tensor:$result);
-  let assemblyFormat = "$kind $lhs `,` $rhs attr-dict `:` type($result)";
+  let assemblyFormat = "`` $kind $lhs `,` $rhs attr-dict `:` type($result)";
   let hasFolder = 1;
 }
 
@@ -44,7 +44,7 @@ def Nn_CompareOp : Nn_ElementwiseOp<"compare", [Differentiable]> {
   let description = "Its gradient is zero.";
   let arguments = (ins Nn_CompareKindAttr:$kind, Nn_Tensor:$lhs, Nn_Tensor:$rhs);
   let results = (outs Nn_Tensor:$result);
-  let assemblyFormat = "$kind $lhs `,` $rhs attr-dict `:` type($result)";
+  let assemblyFormat = "`` $kind $lhs `,` $rhs attr-dict `:` type($result)";
 }
 
 def Nn_SelectOp : Nn_ElementwiseOp<"select", [Differentiable]> {
@@ -81,7 +81,7 @@ def Nn_SegmentReduceOp : Nn_TensorOp<"segment_reduce", [Differentiable]> {
   let arguments = (ins Nn_ReduceKindAttr:$kind, Nn_Scalars:$input, Nn_Indices:$offsets,
                        OptionalAttr<Nn_NumericsAttr>:$numerics);
   let results = (outs Nn_Scalars:$result);
-  let assemblyFormat = "$kind $input `,` $offsets attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "`` $kind $input `,` $offsets attr-dict `:` functional-type(operands, results)";
 }
 
 def Nn_SegmentCountOp : Nn_TensorOp<"segment_count", [Differentiable]> {
@@ -96,7 +96,7 @@ def Nn_ReduceOp : Nn_TensorOp<"reduce", [Differentiable, InPlace]> {
   let arguments = (ins Nn_ReduceKindAttr:$kind, Nn_Scalars:$input, Optional<Nn_Scalars>:$into,
                        OptionalAttr<Nn_NumericsAttr>:$numerics);
   let results = (outs Nn_Scalars:$result);
-  let assemblyFormat = "$kind $input (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "`` $kind $input (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)";
 }
 
 def Nn_ExtentOp : Nn_TensorOp<"extent", [Differentiable]> {

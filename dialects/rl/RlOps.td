@@ -39,9 +39,7 @@ def Rl_ReduceKind : I32EnumAttr<"ReduceKind", "what a reduction computes", [
   let cppNamespace = "::mirl::rl";
   let genSpecializedAttr = 0;
 }
-def Rl_ReduceKindAttr : EnumAttr<Rl_Dialect, Rl_ReduceKind, "reduce_kind"> {
-  let assemblyFormat = "`` $value"; // no second space
-}
+def Rl_ReduceKindAttr : EnumAttr<Rl_Dialect, Rl_ReduceKind, "reduce_kind">;
 
 def Rl_UnaryKind : I32EnumAttr<"UnaryKind", "function of one value", [
     I32EnumAttrCase<"neg", 0>, I32EnumAttrCase<"exp", 1>, I32EnumAttrCase<"log", 2>,
@@ -50,9 +48,7 @@ def Rl_UnaryKind : I32EnumAttr<"UnaryKind", "function of one value", [
   let cppNamespace = "::mirl::rl";
   let genSpecializedAttr = 0;
 }
-def Rl_UnaryKindAttr : EnumAttr<Rl_Dialect, Rl_UnaryKind, "unary_kind"> {
-  let assemblyFormat = "`` $value"; // no second space
-}
+def Rl_UnaryKindAttr : EnumAttr<Rl_Dialect, Rl_UnaryKind, "unary_kind">;
 
 def Rl_BinaryKind : I32EnumAttr<"BinaryKind", "function of two values", [
     I32EnumAttrCase<"add", 0>, I32EnumAttrCase<"sub", 1>, I32EnumAttrCase<"mul", 2>,
@@ -60,9 +56,7 @@ def Rl_BinaryKind : I32EnumAttr<"BinaryKind", "function of two values", [
   let cppNamespace = "::mirl::rl";
   let genSpecializedAttr = 0;
 }
-def Rl_BinaryKindAttr : EnumAttr<Rl_Dialect, Rl_BinaryKind, "binary_kind"> {
-  let assemblyFormat = "`` $value"; // no second space
-}
+def Rl_BinaryKindAttr : EnumAttr<Rl_Dialect, Rl_BinaryKind, "binary_kind">;
 
 def Rl_CompareKind : I32EnumAttr<"CompareKind", "comparison of two values", [
     I32EnumAttrCase<"eq", 0>, I32EnumAttrCase<"ne", 1>, I32EnumAttrCase<"lt", 2>,
@@ -70,9 +64,7 @@ def Rl_CompareKind : I32EnumAttr<"CompareKind", "comparison of two values", [
   let cppNamespace = "::mirl::rl";
   let genSpecializedAttr = 0;
 }
-def Rl_CompareKindAttr : EnumAttr<Rl_Dialect, Rl_CompareKind, "compare_kind"> {
-  let assemblyFormat = "`` $value"; // no second space
-}
+def Rl_CompareKindAttr : EnumAttr<Rl_Dialect, Rl_CompareKind, "compare_kind">;
 
 // --- types ---------------------------------------------------------------------------------------
 
@@ -313,14 +305,14 @@ def Rl_UnaryOp : Rl_MathsOp<"unary"> {
   let summary = "neg, exp, log, sqrt, abs, sigmoid, tanh, log_sigmoid, square";
   let arguments = (ins Rl_UnaryKindAttr:$kind, Rl_PerType:$input);
   let results = (outs Rl_PerType:$result);
-  let assemblyFormat = "$kind $input attr-dict `:` type($result)";
+  let assemblyFormat = "`` $kind $input attr-dict `:` type($result)";
 }
 
 def Rl_BinaryOp : Rl_MathsOp<"binary"> {
   let summary = "add, sub, mul, div, min, max; both operands have one scope";
   let arguments = (ins Rl_BinaryKindAttr:$kind, Rl_PerType:$lhs, Rl_PerType:$rhs);
   let results = (outs Rl_PerType:$result);
-  let assemblyFormat = "$kind $lhs `,` $rhs attr-dict `:` type($result)";
+  let assemblyFormat = "`` $kind $lhs `,` $rhs attr-dict `:` type($result)";
   let hasFolder = 1;
 }
 
@@ -328,7 +320,7 @@ def Rl_CompareOp : Rl_MathsOp<"compare"> {
   let summary = "1 where eq, ne, lt, le, gt or ge holds, else 0";
   let arguments = (ins Rl_CompareKindAttr:$kind, Rl_PerType:$lhs, Rl_PerType:$rhs);
   let results = (outs Rl_PerType:$result);
-  let assemblyFormat = "$kind $lhs `,` $rhs attr-dict `:` type($result)";
+  let assemblyFormat = "`` $kind $lhs `,` $rhs attr-dict `:` type($result)";
 }
 
 def Rl_SelectOp : Rl_MathsOp<"select"> {
@@ -368,7 +360,7 @@ def Rl_ReduceOp : Rl_Op<"reduce", [Pure]> {
   }];
   let arguments = (ins Rl_ReduceKindAttr:$kind, Rl_PerType:$input);
   let results = (outs Rl_PerType:$result);
-  let assemblyFormat = "$kind $input attr-dict `:` type($input) `to` type($result)";
+  let assemblyFormat = "`` $kind $input attr-dict `:` type($input) `to` type($result)";
   let hasVerifier = 1;
 }
 
