@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "absl/strings/str_cat.h"
+#include "runtime/artifact/Macros.h"
 #include "runtime/artifact/ContentHash.h"
 #include "runtime/artifact/Validate.h"
 
@@ -18,7 +18,7 @@ namespace mirl::rt {
 namespace {
 
 absl::Status Bad(std::string_view name, std::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat(name, ": ", what));
+  return absl::InvalidArgumentError(Cat(name, ": ", what));
 }
 
 bool HasIdentifier(const uint8_t *bytes, size_t size) {
@@ -26,10 +26,6 @@ bool HasIdentifier(const uint8_t *bytes, size_t size) {
 }
 
 constexpr const char *kNotAPlan = "is not a plan (a file that mirlc writes)";
-
-std::string_view View(const flatbuffers::String *s) {
-  return s ? std::string_view(s->data(), s->size()) : std::string_view();
-}
 
 template <typename T>
 const T *FindNamed(const flatbuffers::Vector<flatbuffers::Offset<T>> *vector, std::string_view name) {
@@ -53,7 +49,7 @@ absl::StatusOr<std::shared_ptr<const Plan>> Plan::Load(const std::string &path) 
   } file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   struct stat info;
   if (file.fd < 0 || fstat(file.fd, &info) != 0)
-    return absl::NotFoundError(absl::StrCat(path, ": cannot read the plan: ", strerror(errno)));
+    return absl::NotFoundError(Cat(path, ": cannot read the plan: ", strerror(errno)));
   if (!S_ISREG(info.st_mode))
     return Bad(path, kNotAPlan);
   size_t size = static_cast<size_t>(info.st_size), done = 0;
@@ -62,14 +58,14 @@ absl::StatusOr<std::shared_ptr<const Plan>> Plan::Load(const std::string &path) 
   if (pread(file.fd, head, sizeof(head), 0) != sizeof(head) || !HasIdentifier(head, sizeof(head)))
     return Bad(path, kNotAPlan);
   if (size >= FLATBUFFERS_MAX_BUFFER_SIZE)
-    return Bad(path, absl::StrCat("is ", size, " bytes long; a plan is shorter than 2 GiB"));
+    return Bad(path, Cat("is ", size, " bytes long; a plan is shorter than 2 GiB"));
   std::vector<uint8_t> bytes(size);
   while (done < size) {
     ssize_t n = read(file.fd, bytes.data() + done, size - done);
     if (n < 0 && errno == EINTR)
       continue;
     if (n <= 0)
-      return Bad(path, absl::StrCat("cannot read the plan: ", n < 0 ? strerror(errno) : "it became shorter"));
+      return Bad(path, Cat("cannot read the plan: ", n < 0 ? strerror(errno) : "it became shorter"));
     done += static_cast<size_t>(n);
   }
   return Parse(std::move(bytes), path);
@@ -92,7 +88,7 @@ absl::StatusOr<std::shared_ptr<const Plan>> Plan::Parse(std::vector<uint8_t> byt
   uint32_t version;
   std::memcpy(&version, data + *version_at, 4);
   if (version != kPlanVersion)
-    return Bad(name, absl::StrCat("is a plan of version ", version, "; this runtime reads version ",
+    return Bad(name, Cat("is a plan of version ", version, "; this runtime reads version ",
                                   kPlanVersion, ": compile it again with the mirlc beside this mirl"));
 
   auto hash = ContentHash(data, size);
@@ -108,9 +104,9 @@ absl::StatusOr<std::shared_ptr<const Plan>> Plan::Parse(std::vector<uint8_t> byt
   plan->root_ = fb::GetPlan(data);
 
   if (absl::Status status = ValidatePlan(*plan->root_); !status.ok())
-    return Bad(name, absl::StrCat("is not a valid plan: ", status.message()));
+    return Bad(name, Cat("is not a valid plan: ", status.message()));
   if (absl::Status status = CheckIsa(*plan->root_); !status.ok())
-    return Bad(name, status.message());
+    return Bad(name, std::string(status.message()));
 
   const auto *kernels = plan->root_->kernels();
   if (!kernels || kernels->size() == 0)
@@ -120,26 +116,26 @@ absl::StatusOr<std::shared_ptr<const Plan>> Plan::Parse(std::vector<uint8_t> byt
     return Bad(name, "is not a valid plan: its code is not an ELF shared object");
   plan->library_fd_ = memfd_create("mirl-kernels", MFD_CLOEXEC);
   if (plan->library_fd_ < 0)
-    return Bad(name, absl::StrCat("cannot load the kernels: memfd_create: ", strerror(errno)));
+    return Bad(name, Cat("cannot load the kernels: memfd_create: ", strerror(errno)));
   for (size_t done = 0; done < code->size();) {
     ssize_t n = write(plan->library_fd_, code->data() + done, code->size() - done);
     if (n < 0 && errno == EINTR)
       continue;
     if (n <= 0)
-      return Bad(name, absl::StrCat("cannot load the kernels: ", strerror(errno)));
+      return Bad(name, Cat("cannot load the kernels: ", strerror(errno)));
     done += static_cast<size_t>(n);
   }
   // The loader knows libraries by their path, so the descriptor stays open as long as the library:
   // another plan must not get the same number.
-  std::string path = absl::StrCat("/proc/self/fd/", plan->library_fd_);
+  std::string path = Cat("/proc/self/fd/", plan->library_fd_);
   plan->library_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!plan->library_)
-    return Bad(name, absl::StrCat("cannot load the kernels: ", dlerror()));
+    return Bad(name, Cat("cannot load the kernels: ", dlerror()));
   plan->kernels_.reserve(kernels->size());
   for (const fb::Kernel *kernel : *kernels) {
     void *address = dlsym(plan->library_, kernel->symbol()->c_str());
     if (!address)
-      return Bad(name, absl::StrCat("is not a valid plan: its code has no kernel ", View(kernel->symbol())));
+      return Bad(name, Cat("is not a valid plan: its code has no kernel ", View(kernel->symbol())));
     plan->kernels_.push_back(reinterpret_cast<KernelFunction>(address));
   }
   return plan;

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
+
+#include "runtime/artifact/Macros.h"
 
 namespace mirl::rt {
 
@@ -22,23 +22,6 @@ namespace {
 constexpr int64_t kMaxExtent = int64_t{1} << 40;
 constexpr uint64_t kMaxArena = uint64_t{1} << 47;
 constexpr int kMaxInstructionDepth = 16;
-
-std::string_view View(const flatbuffers::String *s) {
-  return s ? std::string_view(s->data(), s->size()) : std::string_view();
-}
-
-// Iterates over a vector that may be absent.
-template <typename T> auto Size(const T *vector) -> uint32_t { return vector ? vector->size() : 0; }
-
-template <typename... Parts> absl::Status Bad(const Parts &...parts) {
-  return absl::InvalidArgumentError(absl::StrCat(parts...));
-}
-
-#define MIRL_RETURN_IF_ERROR(expression)                                                           \
-  do {                                                                                             \
-    if (absl::Status status_ = (expression); !status_.ok())                                        \
-      return status_;                                                                              \
-  } while (false)
 
 int64_t BytesOf(fb::DType dtype) {
   switch (dtype) {
@@ -68,36 +51,36 @@ struct Capacities {
 // The bytes of a type at given capacities.
 absl::Status TypeBytes(const fb::TensorType *type, const Capacities *capacities, uint64_t &bytes) {
   if (!type)
-    return Bad("has no type");
+    return Invalid("has no type");
   if (!InEnum(type->dtype(), fb::DType::MAX))
-    return Bad("has an unknown element type ", static_cast<int>(type->dtype()));
-  if (Size(type->dims()) > 16)
-    return Bad("has ", Size(type->dims()), " dimensions; at most 16 are allowed");
+    return Invalid("has an unknown element type ", static_cast<int>(type->dtype()));
+  if (Length(type->dims()) > 16)
+    return Invalid("has ", Length(type->dims()), " dimensions; at most 16 are allowed");
   bytes = BytesOf(type->dtype());
-  for (uint32_t i = 0; i < Size(type->dims()); ++i) {
+  for (uint32_t i = 0; i < Length(type->dims()); ++i) {
     const fb::Dim &dim = *type->dims()->Get(i);
     if (!InEnum(dim.axis(), fb::Axis::MAX))
-      return Bad("has an unknown axis ", static_cast<int>(dim.axis()));
+      return Invalid("has an unknown axis ", static_cast<int>(dim.axis()));
     if (dim.size() < (dim.axis() == fb::Axis::fixed ? 0 : -kMaxExtent) || dim.size() > kMaxExtent)
-      return Bad("has an extent out of range: ", dim.size());
+      return Invalid("has an extent out of range: ", dim.size());
     int64_t extent = dim.size();
     if (dim.axis() != fb::Axis::fixed) {
       if (!capacities)
-        return Bad("has an axis of run-time extent; a persistent tensor's extents are fixed");
+        return Invalid("has an axis of run-time extent; a persistent tensor's extents are fixed");
       if (capacities->Of(dim.axis()) < 0)
-        return Bad("uses the ", fb::EnumNameAxis(dim.axis()), " axis, for which the entry has no capacity");
+        return Invalid("uses the ", fb::EnumNameAxis(dim.axis()), " axis, for which the entry has no capacity");
       extent = std::max<int64_t>(0, extent + capacities->Of(dim.axis()));
     }
     if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(extent), &bytes) || bytes > kMaxArena)
-      return Bad("is larger than any memory");
+      return Invalid("is larger than any memory");
   }
   return absl::OkStatus();
 }
 
 bool SameType(const fb::TensorType *a, const fb::TensorType *b) {
-  if (a->dtype() != b->dtype() || Size(a->dims()) != Size(b->dims()))
+  if (a->dtype() != b->dtype() || Length(a->dims()) != Length(b->dims()))
     return false;
-  for (uint32_t i = 0; i < Size(a->dims()); ++i) {
+  for (uint32_t i = 0; i < Length(a->dims()); ++i) {
     if (a->dims()->Get(i)->axis() != b->dims()->Get(i)->axis() ||
         a->dims()->Get(i)->size() != b->dims()->Get(i)->size())
       return false;
@@ -136,8 +119,8 @@ std::optional<SourceType> KnownSource(std::string_view source) {
   if (source == "top_k")
     return SourceType{DType::i32, std::nullopt};
   if (source == "temperature" || source == "top_p" || source == "iteration" ||
-      source == "iterations" || source == "loss" || absl::StartsWith(source, "param:") ||
-      absl::StartsWith(source, "metric:"))
+      source == "iterations" || source == "loss" || source.starts_with("param:") ||
+      source.starts_with("metric:"))
     return SourceType{DType::f32, std::nullopt};
   return std::nullopt;
 }
@@ -148,28 +131,28 @@ public:
 
   absl::Status Run() {
     if (View(plan_.target()) != "cpu")
-      return Bad("its target is '", View(plan_.target()), "'; this runtime runs 'cpu'");
+      return Invalid("its target is '", View(plan_.target()), "'; this runtime runs 'cpu'");
     if (plan_.arena_bytes() > kMaxArena || plan_.persistent_bytes() > plan_.arena_bytes())
-      return Bad("its arena of ", plan_.arena_bytes(), " bytes with ", plan_.persistent_bytes(),
+      return Invalid("its arena of ", plan_.arena_bytes(), " bytes with ", plan_.persistent_bytes(),
                  " persistent ones makes no sense");
-    MIRL_RETURN_IF_ERROR(Buffers());
-    for (uint32_t i = 0; i < Size(plan_.kernels()); ++i) {
+    MIRL_TRY(Buffers());
+    for (uint32_t i = 0; i < Length(plan_.kernels()); ++i) {
       std::string_view symbol = View(plan_.kernels()->Get(i)->symbol());
       if (symbol.empty() || symbol.find('\0') != symbol.npos)
-        return Bad("kernel ", i, " has no symbol");
+        return Invalid("kernel ", i, " has no symbol");
     }
-    for (uint32_t i = 0; i < Size(plan_.entries()); ++i) {
+    for (uint32_t i = 0; i < Length(plan_.entries()); ++i) {
       const fb::Entry &entry = *plan_.entries()->Get(i);
       std::string_view name = View(entry.name());
       if (name.empty() || !entries_.insert(name).second)
-        return Bad("entry ", i, " has no name of its own: '", name, "'");
+        return Invalid("entry ", i, " has no name of its own: '", name, "'");
       if (absl::Status status = Entry(entry); !status.ok())
-        return Bad("entry ", name, ": ", status.message());
+        return Invalid("entry ", name, ": ", status.message());
     }
-    MIRL_RETURN_IF_ERROR(Policies());
-    MIRL_RETURN_IF_ERROR(OptimizersAndSteps());
-    MIRL_RETURN_IF_ERROR(UniqueNames(plan_.params(), "parameter"));
-    MIRL_RETURN_IF_ERROR(UniqueNames(plan_.datasets(), "dataset"));
+    MIRL_TRY(Policies());
+    MIRL_TRY(OptimizersAndSteps());
+    MIRL_TRY(UniqueNames(plan_.params(), "parameter"));
+    MIRL_TRY(UniqueNames(plan_.datasets(), "dataset"));
     std::set<std::string_view> values;
     return Program(plan_.program(), values, 0);
   }
@@ -177,10 +160,10 @@ public:
 private:
   template <typename T> absl::Status UniqueNames(const T *vector, const char *what) {
     std::set<std::string_view> names;
-    for (uint32_t i = 0; i < Size(vector); ++i) {
+    for (uint32_t i = 0; i < Length(vector); ++i) {
       std::string_view name = View(vector->Get(i)->name());
       if (name.empty() || !names.insert(name).second)
-        return Bad(what, " ", i, " has no name of its own: '", name, "'");
+        return Invalid(what, " ", i, " has no name of its own: '", name, "'");
     }
     return absl::OkStatus();
   }
@@ -188,7 +171,7 @@ private:
   static bool KnownInit(std::string_view init) {
     if (init.empty() || init == "zeros" || init == "ones")
       return true;
-    if (!absl::StartsWith(init, "normal:"))
+    if (!init.starts_with("normal:"))
       return false;
     std::string number(init.substr(7));
     char *end = nullptr;
@@ -197,30 +180,30 @@ private:
   }
 
   absl::Status Buffers() {
-    MIRL_RETURN_IF_ERROR(UniqueNames(plan_.buffers(), "buffer"));
+    MIRL_TRY(UniqueNames(plan_.buffers(), "buffer"));
     std::vector<const fb::Buffer *> by_offset;
-    for (uint32_t i = 0; i < Size(plan_.buffers()); ++i) {
+    for (uint32_t i = 0; i < Length(plan_.buffers()); ++i) {
       const fb::Buffer &buffer = *plan_.buffers()->Get(i);
       std::string_view name = View(buffer.name());
       uint64_t bytes = 0;
       if (absl::Status status = TypeBytes(buffer.type(), nullptr, bytes); !status.ok())
-        return Bad("buffer ", name, " ", status.message());
+        return Invalid("buffer ", name, " ", status.message());
       if (!InEnum(buffer.kind(), fb::BufferKind::MAX))
-        return Bad("buffer ", name, " is of an unknown kind ", static_cast<int>(buffer.kind()));
+        return Invalid("buffer ", name, " is of an unknown kind ", static_cast<int>(buffer.kind()));
       if (bytes > buffer.bytes() || buffer.offset() % 64 != 0 ||
           buffer.offset() > plan_.persistent_bytes() ||
           buffer.bytes() > plan_.persistent_bytes() - buffer.offset())
-        return Bad("buffer ", name, " of ", bytes, " bytes lies at [", buffer.offset(), ", +",
+        return Invalid("buffer ", name, " of ", bytes, " bytes lies at [", buffer.offset(), ", +",
                    buffer.bytes(), "), outside of the ", plan_.persistent_bytes(),
                    " persistent bytes, unaligned or too small");
-      if (buffer.kind() == fb::BufferKind::constant ? Size(buffer.data()) != bytes
-                                                    : Size(buffer.data()) != 0)
-        return Bad("buffer ", name, " has ", Size(buffer.data()), " bytes of data",
-                   buffer.kind() == fb::BufferKind::constant ? absl::StrCat("; it needs ", bytes) : "");
+      if (buffer.kind() == fb::BufferKind::constant ? Length(buffer.data()) != bytes
+                                                    : Length(buffer.data()) != 0)
+        return Invalid("buffer ", name, " has ", Length(buffer.data()), " bytes of data",
+                   buffer.kind() == fb::BufferKind::constant ? Cat("; it needs ", bytes) : "");
       if (buffer.kind() == fb::BufferKind::weight && View(buffer.weight()).empty())
-        return Bad("buffer ", name, " is a weight without a Hugging Face name");
+        return Invalid("buffer ", name, " is a weight without a Hugging Face name");
       if (!KnownInit(View(buffer.init())))
-        return Bad("buffer ", name, " has an unknown init '", View(buffer.init()), "'");
+        return Invalid("buffer ", name, " has an unknown init '", View(buffer.init()), "'");
       if (buffer.bytes())
         by_offset.push_back(&buffer);
     }
@@ -228,7 +211,7 @@ private:
               [](const fb::Buffer *a, const fb::Buffer *b) { return a->offset() < b->offset(); });
     for (size_t i = 1; i < by_offset.size(); ++i) {
       if (by_offset[i - 1]->offset() + by_offset[i - 1]->bytes() > by_offset[i]->offset())
-        return Bad("buffers ", View(by_offset[i - 1]->name()), " and ", View(by_offset[i]->name()),
+        return Invalid("buffers ", View(by_offset[i - 1]->name()), " and ", View(by_offset[i]->name()),
                    " overlap");
     }
     return absl::OkStatus();
@@ -236,82 +219,82 @@ private:
 
   absl::Status Entry(const fb::Entry &entry) {
     if (!InEnum(entry.kind(), fb::EntryKind::MAX))
-      return Bad("unknown kind ", static_cast<int>(entry.kind()));
+      return Invalid("unknown kind ", static_cast<int>(entry.kind()));
     Capacities capacities;
-    for (uint32_t i = 0; i < Size(entry.capacities()); ++i) {
+    for (uint32_t i = 0; i < Length(entry.capacities()); ++i) {
       const fb::Capacity &capacity = *entry.capacities()->Get(i);
       if (!InEnum(capacity.axis(), fb::Axis::MAX) || capacity.axis() == fb::Axis::fixed ||
           capacities.Of(capacity.axis()) >= 0 || capacity.extent() < 0 || capacity.extent() > kMaxExtent)
-        return Bad("capacity ", i, " (axis ", static_cast<int>(capacity.axis()), ", extent ",
+        return Invalid("capacity ", i, " (axis ", static_cast<int>(capacity.axis()), ", extent ",
                    capacity.extent(), ") is unknown, repeated or out of range");
       capacities.extent[static_cast<int>(capacity.axis())] = capacity.extent();
     }
-    for (uint32_t i = 0; i < Size(entry.slices()); ++i) {
+    for (uint32_t i = 0; i < Length(entry.slices()); ++i) {
       const fb::Slice &slice = *entry.slices()->Get(i);
       uint64_t bytes = 0;
       if (absl::Status status = TypeBytes(slice.type(), &capacities, bytes); !status.ok())
-        return Bad("slice ", i, " (", View(slice.name()), ") ", status.message());
+        return Invalid("slice ", i, " (", View(slice.name()), ") ", status.message());
       if (bytes > slice.bytes() || slice.offset() % BytesOf(slice.type()->dtype()) != 0 ||
           slice.offset() > plan_.arena_bytes() || slice.bytes() > plan_.arena_bytes() - slice.offset())
-        return Bad("slice ", i, " (", View(slice.name()), ") of ", bytes, " bytes lies at [",
+        return Invalid("slice ", i, " (", View(slice.name()), ") of ", bytes, " bytes lies at [",
                    slice.offset(), ", +", slice.bytes(), "), outside of the arena of ",
                    plan_.arena_bytes(), " bytes, unaligned or too small");
     }
-    MIRL_RETURN_IF_ERROR(Ports(entry, entry.inputs(), "input"));
-    MIRL_RETURN_IF_ERROR(Ports(entry, entry.outputs(), "output"));
+    MIRL_TRY(Ports(entry, entry.inputs(), "input"));
+    MIRL_TRY(Ports(entry, entry.outputs(), "output"));
     std::vector<const fb::Slice *> inputs;
-    for (uint32_t i = 0; i < Size(entry.inputs()); ++i)
+    for (uint32_t i = 0; i < Length(entry.inputs()); ++i)
       if (const fb::Slice *slice = entry.slices()->Get(entry.inputs()->Get(i)->slice()); slice->bytes())
         inputs.push_back(slice);
     std::sort(inputs.begin(), inputs.end(),
               [](const fb::Slice *a, const fb::Slice *b) { return a->offset() < b->offset(); });
     for (size_t i = 1; i < inputs.size(); ++i)
       if (inputs[i - 1]->offset() + inputs[i - 1]->bytes() > inputs[i]->offset())
-        return Bad("inputs ", View(inputs[i - 1]->name()), " and ", View(inputs[i]->name()), " overlap");
+        return Invalid("inputs ", View(inputs[i - 1]->name()), " and ", View(inputs[i]->name()), " overlap");
     return Commands(entry, entry.commands(), capacities, 0);
   }
 
   absl::Status Ports(const fb::Entry &entry,
                      const flatbuffers::Vector<flatbuffers::Offset<fb::Port>> *ports, const char *what) {
     std::set<std::string_view> names;
-    for (uint32_t i = 0; i < Size(ports); ++i) {
+    for (uint32_t i = 0; i < Length(ports); ++i) {
       const fb::Port &port = *ports->Get(i);
       std::string_view name = View(port.name()), source = View(port.source());
       if (name.empty() || !names.insert(name).second)
-        return Bad(what, " ", i, " has no name of its own: '", name, "'");
-      if (port.slice() >= Size(entry.slices()))
-        return Bad(what, " ", name, " is slice ", port.slice(), " of ", Size(entry.slices()));
+        return Invalid(what, " ", i, " has no name of its own: '", name, "'");
+      if (port.slice() >= Length(entry.slices()))
+        return Invalid(what, " ", name, " is slice ", port.slice(), " of ", Length(entry.slices()));
       const fb::TensorType &type = *entry.slices()->Get(port.slice())->type();
       size_t colon = source.find(':');
       static const std::set<std::string_view> kPrefixes = {"field",  "value", "param",
                                                            "metric", "input", "output"};
       auto known = KnownSource(source);
       if (!known && (colon == source.npos || !kPrefixes.count(source.substr(0, colon))))
-        return Bad(what, " ", name, " has an unknown source '", source, "'");
+        return Invalid(what, " ", name, " has an unknown source '", source, "'");
       // The runtime writes what the source says, so the type must have room for just that.
       bool right = true;
       if (known) {
-        right = type.dtype() == known->dtype && Size(type.dims()) == (known->dim ? 1u : 0u) &&
+        right = type.dtype() == known->dtype && Length(type.dims()) == (known->dim ? 1u : 0u) &&
                 (!known->dim || (type.dims()->Get(0)->axis() == known->dim->first &&
                                  type.dims()->Get(0)->size() == known->dim->second));
-      } else if (absl::StartsWith(source, "field:") || absl::StartsWith(source, "value:")) {
-        right = type.dtype() == fb::DType::f32 && Size(type.dims()) <= 1 &&
-                (Size(type.dims()) == 0 || (type.dims()->Get(0)->axis() != fb::Axis::fixed &&
+      } else if (source.starts_with("field:") || source.starts_with("value:")) {
+        right = type.dtype() == fb::DType::f32 && Length(type.dims()) <= 1 &&
+                (Length(type.dims()) == 0 || (type.dims()->Get(0)->axis() != fb::Axis::fixed &&
                                             type.dims()->Get(0)->size() == 0));
-        if (absl::StartsWith(source, "field:"))
-          right = right && Size(type.dims()) == 1;
+        if (source.starts_with("field:"))
+          right = right && Length(type.dims()) == 1;
       }
       if (!right)
-        return Bad(what, " ", name, " does not have the type of its source '", source, "'");
+        return Invalid(what, " ", name, " does not have the type of its source '", source, "'");
     }
     return absl::OkStatus();
   }
 
   absl::Status CheckWork(const fb::Work *work, const Capacities &capacities) {
     if (!work)
-      return Bad("has no work");
+      return Invalid("has no work");
     if (!InEnum(work->axis(), fb::Axis::MAX) || capacities.Of(work->axis()) < 0)
-      return Bad("works on an axis (", static_cast<int>(work->axis()), ") for which the entry has no capacity");
+      return Invalid("works on an axis (", static_cast<int>(work->axis()), ") for which the entry has no capacity");
     int64_t items = 0;
     if (work->tile() < 1 || work->tile() > kMaxExtent || work->factor() < 0 ||
         work->factor() > kMaxExtent || work->size() < -kMaxExtent || work->size() > kMaxExtent ||
@@ -320,7 +303,7 @@ private:
             (std::max<int64_t>(0, capacities.Of(work->axis()) + work->size()) + work->tile() - 1) / work->tile(),
             &items) ||
         items > kMaxExtent)
-      return Bad("has work out of range: ", work->factor(), " * ceil((extent + ", work->size(), ") / ",
+      return Invalid("has work out of range: ", work->factor(), " * ceil((extent + ", work->size(), ") / ",
                  work->tile(), ")");
     return absl::OkStatus();
   }
@@ -329,58 +312,58 @@ private:
                         const flatbuffers::Vector<flatbuffers::Offset<fb::Command>> *commands,
                         const Capacities &capacities, unsigned used_indices) {
     auto slice_type = [&](uint32_t index) -> const fb::TensorType * {
-      return index < Size(entry.slices()) ? entry.slices()->Get(index)->type() : nullptr;
+      return index < Length(entry.slices()) ? entry.slices()->Get(index)->type() : nullptr;
     };
-    for (uint32_t i = 0; i < Size(commands); ++i) {
+    for (uint32_t i = 0; i < Length(commands); ++i) {
       const fb::Command &command = *commands->Get(i);
       if (!command.action())
-        return Bad("command ", i, " does nothing");
+        return Invalid("command ", i, " does nothing");
       switch (command.action_type()) {
       case fb::Action::Launch: {
         const fb::Launch &launch = *command.action_as_Launch();
-        if (launch.kernel() >= Size(plan_.kernels()))
-          return Bad("command ", i, " launches kernel ", launch.kernel(), " of ", Size(plan_.kernels()));
-        for (uint32_t a = 0; a < Size(launch.args()); ++a)
-          if (launch.args()->Get(a) >= Size(entry.slices()))
-            return Bad("command ", i, " uses slice ", launch.args()->Get(a), " of ", Size(entry.slices()));
+        if (launch.kernel() >= Length(plan_.kernels()))
+          return Invalid("command ", i, " launches kernel ", launch.kernel(), " of ", Length(plan_.kernels()));
+        for (uint32_t a = 0; a < Length(launch.args()); ++a)
+          if (launch.args()->Get(a) >= Length(entry.slices()))
+            return Invalid("command ", i, " uses slice ", launch.args()->Get(a), " of ", Length(entry.slices()));
         if (absl::Status status = CheckWork(launch.work(), capacities); !status.ok())
-          return Bad("command ", i, " (", View(launch.op()), ") ", status.message());
+          return Invalid("command ", i, " (", View(launch.op()), ") ", status.message());
         if (launch.grain() < 0)
-          return Bad("command ", i, " (", View(launch.op()), ") has a negative grain");
+          return Invalid("command ", i, " (", View(launch.op()), ") has a negative grain");
         break;
       }
       case fb::Action::Fill:
         if (!slice_type(command.action_as_Fill()->slice()))
-          return Bad("command ", i, " fills slice ", command.action_as_Fill()->slice(), " of ",
-                     Size(entry.slices()));
+          return Invalid("command ", i, " fills slice ", command.action_as_Fill()->slice(), " of ",
+                     Length(entry.slices()));
         break;
       case fb::Action::Copy: {
         const fb::Copy &copy = *command.action_as_Copy();
         const fb::TensorType *from = slice_type(copy.from()), *to = slice_type(copy.to());
         if (!from || !to || !SameType(from, to))
-          return Bad("command ", i, " copies slice ", copy.from(), " to ", copy.to(), " of ",
-                     Size(entry.slices()), ", or they differ in type");
+          return Invalid("command ", i, " copies slice ", copy.from(), " to ", copy.to(), " of ",
+                     Length(entry.slices()), ", or they differ in type");
         break;
       }
       case fb::Action::Loop: {
         const fb::Loop &loop = *command.action_as_Loop();
         if (loop.index() > 1 || (used_indices >> loop.index() & 1))
-          return Bad("command ", i, " is a loop with variable ", loop.index(),
+          return Invalid("command ", i, " is a loop with variable ", loop.index(),
                      "; loops nest at most two deep, with the variables 0 and 1");
         if (absl::Status status = CheckWork(loop.count(), capacities); !status.ok())
-          return Bad("command ", i, " (loop) ", status.message());
-        MIRL_RETURN_IF_ERROR(Commands(entry, loop.body(), capacities, used_indices | 1u << loop.index()));
+          return Invalid("command ", i, " (loop) ", status.message());
+        MIRL_TRY(Commands(entry, loop.body(), capacities, used_indices | 1u << loop.index()));
         break;
       }
       default:
-        return Bad("command ", i, " is of an unknown kind ", static_cast<int>(command.action_type()));
+        return Invalid("command ", i, " is of an unknown kind ", static_cast<int>(command.action_type()));
       }
     }
     return absl::OkStatus();
   }
 
   const fb::Entry *FindEntry(std::string_view name) {
-    for (uint32_t i = 0; i < Size(plan_.entries()); ++i)
+    for (uint32_t i = 0; i < Length(plan_.entries()); ++i)
       if (View(plan_.entries()->Get(i)->name()) == name)
         return plan_.entries()->Get(i);
     return nullptr;
@@ -392,12 +375,12 @@ private:
       return absl::OkStatus();
     const fb::Entry *entry = FindEntry(View(name));
     if (!entry || entry->kind() != kind)
-      return Bad("'", View(name), "' is not an entry of kind ", fb::EnumNameEntryKind(kind));
+      return Invalid("'", View(name), "' is not an entry of kind ", fb::EnumNameEntryKind(kind));
     return absl::OkStatus();
   }
 
   template <typename T> bool Named(const T *vector, std::string_view name) {
-    for (uint32_t i = 0; i < Size(vector); ++i)
+    for (uint32_t i = 0; i < Length(vector); ++i)
       if (View(vector->Get(i)->name()) == name)
         return true;
     return false;
@@ -405,75 +388,75 @@ private:
 
   absl::Status BufferIndices(const flatbuffers::Vector<uint32_t> *indices,
                              std::optional<fb::BufferKind> kind) {
-    for (uint32_t i = 0; i < Size(indices); ++i) {
-      if (indices->Get(i) >= Size(plan_.buffers()))
-        return Bad("names buffer ", indices->Get(i), " of ", Size(plan_.buffers()));
+    for (uint32_t i = 0; i < Length(indices); ++i) {
+      if (indices->Get(i) >= Length(plan_.buffers()))
+        return Invalid("names buffer ", indices->Get(i), " of ", Length(plan_.buffers()));
       const fb::Buffer &buffer = *plan_.buffers()->Get(indices->Get(i));
       if (kind && buffer.kind() != *kind)
-        return Bad("names buffer ", View(buffer.name()), ", which is not a ", fb::EnumNameBufferKind(*kind));
+        return Invalid("names buffer ", View(buffer.name()), ", which is not a ", fb::EnumNameBufferKind(*kind));
     }
     return absl::OkStatus();
   }
 
   absl::Status Policies() {
-    MIRL_RETURN_IF_ERROR(UniqueNames(plan_.policies(), "policy"));
-    for (uint32_t i = 0; i < Size(plan_.policies()); ++i) {
+    MIRL_TRY(UniqueNames(plan_.policies(), "policy"));
+    for (uint32_t i = 0; i < Length(plan_.policies()); ++i) {
       const fb::Policy &policy = *plan_.policies()->Get(i);
       if (absl::Status status = Policy(policy); !status.ok())
-        return Bad("policy ", View(policy.name()), ": ", status.message());
+        return Invalid("policy ", View(policy.name()), ": ", status.message());
     }
     return absl::OkStatus();
   }
 
   absl::Status Policy(const fb::Policy &policy) {
     if (!InEnum(policy.role(), fb::PolicyRole::MAX))
-      return Bad("unknown role ", static_cast<int>(policy.role()));
-    MIRL_RETURN_IF_ERROR(BufferIndices(policy.weights(), fb::BufferKind::weight));
-    MIRL_RETURN_IF_ERROR(BufferIndices(policy.kv_buffers(), fb::BufferKind::kv_cache));
-    MIRL_RETURN_IF_ERROR(NamesEntry(policy.prefill(), fb::EntryKind::prefill, true));
-    MIRL_RETURN_IF_ERROR(NamesEntry(policy.decode(), fb::EntryKind::decode, true));
-    MIRL_RETURN_IF_ERROR(NamesEntry(policy.score(), fb::EntryKind::score, true));
+      return Invalid("unknown role ", static_cast<int>(policy.role()));
+    MIRL_TRY(BufferIndices(policy.weights(), fb::BufferKind::weight));
+    MIRL_TRY(BufferIndices(policy.kv_buffers(), fb::BufferKind::kv_cache));
+    MIRL_TRY(NamesEntry(policy.prefill(), fb::EntryKind::prefill, true));
+    MIRL_TRY(NamesEntry(policy.decode(), fb::EntryKind::decode, true));
+    MIRL_TRY(NamesEntry(policy.score(), fb::EntryKind::score, true));
     if (policy.vocab_size() < 0 || policy.vocab_size() > kMaxExtent || policy.max_context() < 0 ||
         policy.max_context() > kMaxExtent || policy.kv_slots() < 0 || policy.kv_slots() > kMaxExtent)
-      return Bad("vocabulary ", policy.vocab_size(), ", context ", policy.max_context(), " or slots ",
+      return Invalid("vocabulary ", policy.vocab_size(), ", context ", policy.max_context(), " or slots ",
                  policy.kv_slots(), " out of range");
-    for (uint32_t i = 0; i < Size(policy.kv_buffers()); ++i) {
+    for (uint32_t i = 0; i < Length(policy.kv_buffers()); ++i) {
       const fb::Buffer &buffer = *plan_.buffers()->Get(policy.kv_buffers()->Get(i));
-      if (Size(buffer.type()->dims()) == 0 || buffer.type()->dims()->Get(0)->size() != policy.kv_slots())
-        return Bad("KV buffer ", View(buffer.name()), " does not have ", policy.kv_slots(), " slots");
+      if (Length(buffer.type()->dims()) == 0 || buffer.type()->dims()->Get(0)->size() != policy.kv_slots())
+        return Invalid("KV buffer ", View(buffer.name()), " does not have ", policy.kv_slots(), " slots");
     }
     return absl::OkStatus();
   }
 
   absl::Status OptimizersAndSteps() {
-    MIRL_RETURN_IF_ERROR(UniqueNames(plan_.optimizers(), "optimizer"));
-    for (uint32_t i = 0; i < Size(plan_.optimizers()); ++i) {
+    MIRL_TRY(UniqueNames(plan_.optimizers(), "optimizer"));
+    for (uint32_t i = 0; i < Length(plan_.optimizers()); ++i) {
       const fb::Optimizer &optimizer = *plan_.optimizers()->Get(i);
       if (!Named(plan_.policies(), View(optimizer.policy())))
-        return Bad("optimizer ", View(optimizer.name()), ": there is no policy '", View(optimizer.policy()), "'");
+        return Invalid("optimizer ", View(optimizer.name()), ": there is no policy '", View(optimizer.policy()), "'");
       if (View(optimizer.reset()) != "iteration" && View(optimizer.reset()) != "never")
-        return Bad("optimizer ", View(optimizer.name()), ": unknown reset '", View(optimizer.reset()), "'");
+        return Invalid("optimizer ", View(optimizer.name()), ": unknown reset '", View(optimizer.reset()), "'");
       if (absl::Status status = BufferIndices(optimizer.state(), std::nullopt); !status.ok())
-        return Bad("optimizer ", View(optimizer.name()), " ", status.message());
+        return Invalid("optimizer ", View(optimizer.name()), " ", status.message());
     }
-    MIRL_RETURN_IF_ERROR(UniqueNames(plan_.steps(), "step"));
-    for (uint32_t i = 0; i < Size(plan_.steps()); ++i) {
+    MIRL_TRY(UniqueNames(plan_.steps(), "step"));
+    for (uint32_t i = 0; i < Length(plan_.steps()); ++i) {
       const fb::Step &step = *plan_.steps()->Get(i);
       absl::Status status = NamesEntry(step.batch(), fb::EntryKind::batch, true);
       status.Update(NamesEntry(step.micro(), fb::EntryKind::micro, false));
       status.Update(NamesEntry(step.apply(), fb::EntryKind::apply, true));
       if (View(step.packing()) != "sequence" && View(step.packing()) != "group")
-        status.Update(Bad("unknown packing '", View(step.packing()), "'"));
+        status.Update(Invalid("unknown packing '", View(step.packing()), "'"));
       if (!View(step.optimizer()).empty() && !Named(plan_.optimizers(), View(step.optimizer())))
-        status.Update(Bad("there is no optimizer '", View(step.optimizer()), "'"));
+        status.Update(Invalid("there is no optimizer '", View(step.optimizer()), "'"));
       if (!status.ok())
-        return Bad("step ", View(step.name()), ": ", status.message());
+        return Invalid("step ", View(step.name()), ": ", status.message());
     }
     return absl::OkStatus();
   }
 
   static const fb::Attribute *FindAttribute(const fb::Instruction &instruction, std::string_view key) {
-    for (uint32_t i = 0; i < Size(instruction.attributes()); ++i)
+    for (uint32_t i = 0; i < Length(instruction.attributes()); ++i)
       if (View(instruction.attributes()->Get(i)->key()) == key)
         return instruction.attributes()->Get(i);
     return nullptr;
@@ -483,11 +466,11 @@ private:
   absl::Status Program(const flatbuffers::Vector<flatbuffers::Offset<fb::Instruction>> *program,
                        std::set<std::string_view> values, int depth) {
     if (depth > kMaxInstructionDepth)
-      return Bad("the program is nested deeper than ", kMaxInstructionDepth);
-    for (uint32_t i = 0; i < Size(program); ++i) {
+      return Invalid("the program is nested deeper than ", kMaxInstructionDepth);
+    for (uint32_t i = 0; i < Length(program); ++i) {
       const fb::Instruction &instruction = *program->Get(i);
       if (absl::Status status = Instruction(instruction, values, depth); !status.ok())
-        return depth ? status : Bad("program, instruction ", i, ": ", status.message());
+        return depth ? status : Invalid("program, instruction ", i, ": ", status.message());
     }
     return absl::OkStatus();
   }
@@ -507,15 +490,15 @@ private:
     const Shape *shape = std::find_if(std::begin(kShapes), std::end(kShapes),
                                       [&](const Shape &s) { return s.op == op; });
     if (shape == std::end(kShapes))
-      return Bad("unknown instruction '", op, "'");
-    if (Size(instruction.operands()) != shape->operands || Size(instruction.results()) != shape->results)
-      return Bad(op, " has ", Size(instruction.operands()), " operands and ", Size(instruction.results()),
+      return Invalid("unknown instruction '", op, "'");
+    if (Length(instruction.operands()) != shape->operands || Length(instruction.results()) != shape->results)
+      return Invalid(op, " has ", Length(instruction.operands()), " operands and ", Length(instruction.results()),
                  " results; it must have ", shape->operands, " and ", shape->results);
-    if (!shape->body && Size(instruction.body()))
-      return Bad(op, " has a body");
-    for (uint32_t i = 0; i < Size(instruction.operands()); ++i)
+    if (!shape->body && Length(instruction.body()))
+      return Invalid(op, " has a body");
+    for (uint32_t i = 0; i < Length(instruction.operands()); ++i)
       if (!values.count(View(instruction.operands()->Get(i))))
-        return Bad(op, " uses '", View(instruction.operands()->Get(i)), "', which nothing before it makes");
+        return Invalid(op, " uses '", View(instruction.operands()->Get(i)), "', which nothing before it makes");
 
     auto text = [&](std::string_view key) {
       const fb::Attribute *attribute = FindAttribute(instruction, key);
@@ -525,43 +508,43 @@ private:
       const fb::Attribute *attribute = FindAttribute(instruction, key);
       double value = attribute ? attribute->number() : NAN;
       return value >= least && value <= 1e15 ? absl::OkStatus()
-                                             : Bad(op, " needs ", key, " >= ", least);
+                                             : Invalid(op, " needs ", key, " >= ", least);
     };
     auto named = [&](const auto *vector, std::string_view key) {
       return Named(vector, text(key)) ? absl::OkStatus()
-                                      : Bad(op, ": there is no ", key, " '", text(key), "'");
+                                      : Invalid(op, ": there is no ", key, " '", text(key), "'");
     };
     if (op == "draw" || op == "evaluate")
-      MIRL_RETURN_IF_ERROR(named(plan_.datasets(), "dataset"));
+      MIRL_TRY(named(plan_.datasets(), "dataset"));
     if (op == "draw") {
-      MIRL_RETURN_IF_ERROR(number("count", 1));
+      MIRL_TRY(number("count", 1));
       if (!text("kind").empty() && text("kind") != "prompts" && text("kind") != "examples")
-        return Bad("draw of an unknown kind '", text("kind"), "'");
+        return Invalid("draw of an unknown kind '", text("kind"), "'");
     }
     if (op == "sample" || op == "evaluate")
-      MIRL_RETURN_IF_ERROR(named(plan_.policies(), "policy"));
+      MIRL_TRY(named(plan_.policies(), "policy"));
     if (op == "sample")
-      MIRL_RETURN_IF_ERROR(number("n", 1));
+      MIRL_TRY(number("n", 1));
     if (op == "batches")
-      MIRL_RETURN_IF_ERROR(number("sequences", 1));
+      MIRL_TRY(number("sequences", 1));
     if (op == "repeat")
-      MIRL_RETURN_IF_ERROR(number("count", 0));
+      MIRL_TRY(number("count", 0));
     if (op == "step")
-      MIRL_RETURN_IF_ERROR(named(plan_.steps(), "step"));
+      MIRL_TRY(named(plan_.steps(), "step"));
     if (op == "score") {
       const fb::Entry *entry = FindEntry(text("entry"));
       if (!entry || entry->kind() != fb::EntryKind::reward)
-        return Bad("score: '", text("entry"), "' is not an entry of kind reward");
+        return Invalid("score: '", text("entry"), "' is not an entry of kind reward");
     }
     if (op == "verify" && text("kind") != "exact_answer" && text("kind") != "regex" &&
         text("kind") != "program")
-      return Bad("verify of an unknown kind '", text("kind"), "'");
+      return Invalid("verify of an unknown kind '", text("kind"), "'");
 
     std::set<std::string_view> inner = values;
-    for (uint32_t i = 0; i < Size(instruction.results()); ++i) {
+    for (uint32_t i = 0; i < Length(instruction.results()); ++i) {
       std::string_view result = View(instruction.results()->Get(i));
       if (result.empty())
-        return Bad(op, " has a result without a name");
+        return Invalid(op, " has a result without a name");
       if (op == "verify")
         continue; // names a field of the trajectory
       inner.insert(result);
@@ -596,18 +579,18 @@ absl::Status CheckIsa(const fb::Plan &plan) {
       MIRL_FEATURE("avx512bf16"), MIRL_FEATURE("avx512fp16"), MIRL_FEATURE("sse2"),
   };
 #undef MIRL_FEATURE
-  for (uint32_t i = 0; i < Size(plan.isa()); ++i) {
+  for (uint32_t i = 0; i < Length(plan.isa()); ++i) {
     std::string_view wanted = View(plan.isa()->Get(i));
     const Feature *found = std::find_if(std::begin(features), std::end(features),
                                         [&](const Feature &f) { return f.name == wanted; });
     if (found == std::end(features) || !found->present)
-      return Bad("needs a CPU with ", wanted, ", which this machine lacks",
+      return Invalid("needs a CPU with ", wanted, ", which this machine lacks",
                  found == std::end(features) ? " (or this runtime does not know)" : "",
                  ": compile it here, or for fewer features");
   }
 #else
-  if (Size(plan.isa()))
-    return Bad("needs a CPU with ", View(plan.isa()->Get(0)), "; this machine is of another kind");
+  if (Length(plan.isa()))
+    return Invalid("needs a CPU with ", View(plan.isa()->Get(0)), "; this machine is of another kind");
 #endif
   return absl::OkStatus();
 }

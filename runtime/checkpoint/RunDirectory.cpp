@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_format.h"
-#include "runtime/text/Macros.h"
+#include "runtime/artifact/Macros.h"
 #include "runtime/weights/AtomicFile.h"
 #include "runtime/weights/Weights.h"
 

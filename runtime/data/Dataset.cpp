@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "runtime/text/Macros.h"
+#include "runtime/artifact/Macros.h"
 #include "runtime/weights/AtomicFile.h"
 
 namespace mirl::rt {

@@ -10,18 +10,12 @@
 #include <map>
 #include <unordered_map>
 
-#include "absl/strings/str_cat.h"
+#include "runtime/artifact/Macros.h"
 #include "runtime/device/cpu/ThreadPool.h"
 
 namespace mirl::rt {
 
 namespace {
-
-std::string_view View(const flatbuffers::String *s) {
-  return s ? std::string_view(s->data(), s->size()) : std::string_view();
-}
-
-template <typename T> uint32_t Size(const T *vector) { return vector ? vector->size() : 0; }
 
 int64_t ElementBytes(fb::DType dtype) {
   switch (dtype) {
@@ -89,7 +83,7 @@ int64_t AxisExtent(fb::Axis axis, const Extents &extents) {
 
 int64_t ElementCount(const fb::TensorType &type, const Extents &extents) {
   int64_t count = 1;
-  for (uint32_t i = 0; i < Size(type.dims()); ++i) {
+  for (uint32_t i = 0; i < Length(type.dims()); ++i) {
     const fb::Dim &dim = *type.dims()->Get(i);
     count *= std::max<int64_t>(0, AxisExtent(dim.axis(), extents) + dim.size());
   }
@@ -120,7 +114,7 @@ struct Session::Impl {
                             std::map<std::pair<std::string, std::string>, ProfileRow *> &rows_of) {
     auto slice = [&](uint32_t index) { return entry.slices()->Get(index); };
     auto address = [&](uint32_t index) -> void * { return arena + slice(index)->offset(); };
-    std::vector<Step> steps(Size(commands));
+    std::vector<Step> steps(Length(commands));
     for (uint32_t i = 0; i < steps.size(); ++i) {
       const fb::Command &command = *commands->Get(i);
       Step &step = steps[i];
@@ -131,7 +125,7 @@ struct Session::Impl {
         step.launch = command.action_as_Launch();
         step.kernel = plan->kernel(step.launch->kernel());
         step.work = step.launch->work();
-        for (uint32_t a = 0; a < Size(step.launch->args()); ++a)
+        for (uint32_t a = 0; a < Length(step.launch->args()); ++a)
           step.pointers.push_back(address(step.launch->args()->Get(a)));
         op = View(step.launch->op());
         kernel = View(plan->root().kernels()->Get(step.launch->kernel())->symbol());
@@ -240,7 +234,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const m
   impl.map_bytes = root.arena_bytes() + kHugePage;
   void *map = mmap(nullptr, impl.map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (map == MAP_FAILED) {
-    return absl::ResourceExhaustedError(absl::StrCat(impl.plan->name(), ": cannot allocate its memory of ",
+    return absl::ResourceExhaustedError(Cat(impl.plan->name(), ": cannot allocate its memory of ",
                                                      root.arena_bytes(), " bytes: ", strerror(errno)));
   }
   impl.map = map;
@@ -248,12 +242,12 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const m
   impl.arena = reinterpret_cast<uint8_t *>(address);
   if (root.arena_bytes() >= kHugePage)
     madvise(impl.arena, root.arena_bytes(), MADV_HUGEPAGE); // A refusal costs speed only.
-  for (uint32_t i = 0; i < Size(root.buffers()); ++i) {
+  for (uint32_t i = 0; i < Length(root.buffers()); ++i) {
     const fb::Buffer &buffer = *root.buffers()->Get(i);
-    if (Size(buffer.data()))
+    if (Length(buffer.data()))
       std::memcpy(impl.arena + buffer.offset(), buffer.data()->data(), buffer.data()->size());
   }
-  for (uint32_t i = 0; i < Size(root.entries()); ++i) {
+  for (uint32_t i = 0; i < Length(root.entries()); ++i) {
     const fb::Entry &entry = *root.entries()->Get(i);
     std::map<std::pair<std::string, std::string>, ProfileRow *> rows_of;
     impl.entries[&entry] = impl.Prepare(entry, entry.commands(), rows_of);
@@ -274,25 +268,25 @@ uint8_t *Session::PortData(const fb::Entry &entry, const fb::Port &port) {
 }
 
 const fb::Port *Session::FindInput(const fb::Entry &entry, std::string_view source) {
-  for (uint32_t i = 0; i < Size(entry.inputs()); ++i)
+  for (uint32_t i = 0; i < Length(entry.inputs()); ++i)
     if (View(entry.inputs()->Get(i)->source()) == source)
       return entry.inputs()->Get(i);
   return nullptr;
 }
 
 const fb::Port *Session::FindOutput(const fb::Entry &entry, std::string_view source) {
-  for (uint32_t i = 0; i < Size(entry.outputs()); ++i)
+  for (uint32_t i = 0; i < Length(entry.outputs()); ++i)
     if (View(entry.outputs()->Get(i)->source()) == source)
       return entry.outputs()->Get(i);
   return nullptr;
 }
 
 absl::Status Session::Run(const fb::Entry &entry, const Extents &extents) {
-  for (uint32_t i = 0; i < Size(entry.capacities()); ++i) {
+  for (uint32_t i = 0; i < Length(entry.capacities()); ++i) {
     const fb::Capacity &capacity = *entry.capacities()->Get(i);
     int64_t extent = AxisExtent(capacity.axis(), extents);
     if (extent < 0 || extent > capacity.extent()) {
-      return absl::OutOfRangeError(absl::StrCat(
+      return absl::OutOfRangeError(Cat(
           "entry ", View(entry.name()), ": the ", AxisName(capacity.axis()), " axis has ", extent,
           " rows; the plan was compiled for at most ", capacity.extent()));
     }

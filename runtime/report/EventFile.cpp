@@ -9,7 +9,7 @@
 #include <chrono>
 #include <cstring>
 
-#include "runtime/text/Macros.h"
+#include "runtime/artifact/Macros.h"
 
 namespace mirl::rt {
 

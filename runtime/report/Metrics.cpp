@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "runtime/report/EventFile.h"
-#include "runtime/text/Macros.h"
+#include "runtime/artifact/Macros.h"
 
 namespace mirl::rt {
 

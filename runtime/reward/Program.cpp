@@ -15,7 +15,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "runtime/text/Macros.h"
+#include "runtime/artifact/Macros.h"
 
 namespace mirl::rt {
 

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "runtime/reward/Program.h"
-#include "runtime/text/Macros.h"
+#include "runtime/artifact/Macros.h"
 #include "runtime/text/Regex.h"
 
 namespace mirl::rt {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "runtime/rollout/KvCache.h"
-#include "runtime/text/Macros.h"
+#include "runtime/artifact/Macros.h"
 
 namespace mirl::rt {
 

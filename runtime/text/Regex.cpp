@@ -3,7 +3,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include "runtime/text/Macros.h"
+#include "runtime/artifact/Macros.h"
 
 namespace mirl::rt {
 

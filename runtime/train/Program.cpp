@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "runtime/text/Macros.h"
+#include "runtime/artifact/Macros.h"
 
 namespace mirl::rt {
 

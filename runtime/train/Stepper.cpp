@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "runtime/text/Macros.h"
+#include "runtime/artifact/Macros.h"
 
 namespace mirl::rt {
 

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/reward/Verifier.h"
-#include "runtime/text/Macros.h"
+#include "runtime/artifact/Macros.h"
 #include "runtime/train/Program.h"
 #include "tools/mirl/Commands.h"
 #include "tools/mirl/Setup.h"

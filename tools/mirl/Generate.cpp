@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <memory>
 
-#include "runtime/text/Macros.h"
+#include "runtime/artifact/Macros.h"
 #include "tools/mirl/Commands.h"
 #include "tools/mirl/Setup.h"
 

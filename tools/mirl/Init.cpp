@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <memory>
 
-#include "runtime/text/Macros.h"
+#include "runtime/artifact/Macros.h"
 #include "runtime/weights/Weights.h"
 #include "tools/mirl/Commands.h"
 #include "tools/mirl/Setup.h"

@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "runtime/text/Macros.h"
+#include "runtime/artifact/Macros.h"
 #include "runtime/weights/AtomicFile.h"
 #include "tools/mirl/Commands.h"
 #include "tools/mirl/Setup.h"

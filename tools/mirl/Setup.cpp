@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "runtime/report/Progress.h"
-#include "runtime/text/Macros.h"
+#include "runtime/artifact/Macros.h"
 #include "runtime/train/Program.h"
 #include "runtime/weights/Weights.h"
 

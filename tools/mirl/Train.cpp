@@ -8,7 +8,7 @@
 #include "runtime/report/EventFile.h"
 #include "runtime/report/Metrics.h"
 #include "runtime/report/Progress.h"
-#include "runtime/text/Macros.h"
+#include "runtime/artifact/Macros.h"
 #include "runtime/train/Trainer.h"
 #include "runtime/weights/Weights.h"
 #include "tools/mirl/Commands.h"

@@ -1,7 +1,7 @@
-// Small helpers that the host side of a run shares: handing errors on, reading plan strings.
+// Small helpers that all of the runtime shares: handing errors on, reading plan strings.
 
-#ifndef MIRL_RUNTIME_TEXT_MACROS_H
-#define MIRL_RUNTIME_TEXT_MACROS_H
+#ifndef MIRL_RUNTIME_ARTIFACT_MACROS_H
+#define MIRL_RUNTIME_ARTIFACT_MACROS_H
 
 #include <cstdint>
 #include <string>
@@ -66,4 +66,4 @@ template <typename... Parts> absl::Status Invalid(const Parts &...parts) {
 
 } // namespace mirl::rt
 
-#endif // MIRL_RUNTIME_TEXT_MACROS_H
+#endif // MIRL_RUNTIME_ARTIFACT_MACROS_H
