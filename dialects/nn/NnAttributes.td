@@ -61,7 +61,7 @@ def Nn_NumericsAttr : AttrDef<Nn_Dialect, "Numerics"> {
   let mnemonic = "numerics";
   let summary = "the order and the type of a reduction";
   let description = [{
-    Part of an op's meaning, never chosen from the shape of a call.
+    Part of an op's meaning, never chosen from the shape of a call: `#nn.numerics<"lanes", 16, f32>`.
 
     - `chain`: one accumulator, indices ascending, fused multiply-add (the CPU's matrix product,
       segment sums, gradients of weights; the chain goes on from the accumulator operand).
@@ -69,11 +69,12 @@ def Nn_NumericsAttr : AttrDef<Nn_Dialect, "Numerics"> {
       norms, softmax).
     - `blocks`: blocks of `width` indices, each reduced as `lanes` of 16 and merged in ascending order
       with the running maximum (log-sum-exp over the vocabulary).
+
+    The `width` of a chain is 1.
   }];
   let parameters = (ins StringRefParameter<"chain, lanes or blocks">:$order,
-                        DefaultValuedParameter<"int64_t", "1">:$width,
-                        "::mlir::Type":$accumulator);
-  let assemblyFormat = "`<` $order (`,` $width^)? `,` $accumulator `>`";
+                        "int64_t":$width, "::mlir::Type":$accumulator);
+  let assemblyFormat = "`<` $order `,` $width `,` $accumulator `>`";
   let genVerifyDecl = 1;
 }
 
