@@ -125,6 +125,10 @@ rl::SampleOp sampleOf(Value trajectory) {
 }
 
 LogicalResult VerifyRl::verifyRollout(rl::StepOp step) {
+  for (Operation &op : step.getBody().front())
+    for (Value operand : op.getOperands())
+      if (isa<rl::TrajectoryType>(operand.getType()) && !sampleOf(operand))
+        return op.emitOpError("needs a trajectory that is sampled in its step");
   llvm::DenseMap<Value, rl::ScoreOp> scored;
   for (auto score : step.getBody().front().getOps<rl::ScoreOp>()) {
     Value sampled = sampleOf(score.getTrajectory()).getResult();
@@ -237,9 +241,6 @@ LogicalResult VerifyRl::verifyCall(rl::CallOp call, llvm::DenseMap<Value, Carrie
   Block &body = step.getBody().front();
   if (takesPrompts(step)) {
     Value result = body.getTerminator()->getOperand(0);
-    rl::SampleOp sample = sampleOf(result);
-    if (!sample)
-      return step.emitOpError("must yield a trajectory that it samples");
     Location origin(call.getLoc());
     carried.try_emplace(call.getResult(),
                         Carried{true, isa_and_nonnull<rl::ScoreOp>(result.getDefiningOp()), origin});
