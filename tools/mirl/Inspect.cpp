@@ -1,2 +1,407 @@
+// mirl inspect: what a plan holds and what it costs, for people and (--json) for programs.
+//
+// Numbers are at the entries' capacities: the most that one call can use.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_format.h"
+#include "runtime/artifact/Macros.h"
+#include "runtime/executor/Session.h"
 #include "tools/mirl/Commands.h"
-namespace mirl::tools { void AddInspectCommand(CLI::App &, int &) {} }
+
+namespace mirl::tools {
+
+using rt::Cat;
+using rt::Length;
+using rt::View;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+struct Options {
+  std::string plan;
+  bool json = false;
+};
+
+std::string Text(const flatbuffers::String *text) { return std::string(View(text)); }
+
+// What an entry's commands add up to.
+struct Cost {
+  double flops = 0, bytes = 0, launches = 0;
+  std::map<uint32_t, double> kernels; // launches of each
+};
+
+// Calls fn(element) for each element of a plan's vector, which may be absent.
+template <typename T, typename Fn> void Each(const T *vector, Fn fn) {
+  for (uint32_t i = 0; i < Length(vector); ++i)
+    fn(*vector->Get(i));
+}
+
+rt::Extents AtCapacity(const fb::Entry &entry) {
+  rt::Extents extents;
+  Each(entry.capacities(), [&](const fb::Capacity &capacity) {
+    switch (capacity.axis()) {
+    case fb::Axis::context:
+      extents.context = capacity.extent();
+      break;
+    case fb::Axis::token:
+      extents.token = capacity.extent();
+      break;
+    case fb::Axis::sequence:
+      extents.sequence = capacity.extent();
+      break;
+    case fb::Axis::group:
+      extents.group = capacity.extent();
+      break;
+    case fb::Axis::fixed:
+      break;
+    }
+  });
+  return extents;
+}
+
+double Evaluate(const fb::Affine *affine, const rt::Extents &e) {
+  if (!affine)
+    return 0;
+  return affine->constant() + affine->context() * static_cast<double>(e.context) +
+         affine->token() * static_cast<double>(e.token) +
+         affine->sequence() * static_cast<double>(e.sequence) +
+         affine->group() * static_cast<double>(e.group);
+}
+
+// In floating point: a plan may say any number of trips, and this is no index.
+double Items(const fb::Work &work, const rt::Extents &extents) {
+  double rows =
+      std::max(0.0, static_cast<double>(rt::AxisExtent(work.axis(), extents) + work.size()));
+  return static_cast<double>(work.factor()) * std::ceil(rows / static_cast<double>(work.tile()));
+}
+
+void Add(const fb::Entry &entry,
+         const flatbuffers::Vector<flatbuffers::Offset<fb::Command>> *commands,
+         const rt::Extents &extents, double times, Cost &cost) {
+  Each(commands, [&](const fb::Command &command) {
+    auto size = [&](uint32_t slice) {
+      return static_cast<double>(rt::ByteSize(*entry.slices()->Get(slice)->type(), extents));
+    };
+    switch (command.action_type()) {
+    case fb::Action::Launch: {
+      const fb::Launch &launch = *command.action_as_Launch();
+      cost.flops += times * Evaluate(launch.flops(), extents);
+      cost.bytes += times * Evaluate(launch.bytes(), extents);
+      cost.launches += times;
+      cost.kernels[launch.kernel()] += times;
+      break;
+    }
+    case fb::Action::Fill:
+      cost.bytes += times * size(command.action_as_Fill()->slice());
+      break;
+    case fb::Action::Copy:
+      cost.bytes += times * 2 * size(command.action_as_Copy()->from());
+      break;
+    case fb::Action::Loop: {
+      const fb::Loop &loop = *command.action_as_Loop();
+      Add(entry, loop.body(), extents, times * Items(*loop.count(), extents), cost);
+      break;
+    }
+    default:
+      break;
+    }
+  });
+}
+
+// ["token", 64], ["sequence + 1"]
+Json ShapeJson(const fb::TensorType &type) {
+  Json shape = Json::array();
+  Each(type.dims(), [&](const fb::Dim &dim) {
+    if (dim.axis() == fb::Axis::fixed)
+      shape.push_back(dim.size());
+    else if (dim.size() == 0)
+      shape.push_back(fb::EnumNameAxis(dim.axis()));
+    else
+      shape.push_back(
+          Cat(fb::EnumNameAxis(dim.axis()), dim.size() < 0 ? " - " : " + ", std::abs(dim.size())));
+  });
+  return shape;
+}
+
+Json PortsJson(const fb::Entry &entry,
+               const flatbuffers::Vector<flatbuffers::Offset<fb::Port>> *ports) {
+  Json list = Json::array();
+  Each(ports, [&](const fb::Port &port) {
+    const fb::TensorType &type = *entry.slices()->Get(port.slice())->type();
+    list.push_back({{"name", Text(port.name())},
+                    {"source", Text(port.source())},
+                    {"dtype", fb::EnumNameDType(type.dtype())},
+                    {"shape", ShapeJson(type)}});
+  });
+  return list;
+}
+
+Json NamesJson(const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>> *names) {
+  Json list = Json::array();
+  Each(names, [&](const flatbuffers::String &name) { list.push_back(Text(&name)); });
+  return list;
+}
+
+Json ProgramJson(const flatbuffers::Vector<flatbuffers::Offset<fb::Instruction>> *program) {
+  Json list = Json::array();
+  Each(program, [&](const fb::Instruction &instruction) {
+    Json one = {{"op", Text(instruction.op())},
+                {"results", NamesJson(instruction.results())},
+                {"operands", NamesJson(instruction.operands())},
+                {"attributes", Json::object()}};
+    Each(instruction.attributes(), [&](const fb::Attribute &attribute) {
+      Json &value = one["attributes"][Text(attribute.key())];
+      // An attribute has a text or a number.
+      if (View(attribute.text()).empty())
+        value = attribute.number();
+      else
+        value = Text(attribute.text());
+    });
+    if (Length(instruction.body()))
+      one["body"] = ProgramJson(instruction.body());
+    list.push_back(std::move(one));
+  });
+  return list;
+}
+
+Json EntryJson(const fb::Entry &entry, const fb::Plan &root) {
+  rt::Extents extents = AtCapacity(entry);
+  Cost cost;
+  Add(entry, entry.commands(), extents, 1, cost);
+  Json capacities = Json::object(), kernels = Json::object();
+  Each(entry.capacities(), [&](const fb::Capacity &capacity) {
+    capacities[fb::EnumNameAxis(capacity.axis())] = capacity.extent();
+  });
+  for (auto [kernel, launches] : cost.kernels)
+    kernels[Text(root.kernels()->Get(kernel)->symbol())] = launches;
+  return {{"name", Text(entry.name())},
+          {"kind", fb::EnumNameEntryKind(entry.kind())},
+          {"capacities", capacities},
+          {"peak_bytes", entry.peak_bytes()},
+          {"flops", cost.flops},
+          {"bytes", cost.bytes},
+          {"launches", cost.launches},
+          {"kernels", kernels},
+          {"fused", NamesJson(entry.fused())},
+          {"inputs", PortsJson(entry, entry.inputs())},
+          {"outputs", PortsJson(entry, entry.outputs())}};
+}
+
+Json Describe(const rt::Plan &plan) {
+  const fb::Plan &root = plan.root();
+  Json json = {{"plan", plan.name()},
+               {"version", root.version()},
+               {"compiler", Text(root.compiler())},
+               {"source_file", Text(root.source_file())},
+               {"target", Text(root.target())},
+               {"isa", NamesJson(root.isa())},
+               {"content_hash", absl::StrFormat("%016x", root.content_hash())},
+               {"model_dir", Text(root.model_dir())}};
+  // The arena is allocated once and is all the memory that tensors ever take.
+  json["memory"] = {{"arena_bytes", root.arena_bytes()},
+                    {"peak_bytes", root.arena_bytes()},
+                    {"persistent_bytes", root.persistent_bytes()},
+                    {"transient_bytes", root.arena_bytes() - root.persistent_bytes()},
+                    {"code_bytes", Length(root.code())},
+                    {"persistent", Json::object()}};
+  Json weights = Json::array();
+  for (uint32_t b = 0; b < Length(root.buffers()); ++b) {
+    const fb::Buffer &buffer = *root.buffers()->Get(b);
+    Json &kind = json["memory"]["persistent"][fb::EnumNameBufferKind(buffer.kind())];
+    kind = (kind.is_null() ? uint64_t{0} : kind.get<uint64_t>()) + buffer.bytes();
+    if (buffer.kind() == fb::BufferKind::weight)
+      weights.push_back({{"name", Text(buffer.weight())},
+                         {"policy", Text(buffer.owner())},
+                         {"dtype", fb::EnumNameDType(buffer.type()->dtype())},
+                         {"shape", ShapeJson(*buffer.type())},
+                         {"bytes", buffer.bytes()},
+                         {"init", Text(buffer.init())}});
+  }
+  for (const char *list : {"entries", "policies", "optimizers", "steps", "params", "datasets"})
+    json[list] = Json::array();
+  Each(root.entries(),
+       [&](const fb::Entry &entry) { json["entries"].push_back(EntryJson(entry, root)); });
+  Each(root.policies(), [&](const fb::Policy &policy) {
+    int64_t parameters = 0;
+    for (uint32_t i = 0; i < Length(policy.weights()); ++i)
+      parameters += rt::ElementCount(*root.buffers()->Get(policy.weights()->Get(i))->type(), {});
+    json["policies"].push_back({{"name", Text(policy.name())},
+                                {"model", Text(policy.model())},
+                                {"role", fb::EnumNamePolicyRole(policy.role())},
+                                {"parameters", parameters},
+                                {"vocab_size", policy.vocab_size()},
+                                {"max_context", policy.max_context()},
+                                {"kv_slots", policy.kv_slots()},
+                                {"prefill", Text(policy.prefill())},
+                                {"decode", Text(policy.decode())},
+                                {"score", Text(policy.score())}});
+  });
+  Each(root.optimizers(), [&](const fb::Optimizer &optimizer) {
+    json["optimizers"].push_back({{"name", Text(optimizer.name())},
+                                  {"policy", Text(optimizer.policy())},
+                                  {"reset", Text(optimizer.reset())}});
+  });
+  Each(root.steps(), [&](const fb::Step &step) {
+    json["steps"].push_back({{"name", Text(step.name())},
+                             {"batch", Text(step.batch())},
+                             {"micro", Text(step.micro())},
+                             {"apply", Text(step.apply())},
+                             {"packing", Text(step.packing())},
+                             {"optimizer", Text(step.optimizer())}});
+  });
+  Each(root.params(), [&](const fb::Param &param) {
+    json["params"].push_back({{"name", Text(param.name())}, {"value", param.value()}});
+  });
+  Each(root.datasets(), [&](const fb::Dataset &dataset) {
+    json["datasets"].push_back({{"name", Text(dataset.name())}, {"path", Text(dataset.path())}});
+  });
+  json["program"] = ProgramJson(root.program());
+  json["weights"] = std::move(weights);
+  json["kernels"] = Json::array();
+  for (uint32_t k = 0; k < Length(root.kernels()); ++k)
+    json["kernels"].push_back({{"symbol", Text(root.kernels()->Get(k)->symbol())},
+                               {"origin", Text(root.kernels()->Get(k)->origin())}});
+  return json;
+}
+
+// --- for people ---------------------------------------------------------------------------------
+
+std::string Bytes(double bytes) {
+  const char *units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  size_t unit = 0;
+  for (; bytes >= 1024 && unit < 4; ++unit)
+    bytes /= 1024;
+  return absl::StrFormat("%.*f %s", unit ? 1 : 0, bytes, units[unit]);
+}
+
+// 1.2 G
+std::string Count(double count) {
+  const char *units[] = {"", " k", " M", " G", " T", " P"};
+  size_t unit = 0;
+  for (; count >= 1000 && unit < 5; ++unit)
+    count /= 1000;
+  return absl::StrFormat("%.*f%s", unit ? 1 : 0, count, units[unit]);
+}
+
+std::string Get(const Json &json, const char *key) { return json[key].get<std::string>(); }
+
+// A list of names, or of an object's keys with their values.
+std::string Line(const Json &json) {
+  std::string text;
+  for (const auto &[key, value] : json.items()) {
+    absl::StrAppend(&text, text.empty() ? "" : " ", json.is_object() ? Cat(key, "=") : "",
+                    value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  return text;
+}
+
+void PrintProgram(const Json &program, int indent) {
+  for (const Json &one : program) {
+    std::printf("%*s%s%s%s %s %s\n", indent, "", Line(one["results"]).c_str(),
+                one["results"].empty() ? "" : " = ", Get(one, "op").c_str(),
+                Line(one["operands"]).c_str(), Line(one["attributes"]).c_str());
+    if (one.contains("body"))
+      PrintProgram(one["body"], indent + 2);
+  }
+}
+
+void PrintPorts(const char *what, const Json &ports) {
+  for (const Json &port : ports) {
+    std::string name = Get(port, "name"), source = Get(port, "source");
+    std::printf("    %-6s %-24s %s [", what, name.c_str(), Get(port, "dtype").c_str());
+    const char *comma = "";
+    for (const Json &size : port["shape"]) {
+      std::printf("%s%s", comma,
+                  size.is_string() ? size.get<std::string>().c_str() : size.dump().c_str());
+      comma = ", ";
+    }
+    std::printf("]%s\n",
+                source == name || source == Cat("input:", name) || source == Cat("output:", name)
+                    ? ""
+                    : Cat("  ", source).c_str());
+  }
+}
+
+void Print(const Json &json) {
+  std::printf("%s\n", Get(json, "plan").c_str());
+  std::printf("  compiled from %s by %s for %s (%s)\n", Get(json, "source_file").c_str(),
+              Get(json, "compiler").c_str(), Get(json, "target").c_str(),
+              Line(json["isa"]).c_str());
+  const Json &memory = json["memory"];
+  std::printf("\nmemory\n  peak %s = persistent %s + transient %s; code %s\n",
+              Bytes(memory["peak_bytes"].get<double>()).c_str(),
+              Bytes(memory["persistent_bytes"].get<double>()).c_str(),
+              Bytes(memory["transient_bytes"].get<double>()).c_str(),
+              Bytes(memory["code_bytes"].get<double>()).c_str());
+  for (const auto &[kind, bytes] : memory["persistent"].items())
+    std::printf("  %-12s %s\n", kind.c_str(), Bytes(bytes.get<double>()).c_str());
+
+  std::printf("\nentries, at capacity\n  %-24s %-8s %12s %10s %12s %9s  %s\n", "name", "kind",
+              "transient", "FLOP", "traffic", "launches", "capacities");
+  for (const Json &entry : json["entries"])
+    std::printf("  %-24s %-8s %12s %10s %12s %9.0f  %s\n", Get(entry, "name").c_str(),
+                Get(entry, "kind").c_str(), Bytes(entry["peak_bytes"].get<double>()).c_str(),
+                Count(entry["flops"].get<double>()).c_str(),
+                Bytes(entry["bytes"].get<double>()).c_str(), entry["launches"].get<double>(),
+                Line(entry["capacities"]).c_str());
+  for (const Json &entry : json["entries"]) {
+    std::printf("\n  %s\n", Get(entry, "name").c_str());
+    PrintPorts("input", entry["inputs"]);
+    PrintPorts("output", entry["outputs"]);
+    for (const Json &fused : entry["fused"])
+      std::printf("    fused  %s\n", fused.get<std::string>().c_str());
+  }
+
+  auto section = [&](const char *name) {
+    if (json[name].empty())
+      return;
+    std::printf("\n%s\n", name);
+    for (const Json &one : json[name]) {
+      Json rest = one;
+      std::string first = Get(one, one.begin().key().c_str());
+      rest.erase(rest.begin());
+      std::printf("  %-40s %s\n", first.c_str(), Line(rest).c_str());
+    }
+  };
+  for (const char *name :
+       {"policies", "optimizers", "steps", "params", "datasets", "weights", "kernels"})
+    section(name);
+  if (!json["program"].empty()) {
+    std::printf("\nprogram: one iteration\n");
+    PrintProgram(json["program"], 2);
+  }
+}
+
+absl::Status Inspect(const Options &options) {
+  MIRL_ASSIGN(std::shared_ptr<const rt::Plan> plan, rt::Plan::Load(options.plan));
+  Json json = Describe(*plan);
+  if (options.json)
+    std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+  else
+    Print(json);
+  return absl::OkStatus();
+}
+
+} // namespace
+
+void AddInspectCommand(CLI::App &app, int &exit_code) {
+  auto options = std::make_shared<Options>();
+  CLI::App *command = app.add_subcommand("inspect", "Show what a plan holds and what it costs");
+  command->footer("Memory, work and launches of an entry are those of a call at its capacities.\n"
+                  "Example:\n  mirl inspect step.plan --json");
+  command->add_option("plan", options->plan, "a plan")->required();
+  command->add_flag("--json", options->json, "print one JSON object");
+  command->callback([options, &exit_code] { exit_code = Finish(Inspect(*options)); });
+}
+
+} // namespace mirl::tools
