@@ -1,10 +1,6 @@
 // Schedules of the matrix products: nn.linear, nn.linear_data_grad and nn.linear_weight_grad.
 //
-// All three are C[i, j] = start + Σ_k A(i, k) · B(k, j), blocked as in Goto & van de Geijn ("Anatomy of
-// High-Performance Matrix Multiplication", 2008): a work item is a block of rows × a block of columns; in
-// it k is cut into blocks, B's panels of 32 columns go through the first-level cache, and A's block lies
-// in the second. The reduction is never shared between items, so items are independent and C has
-// the same bits for every cut and every number of rows.
+// All three are C[i, j] = start + Σ_k A(i, k) · B(k, j) (Product.h):
 //
 //                     i      j   k   A(i, k)       B(k, j)
 //   linear            rows   N   K   x[i, k]       w[j, k]: always packed (a transpose), by its own launch
@@ -15,8 +11,7 @@
 // item. With at most kFewRows rows, packing w costs more than the product: nn.linear then transposes
 // 16×16 blocks of w in registers and uses them at once, in the same chain.
 
-#include "passes/cpu/MatmulMicrokernel.h"
-#include "passes/cpu/Schedules.h"
+#include "passes/cpu/Product.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -24,192 +19,6 @@ using namespace mlir;
 
 namespace mirl::passes::cpu {
 namespace {
-
-// Rows up to which nn.linear goes without packing.
-constexpr int64_t kFewRows = 4;
-// Depth of a block of k: a panel of B (32 columns) then takes 32 KiB.
-constexpr int64_t kDepthBlock = 256;
-// Rows (or columns) longer than this are packed.
-constexpr int64_t kLongRow = 511;
-// Row tiles of an item when A is packed: 8 · 16 · 256 · 4 bytes = 128 KiB of stack.
-constexpr int64_t kPackedTiles = 8;
-
-struct Product {
-  int64_t columns = 0;                 // of C and of B
-  Value rows;                          // of C, i64
-  std::optional<int64_t> staticRows;   // where known
-  Value depth;                         // extent of k, i64
-  std::optional<int64_t> staticDepth;  // where known
-  Value a, b, c;                       // base pointers
-  int64_t aRow = 0, aK = 0;            // strides of A
-  bool packedB = false;                // B is [panel][k][32], else row-major with stride `columns`
-  bool packA = false;
-  bool fromC = false;                  // the chain starts at C instead of zero
-  int64_t rowTiles = 1;                // of an item
-  int64_t columnBlock = 0;             // of an item, a multiple of 32
-  Value bias, residual;                // base pointers, or null
-
-  int64_t columnBlocks() const { return (columns + columnBlock - 1) / columnBlock; }
-  // One item: rows [row0, row0 + count), column block `block`.
-  void emitItem(KernelBuilder &b, Value row0, Value count, std::optional<int64_t> staticCount,
-                Value block) const;
-
-private:
-  void emitPackA(KernelBuilder &b, Value pack, Value row0, Value count, Value k0, Value kc) const;
-};
-
-void Product::emitPackA(KernelBuilder &b, Value pack, Value row0, Value count, Value k0,
-                        Value kc) const {
-  Value lastRow = b.sub(b.add(row0, count), b.c(1));
-  Value tiles = b.divide(b.add(count, kTileRows - 1), b.c(kTileRows));
-  b.loop(b.c(0), tiles, 1, [&](Value tile) {
-    Value first = b.add(row0, b.mul(tile, kTileRows));
-    Value target = advance(b, pack, b.mul(tile, kDepthBlock * kPackedRows));
-    if (aK == 1) { // rows of A are contiguous in k
-      emitTransposePack(b, advance(b, a, k0), aRow, first, lastRow, kc, target, kPackedRows);
-      return;
-    }
-    Value left = b.sub(b.add(row0, count), first); // A is contiguous in i
-    Value source = advance(b, a, b.add(b.mul(k0, aK), first));
-    auto copy = [&](Value lanes) {
-      b.loop(b.c(0), kc, 1, [&](Value k) {
-        Value from = advance(b, source, b.mul(k, aK));
-        Value row = lanes ? b.loadvMasked(from, b.c(0), lanes) : b.loadv(from, b.c(0));
-        b.storev(row, target, b.mul(k, kPackedRows));
-      });
-    };
-    b.ifElse(
-        b.lt(left, b.c(kPackedRows)),
-        [&] {
-          copy(left);
-          return SmallVector<Value>();
-        },
-        [&] {
-          copy(nullptr);
-          return SmallVector<Value>();
-        });
-  });
-}
-
-void Product::emitItem(KernelBuilder &b, Value row0, Value count,
-                       std::optional<int64_t> staticCount, Value block) const {
-  Value pack = packA ? b.scratch(rowTiles * kPackedRows * kDepthBlock) : Value();
-  // The first panel's number, and one past the last whole panel's.
-  int64_t panelsPerBlock = columnBlock / kTileColumns;
-  Value firstPanel = b.mul(block, panelsPerBlock);
-  Value endPanel = b.min(b.add(firstPanel, panelsPerBlock), b.c(columns / kTileColumns));
-  bool oneDepth = staticDepth && *staticDepth <= kDepthBlock;
-  int64_t depthMultiple = staticDepth && *staticDepth % 4 == 0 ? 4 : 1;
-
-  auto depthBlock = [&](Value k0) {
-    Value kc = oneDepth ? depth : b.min(b.sub(depth, k0), b.c(kDepthBlock));
-    Value isFirst = fromC ? Value() : b.eq(k0, b.c(0));
-    Value isLast = oneDepth ? Value() : b.eq(b.add(k0, kc), depth);
-    if (packA)
-      emitPackA(b, pack, row0, count, k0, kc);
-    auto panel = [&](Value number, int64_t width) {
-      Value column = b.mul(number, kTileColumns);
-      MicroTile tile;
-      tile.columns = width;
-      tile.bK = packedB ? kTileColumns : columns;
-      tile.bPadded = packedB;
-      tile.b = packedB ? advance(b, this->b, b.mul(b.add(b.mul(number, depth), k0), kTileColumns))
-                       : advance(b, this->b, b.add(b.mul(k0, columns), column));
-      tile.aRow = packA ? 1 : aRow;
-      tile.aK = packA ? kPackedRows : aK;
-      tile.cRow = columns;
-      tile.depth = kc;
-      tile.depthMultiple = depthMultiple;
-      tile.fromZero = isFirst;
-      forRowTiles(b, count, staticCount, [&](int64_t rows, Value first) {
-        tile.rows = rows;
-        Value row = b.add(row0, first);
-        if (packA) {
-          Value number = b.divide(first, b.c(kTileRows));
-          Value within = b.rem(first, b.c(kTileRows));
-          tile.a = advance(b, pack, b.add(b.mul(number, kDepthBlock * kPackedRows), within));
-        } else {
-          tile.a = advance(b, a, b.add(b.mul(row, aRow), b.mul(k0, aK)));
-        }
-        Value corner = b.add(b.mul(row, columns), column);
-        tile.c = advance(b, c, corner);
-        auto finish = [&](int64_t r, int64_t offset, Value value) {
-          int64_t lanes = std::min(kLanes, width - offset);
-          if (bias)
-            value = b.fadd(value, loadLanes(b, bias, b.add(column, offset), lanes));
-          if (residual)
-            value = b.fadd(value,
-                           loadLanes(b, residual, b.add(corner, r * columns + offset), lanes));
-          return value;
-        };
-        if (bias || residual)
-          emitMicroTile(b, tile, isLast, finish);
-        else
-          emitMicroTile(b, tile, isLast, nullptr);
-      });
-    };
-    if (columns >= kTileColumns)
-      b.loop(firstPanel, endPanel, 1, [&](Value number) { panel(number, kTileColumns); });
-    if (int64_t rest = columns % kTileColumns) {
-      auto tail = [&] { panel(b.c(columns / kTileColumns), rest); };
-      if (columnBlocks() == 1)
-        tail();
-      else
-        b.ifThen(b.eq(block, b.c(columnBlocks() - 1)), tail);
-    }
-  };
-  if (oneDepth)
-    depthBlock(b.c(0));
-  else
-    b.loop(b.c(0), depth, kDepthBlock, depthBlock);
-}
-
-// Emits [begin, end) items; item = row block · column blocks + column block.
-void emitItems(KernelBuilder &b, const Product &p,
-               llvm::function_ref<void(Value block)> fewRows = nullptr) {
-  int64_t rowBlock = p.rowTiles * kTileRows;
-  int64_t blocks = p.columnBlocks();
-  b.loop(b.begin(), b.end(), 1, [&](Value item) {
-    Value block = blocks == 1 ? b.c(0) : b.rem(item, b.c(blocks));
-    Value row0 = b.mul(blocks == 1 ? item : b.divide(item, b.c(blocks)), rowBlock);
-    auto full = [&] {
-      std::optional<int64_t> staticCount;
-      if (p.staticRows && (*p.staticRows <= rowBlock || *p.staticRows % rowBlock == 0))
-        staticCount = std::min(*p.staticRows, rowBlock);
-      Value count = staticCount ? b.c(*staticCount) : b.min(b.sub(p.rows, row0), b.c(rowBlock));
-      p.emitItem(b, row0, count, staticCount, block);
-      return SmallVector<Value>();
-    };
-    if (!fewRows) {
-      full();
-      return;
-    }
-    b.ifElse(
-        b.lt(p.rows, b.c(kFewRows + 1)),
-        [&] {
-          fewRows(block);
-          return SmallVector<Value>();
-        },
-        full);
-  });
-}
-
-// How C is cut into items: blocks big enough to be worth a thread's attention, and enough of them.
-void chooseBlocks(Product &p, double depth) {
-  int64_t padded = (p.columns + kTileColumns - 1) / kTileColumns * kTileColumns;
-  p.columnBlock = std::min<int64_t>(padded, p.packA ? 512 : 256);
-  if (p.packA) {
-    p.rowTiles = kPackedTiles;
-    return;
-  }
-  // About a million multiply-adds.
-  double perTile = kTileRows * static_cast<double>(p.columnBlock) * depth;
-  p.rowTiles = std::clamp<int64_t>(static_cast<int64_t>(1e6 / perTile), 1, 16);
-}
-
-plan::WorkAttr productWork(Lowering &lowering, RankedTensorType result, const Product &p) {
-  return lowering.rows(result, p.rowTiles * kTileRows, p.columnBlocks());
-}
 
 LogicalResult checkTypes(Operation *op) {
   for (Value value : op->getOperands()) {
@@ -220,9 +29,7 @@ LogicalResult checkTypes(Operation *op) {
   return success();
 }
 
-// --- packing B ------------------------------------------------------------------------------------
-
-int64_t panelsOf(int64_t columns) { return (columns + kTileColumns - 1) / kTileColumns; }
+// --- nn.linear --------------------------------------------------------------------------------------
 
 // Packs w (N×K, the weight of nn.linear) to [panel][k][32]; does nothing when `rows` are few.
 Value packTransposed(Lowering &lowering, Value weight, RankedTensorType type,
@@ -243,50 +50,12 @@ Value packTransposed(Lowering &lowering, Value weight, RankedTensorType type,
     Value source = b.buffer(0), target = b.buffer(1);
     Value few = b.lt(rowsOf(b, input), b.c(kFewRows + 1));
     b.loop(b.begin(), b.select(few, b.begin(), b.end()), 1, [&](Value panel) {
-      Value to = advance(b, target, b.mul(panel, k * kTileColumns));
-      b.loop(0, kTileColumns, kLanes, [&](Value half) {
-        emitTransposePack(b, source, k, b.add(b.mul(panel, kTileColumns), half), b.c(n - 1), b.c(k),
-                          advance(b, to, half), kTileColumns);
-      });
+      emitPackTransposedPanel(b, source, k, b.mul(panel, kTileColumns), b.c(n - 1),
+                              advance(b, target, b.mul(panel, k * kTileColumns)));
     });
   });
   return packed;
 }
-
-// Packs a row-major matrix (rows × columns) to [panel][row][32]. An item is a panel.
-Value packRows(Lowering &lowering, Value matrix, RankedTensorType type) {
-  int64_t columns = type.getDimSize(1), panels = panelsOf(columns);
-  // Elements, so that a dynamic number of rows stays the first dimension.
-  auto packedType = RankedTensorType::get({type.getDimSize(0), panels * kTileColumns},
-                                          Float32Type::get(lowering.context()), type.getEncoding());
-  Value packed = lowering.scratch(packedType, "packed_matrix");
-  LaunchSpec spec;
-  spec.kernel = "pack_rows_" + axisName(type) + "_c" + std::to_string(columns);
-  spec.reads = {matrix};
-  spec.writes = {packed};
-  spec.work = lowering.items(panels);
-  spec.bytes = plan::perRow(type, 8.0 * columns * (type.hasStaticShape() ? type.getDimSize(0) : 1));
-  lowering.launch(spec, [&](KernelBuilder &b) {
-    Value source = b.buffer(0), target = b.buffer(1), rows = rowsOf(b, type);
-    b.loop(b.begin(), b.end(), 1, [&](Value panel) {
-      Value column = b.mul(panel, kTileColumns);
-      Value to = advance(b, target, b.mul(b.mul(panel, rows), kTileColumns));
-      b.loop(b.c(0), rows, 1, [&](Value row) {
-        Value from = b.add(b.mul(row, columns), column);
-        for (int64_t half = 0; half < kTileColumns; half += kLanes) {
-          Value value = columns % kTileColumns == 0
-                            ? b.loadv(source, b.add(from, half))
-                            : b.loadvMasked(source, b.add(from, half),
-                                            b.sub(b.c(columns - half), column));
-          b.storev(value, to, b.add(b.mul(row, kTileColumns), half));
-        }
-      });
-    });
-  });
-  return packed;
-}
-
-// --- nn.linear --------------------------------------------------------------------------------------
 
 // The product of a block of columns for exactly `rows` rows, straight from w.
 void emitFewRows(KernelBuilder &b, const Product &p, Value weight, int64_t rows, Value block) {

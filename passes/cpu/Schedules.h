@@ -55,11 +55,13 @@ int64_t columnsOf(mlir::RankedTensorType type);
 std::string axisName(mlir::RankedTensorType type);
 
 // One registration function a file.
+void registerSampleSchedule(llvm::StringMap<Schedule> &schedules);
 void registerMatmulSchedules(llvm::StringMap<Schedule> &schedules);      // linear, data/weight grads
 void registerElementwiseSchedules(llvm::StringMap<Schedule> &schedules); // fused, adamw, squared_norm, …
 void registerRowSchedules(llvm::StringMap<Schedule> &schedules);         // norms, rotary, embedding, gather, …
 void registerSegmentSchedules(llvm::StringMap<Schedule> &schedules);     // segment_*, reduce, spread, extent
 void registerAttentionSchedules(llvm::StringMap<Schedule> &schedules);   // attention, cache, adjoint
+void registerAttentionGradSchedule(llvm::StringMap<Schedule> &schedules);
 void registerLogprobSchedules(llvm::StringMap<Schedule> &schedules);     // linear_logprob, adjoint, sample
 
 } // namespace mirl::passes::cpu

@@ -1,0 +1,66 @@
+// The log-sum-exp over a vocabulary (LogSumExp.h).
+
+#include "passes/cpu/LogSumExp.h"
+
+#include "passes/cpu/MatmulMicrokernel.h"
+
+#include <limits>
+
+using namespace mlir;
+
+namespace mirl::passes::cpu {
+
+RowSums RowSums::start(KernelBuilder &b, bool weighted) {
+  return {b.f(-std::numeric_limits<double>::infinity()), b.f(0), weighted ? b.f(0) : Value()};
+}
+
+SmallVector<Value> RowSums::values() const {
+  SmallVector<Value> list{max, sum};
+  if (weighted)
+    list.push_back(weighted);
+  return list;
+}
+
+RowSums RowSums::from(ValueRange values) { return {values[0], values[1], values.size() > 2 ? values[2] : Value()}; }
+
+RowSums emitLogSumExp(KernelBuilder &b, Value logits, Value count, Value scale, RowSums sums) {
+  double lowest = -std::numeric_limits<double>::infinity();
+  Value factor = b.splat(scale);
+  SmallVector<Value> carried = b.loopCarry(b.c(0), count, kVocabularyBlock, sums.values(), [&](Value start, ValueRange values) {
+    RowSums old = RowSums::from(values);
+    Value block = advance(b, logits, start), size = b.min(b.sub(count, start), b.c(kVocabularyBlock));
+    Value whole = b.mul(b.divide(size, b.c(kLanes)), kLanes), rest = b.sub(size, whole);
+    Value top = b.loopCarry(b.c(0), whole, kLanes, b.vf(lowest), [&](Value i, ValueRange best) {
+      return SmallVector<Value>{b.fmax(best[0], b.fmul(b.loadv(block, i), factor))};
+    })[0];
+    // Lanes beyond the end are −inf, whose exponential is 0.
+    Value last = b.select(b.mask(rest), b.fmul(b.loadvMasked(block, whole, rest), factor), b.vf(lowest));
+    RowSums now;
+    now.max = b.fmax(b.maxLanes(b.fmax(top, last)), old.max);
+    Value shift = b.splat(now.max);
+    SmallVector<Value> start2{b.vf(0)};
+    if (old.weighted)
+      start2.push_back(b.vf(0));
+    auto add = [&](Value z, ValueRange partial, Value masked) {
+      Value e = b.exp(b.fsub(z, shift));
+      SmallVector<Value> next{b.fadd(partial[0], e)};
+      if (old.weighted)
+        next.push_back(b.fma(e, masked ? masked : z, partial[1]));
+      return next;
+    };
+    SmallVector<Value> partial = b.loopCarry(b.c(0), whole, kLanes, start2, [&](Value i, ValueRange values) {
+      return add(b.fmul(b.loadv(block, i), factor), values, nullptr);
+    });
+    // 0 · −inf is no number: the weight of a lane beyond the end is 0 · 0.
+    Value finite = old.weighted ? b.select(b.mask(rest), last, b.vf(0)) : Value();
+    partial = add(last, partial, finite);
+    Value decay = b.exp(b.fsub(old.max, now.max));
+    now.sum = b.fadd(b.fmul(old.sum, decay), b.sumLanes(partial[0]));
+    if (old.weighted)
+      now.weighted = b.fadd(b.fmul(old.weighted, decay), b.sumLanes(partial[1]));
+    return now.values();
+  });
+  return RowSums::from(carried);
+}
+
+} // namespace mirl::passes::cpu
