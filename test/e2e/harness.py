@@ -92,7 +92,7 @@ class World(unittest.TestCase):
         return [part for name in ("prompts", "test") for part in ("--data", f"{name}={self.dir / 'data' / name}.jsonl")]
 
     def metrics(self, folder):
-        return [json.loads(line) for line in (folder / "metrics.jsonl").open()]
+        return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 def main():
