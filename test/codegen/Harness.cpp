@@ -296,31 +296,70 @@ std::vector<Tensor> Entry::run(ArrayRef<Tensor> arguments, const Extents &extent
   return results;
 }
 
+namespace {
+// A command with its addresses looked up.
+struct Step {
+  void (*kernel)(void *const *, const int64_t *, int64_t, int64_t) = nullptr;
+  std::vector<void *> buffers;
+  int64_t count = 0; // work items, trips, or bytes
+  int64_t index = 0; // of a loop
+  std::vector<Step> body;
+
+  void run(int64_t *dims) const {
+    if (kernel) {
+      kernel(buffers.data(), dims, 0, count);
+    } else if (buffers.size() == 1) {
+      std::memset(buffers[0], 0, count);
+    } else if (buffers.size() == 2) {
+      std::memcpy(buffers[1], buffers[0], count);
+    } else {
+      for (int64_t i = 0; i < count; ++i) {
+        dims[4 + index] = i;
+        for (const Step &step : body)
+          step.run(dims);
+      }
+    }
+  }
+};
+} // namespace
+
 std::function<void()> Entry::prepared(ArrayRef<Tensor> arguments, const Extents &extents) {
   auto slices = std::make_shared<std::map<void *, Storage>>(prepare(arguments, extents));
-  struct Call {
-    void (*kernel)(void *const *, const int64_t *, int64_t, int64_t);
-    std::vector<void *> buffers;
-    int64_t work;
-  };
-  std::vector<Call> calls;
   std::array<int64_t, 6> dims = {extents.context, extents.token, extents.sequence,
                                  extents.group,   0,             0};
-  for (auto launch : entry_.getBody().front().getOps<plan::LaunchOp>()) {
-    Call call;
-    call.kernel = reinterpret_cast<decltype(call.kernel)>(
-        dlsym(library_, launch.getKernel().str().c_str()));
-    for (Value value : launch.getReads())
-      call.buffers.push_back(slices->at(value.getAsOpaquePointer()).data());
-    for (Value value : launch.getWrites())
-      call.buffers.push_back(slices->at(value.getAsOpaquePointer()).data());
-    call.work = evaluate(launch.getWork(), dims.data());
-    calls.push_back(call);
-  }
+  auto slice = [&](Value value) -> Storage & { return slices->at(value.getAsOpaquePointer()); };
+  std::function<std::vector<Step>(Block &)> lookUp = [&](Block &block) {
+    std::vector<Step> steps;
+    for (Operation &op : block) {
+      Step step;
+      if (auto launch = dyn_cast<plan::LaunchOp>(op)) {
+        step.kernel = reinterpret_cast<decltype(step.kernel)>(
+            dlsym(library_, launch.getKernel().str().c_str()));
+        for (ValueRange values : {ValueRange(launch.getReads()), ValueRange(launch.getWrites())})
+          for (Value value : values)
+            step.buffers.push_back(slice(value).data());
+        step.count = evaluate(launch.getWork(), dims.data());
+      } else if (auto fill = dyn_cast<plan::FillOp>(op)) {
+        step.buffers = {slice(fill.getSlice()).data()};
+        step.count = slice(fill.getSlice()).bytes;
+      } else if (auto copy = dyn_cast<plan::CopyOp>(op)) {
+        step.buffers = {slice(copy.getFrom()).data(), slice(copy.getTo()).data()};
+        step.count = slice(copy.getFrom()).bytes;
+      } else if (auto loop = dyn_cast<plan::LoopOp>(op)) {
+        step.count = evaluate(loop.getCount(), dims.data());
+        step.index = loop.getIndex();
+        step.body = lookUp(loop.getBody().front());
+      } else {
+        continue;
+      }
+      steps.push_back(std::move(step));
+    }
+    return steps;
+  };
   // `slices` is held by the call: it owns the memory.
-  return [calls, dims, slices] {
-    for (const Call &call : calls)
-      call.kernel(call.buffers.data(), dims.data(), 0, call.work);
+  return [steps = lookUp(entry_.getBody().front()), dims, slices]() mutable {
+    for (const Step &step : steps)
+      step.run(dims.data());
   };
 }
 
@@ -411,16 +450,35 @@ void check(StringRef text, const Extents &extents, double absolute, double relat
   ASSERT_TRUE(entry);
   if (arguments.empty())
     arguments = entry->randomArguments(extents);
-  std::vector<Tensor> expected = entry->reference(arguments, extents);
-  std::vector<Tensor> first = entry->run(arguments, extents, 1);
+  check(*entry, arguments, extents, absolute, relative);
+}
+
+void check(Entry &entry, const std::vector<Tensor> &arguments, const Extents &extents, double absolute,
+           double relative) {
+  std::vector<Tensor> expected = entry.reference(arguments, extents);
+  std::vector<Tensor> first = entry.run(arguments, extents, 1);
   ASSERT_EQ(first.size(), expected.size());
   for (size_t i = 0; i < first.size(); ++i)
     expectNear(first[i], expected[i], absolute, relative, "result " + std::to_string(i));
   for (unsigned seed : {2u, 3u}) {
-    std::vector<Tensor> again = entry->run(arguments, extents, seed);
+    std::vector<Tensor> again = entry.run(arguments, extents, seed);
     for (size_t i = 0; i < first.size(); ++i)
       EXPECT_TRUE(sameBits(first[i], again[i])) << "result " << i << " depends on the cut";
   }
+}
+
+void expectSameOnAllCpus(StringRef text,
+                         llvm::function_ref<std::vector<Tensor>(const Entry &)> arguments,
+                         const Extents &extents) {
+  if (!__builtin_cpu_supports("x86-64-v4"))
+    return;
+  auto narrow = Entry::compile(text, nullptr, "x86-64-v3");
+  auto wide = Entry::compile(text, nullptr, "x86-64-v4");
+  ASSERT_TRUE(narrow && wide);
+  std::vector<Tensor> all = arguments(*narrow);
+  std::vector<Tensor> a = narrow->run(all, extents), b = wide->run(all, extents);
+  for (size_t i = 0; i < a.size(); ++i)
+    EXPECT_TRUE(sameBits(a[i], b[i])) << "result " << i << " differs between AVX2 and AVX-512";
 }
 
 } // namespace mirl::test

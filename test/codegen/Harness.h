@@ -48,7 +48,8 @@ public:
 
   plan::EntryOp entry() { return entry_; }
   mlir::ModuleOp module() { return *module_; }
-  // Memory and kernels looked up; each call runs the commands once, uncut and unchecked (to be timed).
+  // Memory and kernels looked up; each call runs the commands once, uncut and unchecked (to be timed), loops
+  // included.
   std::function<void()> prepared(llvm::ArrayRef<Tensor> arguments, const Extents &extents);
 
 private:
@@ -76,6 +77,14 @@ void expectNear(const Tensor &actual, const Tensor &expected, double absolute, d
 // reference. Empty `arguments` are drawn from [−1, 1].
 void check(llvm::StringRef text, const Extents &extents, double absolute, double relative,
            std::vector<Tensor> arguments = {});
+// The same of an entry that is compiled already.
+void check(Entry &entry, const std::vector<Tensor> &arguments, const Extents &extents, double absolute,
+           double relative);
+
+// Code for AVX2 and code for AVX-512 give the same bits (skipped where the machine has no AVX-512).
+void expectSameOnAllCpus(llvm::StringRef text,
+                         llvm::function_ref<std::vector<Tensor>(const Entry &)> arguments,
+                         const Extents &extents);
 
 // The bits of two results are the same.
 bool sameBits(const Tensor &a, const Tensor &b);
