@@ -176,6 +176,10 @@ struct Fuse : impl::FuseBase<Fuse> {
     if (function->hasAttr(nn::attr::kModel) || !llvm::hasSingleElement(function.getBody()))
       return;
     Block &block = function.front();
+    // A loop without results is no op.
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+      if (isOpTriviallyDead(&op))
+        op.erase();
     absorbSums(block);
     OpBuilder builder(function.getContext());
     for (Group &group : findGroups(block))

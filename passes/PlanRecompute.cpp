@@ -111,6 +111,9 @@ void recompute(Operation *op, const Liveness &live, int64_t when) {
   clone->setAttr("nn.recomputed", builder.getUnitAttr());
   for (OpOperand *use : later)
     use->set(clone->getResult(cast<OpResult>(use->get()).getResultNumber()));
+  // When nothing reads it before the peak, the op has moved.
+  if (op->use_empty())
+    op->erase();
 }
 
 struct PlanRecompute : impl::PlanRecomputeBase<PlanRecompute> {
@@ -130,7 +133,7 @@ struct PlanRecompute : impl::PlanRecomputeBase<PlanRecompute> {
       if (!op) {
         function.emitError() << "'" << function.getSymName() << "' needs at least " << bytes
                              << " bytes of transient memory after recomputing " << count << " ops, but the budget is "
-                             << budget << ": raise it, or lower the micro-batch's tokens";
+                             << static_cast<int64_t>(budget) << ": raise it, or lower the micro-batch's tokens";
         return signalPassFailure();
       }
       recompute(op, live, when);

@@ -193,3 +193,13 @@ func.func private @model(%x: tensor<?x4xf32, #nn.axis<context>>, %w: tensor<4x4x
   %b = nn.binary add %y, %a : tensor<?x4xf32, #nn.axis<context>>
   return %b : tensor<?x4xf32, #nn.axis<context>>
 }
+
+// What nothing reads is no loop.
+// CHECK-LABEL: func.func @dead(
+// CHECK-SAME: %[[X:[^ :]+]]: tensor<?x4xf32, #nn.axis<context>>
+// CHECK-NEXT: return %[[X]]
+func.func @dead(%x: tensor<?x4xf32, #nn.axis<context>>) -> tensor<?x4xf32, #nn.axis<context>> {
+  %a = nn.unary exp %x : tensor<?x4xf32, #nn.axis<context>>
+  %b = nn.binary mul %a, %x : tensor<?x4xf32, #nn.axis<context>>
+  return %x : tensor<?x4xf32, #nn.axis<context>>
+}

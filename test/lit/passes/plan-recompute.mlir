@@ -1,0 +1,57 @@
+// plan-recompute: values that lie over the peak and are cheap are computed again behind it.
+// RUN: mirl-opt %s --plan-recompute='budget=12288' | FileCheck %s
+// RUN: mirl-opt %s --plan-recompute='budget=16384' | FileCheck %s --check-prefix=ROOM
+// RUN: mirl-opt %s --plan-recompute | FileCheck %s --check-prefix=ROOM
+
+// 16 rows of 64 numbers are 4096 bytes. At %z the values a, b, y and z are live: 16384 bytes. %a is read only after
+// it, so it moves there: then three are live at a time.
+// CHECK-LABEL: func.func @moved(
+// CHECK-SAME: %[[X:[^ :]+]]: tensor<?x64xf32, #nn.axis<context>>
+// CHECK-NEXT: %[[B:.*]] = nn.unary neg %[[X]] : tensor<?x64xf32, #nn.axis<context>>
+// CHECK-NEXT: %[[Y:.*]] = nn.linear %[[B]],
+// CHECK-NEXT: %[[Z:.*]] = nn.linear %[[Y]], %{{.*}} residual(%[[B]])
+// CHECK-NEXT: %[[A:.*]] = nn.unary exp %[[X]] {nn.recomputed} : tensor<?x64xf32, #nn.axis<context>>
+// CHECK-NEXT: %[[C:.*]] = nn.binary mul %[[A]], %[[Z]] : tensor<?x64xf32, #nn.axis<context>>
+// CHECK-NEXT: return %[[C]]
+// ROOM-LABEL: func.func @moved(
+// ROOM-NEXT: nn.unary exp
+// ROOM-NOT: nn.recomputed
+!rows = tensor<?x64xf32, #nn.axis<context>>
+!w = tensor<64x64xf32>
+func.func @moved(%x: !rows, %w: !w) -> !rows attributes {nn.capacities = {context = 16 : i64}} {
+  %a = nn.unary exp %x : !rows
+  %b = nn.unary neg %x : !rows
+  %y = nn.linear %b, %w : (!rows, !w) -> !rows
+  %z = nn.linear %y, %w residual(%b) : (!rows, !w, !rows) -> !rows
+  %c = nn.binary mul %a, %z : !rows
+  return %c : !rows
+}
+
+// A value that is read before the peak too is computed twice: uses before it read the first, those behind it the second.
+// CHECK-LABEL: func.func @twice(
+// CHECK-SAME: %[[X:[^ :]+]]: tensor<?x64xf32, #nn.axis<context>>
+// CHECK-NEXT: %[[A:.*]] = nn.unary exp %[[X]] : tensor<?x64xf32, #nn.axis<context>>
+// CHECK-NEXT: %[[B:.*]] = nn.linear %[[A]],
+// CHECK-NEXT: %[[Y:.*]] = nn.linear %[[B]],
+// CHECK-NEXT: %[[Z:.*]] = nn.linear %[[Y]], %{{.*}} residual(%[[B]])
+// CHECK-NEXT: %[[A2:.*]] = nn.unary exp %[[X]] {nn.recomputed} : tensor<?x64xf32, #nn.axis<context>>
+// CHECK-NEXT: %[[C:.*]] = nn.binary mul %[[A2]], %[[Z]] : tensor<?x64xf32, #nn.axis<context>>
+// CHECK-NEXT: return %[[C]]
+func.func @twice(%x: !rows, %w: !w) -> !rows attributes {nn.capacities = {context = 16 : i64}} {
+  %a = nn.unary exp %x : !rows
+  %b = nn.linear %a, %w : (!rows, !w) -> !rows
+  %y = nn.linear %b, %w : (!rows, !w) -> !rows
+  %z = nn.linear %y, %w residual(%b) : (!rows, !w, !rows) -> !rows
+  %c = nn.binary mul %a, %z : !rows
+  return %c : !rows
+}
+
+// A model is left alone: it has no capacities, and its entries are what is planned.
+// CHECK-LABEL: func.func private @model(
+// CHECK-NOT: nn.recomputed
+func.func private @model(%x: !rows, %w: !w) -> !rows attributes {nn.model} {
+  %a = nn.unary exp %x : !rows
+  %b = nn.linear %x, %w : (!rows, !w) -> !rows
+  %c = nn.binary mul %a, %b : !rows
+  return %c : !rows
+}
