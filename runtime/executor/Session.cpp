@@ -263,6 +263,29 @@ std::span<uint8_t> Session::Buffer(const fb::Buffer &buffer) {
   return {impl_->arena + buffer.offset(), static_cast<size_t>(ByteSize(*buffer.type(), {}))};
 }
 
+int64_t Session::BufferBytes(const fb::Buffer &buffer) const { return ByteSize(*buffer.type(), {}); }
+
+absl::Status Session::ReadBuffer(const fb::Buffer &buffer, void *data) {
+  std::memcpy(data, impl_->arena + buffer.offset(), static_cast<size_t>(BufferBytes(buffer)));
+  return absl::OkStatus();
+}
+
+absl::Status Session::WriteBuffer(const fb::Buffer &buffer, const void *data) {
+  std::memcpy(impl_->arena + buffer.offset(), data, static_cast<size_t>(BufferBytes(buffer)));
+  return absl::OkStatus();
+}
+
+void Session::ZeroBuffer(const fb::Buffer &buffer) {
+  std::memset(impl_->arena + buffer.offset(), 0, static_cast<size_t>(BufferBytes(buffer)));
+}
+
+void Session::CopyBuffer(const fb::Buffer &buffer, int64_t from, int64_t to, int64_t bytes, int64_t pieces,
+                         int64_t stride) {
+  uint8_t *base = impl_->arena + buffer.offset();
+  for (int64_t piece = 0; piece < pieces; ++piece)
+    std::memcpy(base + to + piece * stride, base + from + piece * stride, static_cast<size_t>(bytes));
+}
+
 uint8_t *Session::PortData(const fb::Entry &entry, const fb::Port &port) {
   return impl_->arena + entry.slices()->Get(port.slice())->offset();
 }

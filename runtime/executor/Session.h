@@ -56,12 +56,25 @@ public:
   const Plan &plan() const;
   int threads() const;
 
-  // The bytes of a persistent buffer.
+  // The bytes of a persistent buffer where they lie in host memory; empty on another device. Code that
+  // must run on every device uses the four functions below.
   std::span<uint8_t> Buffer(const fb::Buffer &buffer);
+
+  int64_t BufferBytes(const fb::Buffer &buffer) const;
+  // Copies all bytes of a buffer out of the device or into it. `data` has BufferBytes bytes.
+  absl::Status ReadBuffer(const fb::Buffer &buffer, void *data);
+  absl::Status WriteBuffer(const fb::Buffer &buffer, const void *data);
+  // These two are queued before the next Run, which reports their errors.
+  void ZeroBuffer(const fb::Buffer &buffer);
+  // Within one buffer: `pieces` pieces of `bytes` bytes from offset `from` on to offset `to` on, each `stride`
+  // bytes behind the one before. Pieces must not overlap.
+  void CopyBuffer(const fb::Buffer &buffer, int64_t from, int64_t to, int64_t bytes, int64_t pieces = 1,
+                  int64_t stride = 0);
 
   // Where an input's bytes must be written before Run, and an output's read after it. Inputs of
   // different ports never overlap; all of an entry's inputs may be written before Run. Transient
-  // outputs are valid until the next Run.
+  // outputs are valid until the next Run. Always host memory, at the same place as long as the session lives: a
+  // device with memory of its own gets an input's bytes, as many as the call's extents say, when Run begins.
   uint8_t *PortData(const fb::Entry &entry, const fb::Port &port);
 
   // The port with this source, or nullptr.

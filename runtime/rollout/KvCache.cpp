@@ -1,16 +1,14 @@
 #include "runtime/rollout/KvCache.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace mirl::rt {
 
 void CopyKvPrefix(Session &session, const fb::Buffer &buffer, int64_t from, int64_t to,
                   int64_t tokens) {
   const auto &dims = *buffer.type()->dims();
-  std::span<uint8_t> bytes = session.Buffer(buffer);
   auto dim = [&](uint32_t i) { return dims.Get(i)->size(); };
-  int64_t slot_bytes = static_cast<int64_t>(bytes.size()) / dim(0);
+  int64_t slot_bytes = session.BufferBytes(buffer) / dim(0);
   // The slot is `heads` pieces of `stride` bytes, of each of which the first `used` count.
   int64_t heads = 1, stride = slot_bytes, used = slot_bytes;
   if ((dims.size() == 4 || dims.size() == 5) && dim(1) > 0) {
@@ -20,9 +18,7 @@ void CopyKvPrefix(Session &session, const fb::Buffer &buffer, int64_t from, int6
     if (rows > 0)
       used = std::min(rows, (tokens + per_row - 1) / per_row) * (stride / rows);
   }
-  for (int64_t head = 0; head < heads; ++head)
-    std::memcpy(bytes.data() + to * slot_bytes + head * stride,
-                bytes.data() + from * slot_bytes + head * stride, static_cast<size_t>(used));
+  session.CopyBuffer(buffer, from * slot_bytes, to * slot_bytes, used, heads, stride);
 }
 
 } // namespace mirl::rt

@@ -149,10 +149,8 @@ void Trainer::ResetOptimizers() {
     const fb::Optimizer &optimizer = *root.optimizers()->Get(i);
     if (View(optimizer.reset()) != "iteration")
       continue;
-    for (uint32_t j = 0; j < Length(optimizer.state()); ++j) {
-      std::span<uint8_t> bytes = session_.Buffer(*root.buffers()->Get(optimizer.state()->Get(j)));
-      std::memset(bytes.data(), 0, bytes.size());
-    }
+    for (uint32_t j = 0; j < Length(optimizer.state()); ++j)
+      session_.ZeroBuffer(*root.buffers()->Get(optimizer.state()->Get(j)));
   }
 }
 

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <deque>
 #include <numbers>
+#include <span>
 #include <vector>
 
 #define XXH_INLINE_ALL
@@ -39,15 +41,21 @@ template <typename Visit> absl::Status ForWeights(Session &session, const fb::Po
       if (buffer.type()->dtype() != fb::DType::f32)
         return absl::UnimplementedError(absl::StrCat(session.plan().name(), ": weight ", Text(buffer.weight()),
                                                      " is kept as ", fb::EnumNameDType(buffer.type()->dtype()),
-                                                     "; weights are f32 on the CPU"));
+                                                     "; weights are f32"));
       if (absl::Status status = visit(buffer); !status.ok())
         return status;
     }
   return absl::OkStatus();
 }
 
-float *Floats(Session &session, const fb::Buffer &buffer) {
-  return reinterpret_cast<float *>(session.Buffer(buffer).data());
+// Calls `fill` with room for the numbers of a weight: where they lie, or in host memory on their way to a device.
+template <typename Fill> absl::Status FillWeight(Session &session, const fb::Buffer &buffer, Fill fill) {
+  if (std::span<uint8_t> bytes = session.Buffer(buffer); !bytes.empty())
+    return fill(reinterpret_cast<float *>(bytes.data()));
+  std::vector<float> host(static_cast<size_t>(ElementCount(*buffer.type(), {})));
+  if (absl::Status status = fill(host.data()); !status.ok())
+    return status;
+  return session.WriteBuffer(buffer, host.data());
 }
 
 // Two independent normal numbers (Box & Muller, 1958) from four random words.
@@ -101,14 +109,13 @@ absl::Status LoadWeights(Session &session, const fb::Policy &policy, const std::
     return absl::NotFoundError(absl::StrCat(directory, ": policy ", Text(policy.name()), " needs weights that are not there: ", list));
   }
   for (const Found &one : found)
-    if (status = ConvertToF32(*one.tensor, Floats(session, *one.buffer)); !status.ok())
+    if (status = FillWeight(session, *one.buffer, [&](float *to) { return ConvertToF32(*one.tensor, to); }); !status.ok())
       return status;
   return absl::OkStatus();
 }
 
 absl::Status InitWeights(Session &session, const fb::Policy &policy, uint64_t seed) {
-  return ForWeights(session, policy, [&](const fb::Buffer &buffer) -> absl::Status {
-    float *out = Floats(session, buffer);
+  auto fill = [&](const fb::Buffer &buffer, float *out) -> absl::Status {
     int64_t count = ElementCount(*buffer.type(), {});
     std::string init = Text(buffer.init()), name = Text(buffer.weight());
     if (init == "zeros" || init == "ones") {
@@ -134,6 +141,9 @@ absl::Status InitWeights(Session &session, const fb::Policy &policy, uint64_t se
         out[j] = static_cast<float>(deviation * normals[j - i]);
     }
     return absl::OkStatus();
+  };
+  return ForWeights(session, policy, [&](const fb::Buffer &buffer) {
+    return FillWeight(session, buffer, [&](float *out) { return fill(buffer, out); });
   });
 }
 
@@ -142,10 +152,20 @@ absl::Status SaveModel(Session &session, const fb::Policy &policy, const std::st
   if (absl::Status status = MakeDirectories(directory); !status.ok())
     return status;
   std::vector<TensorView> tensors;
+  std::deque<std::vector<uint8_t>> copies; // of weights on a device with memory of its own
   absl::Status status = ForWeights(session, policy, [&](const fb::Buffer &buffer) {
-    tensors.push_back({Text(buffer.weight()), TensorDType::F32, Shape(buffer), session.Buffer(buffer).data()});
-    return absl::OkStatus();
+    const uint8_t *data = session.Buffer(buffer).data();
+    absl::Status read;
+    if (!data) {
+      copies.emplace_back(static_cast<size_t>(session.BufferBytes(buffer)));
+      read = session.ReadBuffer(buffer, copies.back().data());
+      data = copies.back().data();
+    }
+    tensors.push_back({Text(buffer.weight()), TensorDType::F32, Shape(buffer), data});
+    return read;
   });
+  if (!status.ok())
+    return status;
   status.Update(WriteSafetensors(directory + "/model.safetensors", tensors, {{"format", "pt"}}));
   std::string config = Text(session.plan().root().model_config());
   if (!config.empty())
