@@ -57,9 +57,13 @@ public:
   LogicalResult run();
 
 private:
-  // Σ coefficient · x over all elements, x a micro value; a null coefficient is 1.
+  // Which branches of rl.select by batch values lead to a part of a form: it counts where each condition is not 0
+  // (`second`), or is 0. A part that is not chosen is replaced, not scaled by 0: it may be infinite.
+  using Choices = SmallVector<std::pair<Value, bool>, 1>;
+  // Σ coefficient · x over all chosen elements, x a micro value; a null coefficient is 1.
   struct Term {
     Value x, coefficient;
+    Choices choices;
   };
   // The linear form of a value per batch; a null constant is 0.
   struct Form {
@@ -106,6 +110,8 @@ private:
     return make<rl::ReduceOp>(loc, type, rl::ReduceKind::sum, value);
   }
   Value count(Location loc, rl::Scope of, rl::Scope over);
+  // `value` where it is chosen, else 0.
+  Value chosen(Location loc, Value value, const Choices &choices);
   // coefficient · factor; a null coefficient is 1.
   Value times(Location loc, Value coefficient, Value factor) {
     return coefficient ? binary(loc, rl::BinaryKind::mul, coefficient, factor) : factor;
@@ -116,6 +122,7 @@ private:
   OpBuilder builder_;
   llvm::DenseSet<Value> micro_;
   llvm::DenseMap<Value, Value> canonical_;
+  Choices choices_; // around the value that is expanded
 };
 
 // max(number of `of` in each `over`, 1): what a mean divides by. It depends on no micro value.
@@ -124,6 +131,15 @@ Value Splitter::count(Location loc, rl::Scope of, rl::Scope over) {
   Value number =
       make<rl::ReduceOp>(loc, type, rl::ReduceKind::count, constant(loc, 1.0, of));
   return binary(loc, rl::BinaryKind::max, number, constant(loc, 1.0, over));
+}
+
+Value Splitter::chosen(Location loc, Value value, const Choices &choices) {
+  for (auto [condition, yes] : llvm::reverse(choices)) {
+    Value where = spread(loc, condition, scopeOf(value));
+    Value zero = constant(loc, 0.0, scopeOf(value));
+    value = make<rl::SelectOp>(loc, value.getType(), where, yes ? value : zero, yes ? zero : value);
+  }
+  return value;
 }
 
 void Splitter::findMicro() {
@@ -220,6 +236,7 @@ LogicalResult Splitter::expand(Value value, Value coefficient, bool stopped, For
   Location loc = op ? op->getLoc() : step_.getLoc();
   if (!isMicro(value)) {
     Value part = coefficient ? binary(loc, rl::BinaryKind::mul, value, coefficient) : value;
+    part = chosen(loc, part, choices_);
     if (scope != rl::Scope::batch)
       part = sum(loc, part, rl::Scope::batch);
     form.constant = form.constant ? binary(loc, rl::BinaryKind::add, form.constant, part) : part;
@@ -227,7 +244,7 @@ LogicalResult Splitter::expand(Value value, Value coefficient, bool stopped, For
   }
   auto leaf = [&] {
     Value x = stopped ? make<rl::StopGradientOp>(loc, value.getType(), value) : value;
-    form.terms.push_back({x, coefficient});
+    form.terms.push_back({x, coefficient, choices_});
     return success();
   };
   if (scope == rl::Scope::token || scope == rl::Scope::sequence)
@@ -278,14 +295,15 @@ LogicalResult Splitter::expand(Value value, Value coefficient, bool stopped, For
     }
   } else if (auto select = dyn_cast<rl::SelectOp>(op)) {
     if (!isMicro(select.getCondition())) {
-      Value zero = constant(loc, 0.0, scope);
-      Value one = coefficient ? coefficient : constant(loc, 1.0, scope);
-      auto chosen = [&](Value yes, Value no) {
-        return make<rl::SelectOp>(loc, value.getType(), select.getCondition(), yes, no);
-      };
-      if (failed(expand(select.getOnTrue(), chosen(one, zero), stopped, form)))
-        return failure();
-      return expand(select.getOnFalse(), chosen(zero, one), stopped, form);
+      for (bool yes : {true, false}) {
+        choices_.push_back({select.getCondition(), yes});
+        LogicalResult branch =
+            expand(yes ? select.getOnTrue() : select.getOnFalse(), coefficient, stopped, form);
+        choices_.pop_back();
+        if (failed(branch))
+          return failure();
+      }
+      return success();
     }
   }
   // Not linear. Per group it is computed where the groups are whole; per batch it cannot be.
@@ -317,6 +335,7 @@ FailureOr<Value> Splitter::canonical(Value value) {
         continue;
       Location at = term.x.getLoc();
       Value x = term.coefficient ? binary(at, rl::BinaryKind::mul, term.x, term.coefficient) : term.x;
+      x = chosen(at, x, term.choices);
       all = all ? binary(loc, rl::BinaryKind::add, all, x) : x;
     }
     if (!all)

@@ -133,32 +133,32 @@ module attributes {mirl.context = 16 : i64} {
     rl.minimize %l by @opt : !rl.per<batch, f32>
     rl.yield
   }
-  // A choice by a batch value is linear: its weights are 1 and 0.
+  // A choice by a batch value: what is not chosen is replaced by 0, not scaled by it, since here it may be 0 / 0.
   // CHECK-LABEL: rl.step @chosen "y" attributes {packing = "sequence"} {
   // CHECK-NEXT: ^bb0(%[[ARG0:[^ :,]+]]: !rl.trajectory):
-  // CHECK-NEXT: %[[V1:.*]] = rl.constant 1.000000e+00 {rl.phase = "batch"} : !rl.per<batch, f32>
-  // CHECK-NEXT: %[[V2:.*]] = rl.read_param @tau {rl.phase = "batch"} : !rl.per<batch, f32>
-  // CHECK-NEXT: %[[V3:.*]] = rl.compare gt %[[V2]], %[[V1]] {rl.phase = "batch"} : <batch, f32>
-  // CHECK-NEXT: %[[V4:.*]] = rl.constant 0.000000e+00 {rl.phase = "batch"} : !rl.per<batch, f32>
-  // CHECK-NEXT: %[[V5:.*]] = rl.select %[[V3]], %[[V1]], %[[V4]] {rl.phase = "batch"} : <batch, f32>
-  // CHECK-NEXT: %[[V6:.*]] = rl.spread %[[V5]] {rl.phase = "batch"} : <batch, f32> to <token, f32>
-  // CHECK-NEXT: %[[V7:.*]] = rl.select %[[V3]], %[[V4]], %[[V1]] {rl.phase = "batch"} : <batch, f32>
-  // CHECK-NEXT: %[[V8:.*]] = rl.binary mul %[[V2]], %[[V7]] {rl.phase = "batch"} : <batch, f32>
+  // CHECK-NEXT: %[[V1:.*]] = rl.read_param @tau {rl.phase = "batch"} : !rl.per<batch, f32>
+  // CHECK-NEXT: %[[V2:.*]] = rl.constant 1.000000e+00 {rl.phase = "batch"} : !rl.per<batch, f32>
+  // CHECK-NEXT: %[[V3:.*]] = rl.binary div %[[V2]], %[[V1]] {rl.phase = "batch"} : <batch, f32>
+  // CHECK-NEXT: %[[V4:.*]] = rl.spread %[[V3]] {rl.phase = "batch"} : <batch, f32> to <token, f32>
+  // CHECK-NEXT: %[[V5:.*]] = rl.constant 0.000000e+00 {rl.phase = "batch"} : !rl.per<batch, f32>
+  // CHECK-NEXT: %[[V6:.*]] = rl.select %[[V1]], %[[V5]], %[[V1]] {rl.phase = "batch"} : <batch, f32>
+  // CHECK-NEXT: %[[V7:.*]] = rl.spread %[[V1]] {rl.phase = "batch"} : <batch, f32> to <token, f32>
+  // CHECK-NEXT: %[[V8:.*]] = rl.spread %[[V5]] {rl.phase = "batch"} : <batch, f32> to <token, f32>
   // CHECK-NEXT: %[[V9:.*]] = rl.logprob @pi, %[[ARG0]] {rl.phase = "micro"} : !rl.per<token, f32>
-  // CHECK-NEXT: %[[V10:.*]] = rl.binary mul %[[V9]], %[[V6]] {rl.phase = "micro"} : <token, f32>
-  // CHECK-NEXT: %[[V11:.*]] = rl.reduce sum %[[V10]] {rl.accumulator = "loss", rl.phase = "micro"} : <token, f32> to <batch, f32>
-  // CHECK-NEXT: %[[V12:.*]] = rl.binary add %[[V11]], %[[V8]] {rl.phase = "micro"} : <batch, f32>
-  // CHECK-NEXT: rl.minimize %[[V12]] by @opt {rl.phase = "apply"} : !rl.per<batch, f32>
+  // CHECK-NEXT: %[[V10:.*]] = rl.binary mul %[[V9]], %[[V4]] {rl.phase = "micro"} : <token, f32>
+  // CHECK-NEXT: %[[V11:.*]] = rl.select %[[V7]], %[[V10]], %[[V8]] {rl.phase = "micro"} : <token, f32>
+  // CHECK-NEXT: %[[V12:.*]] = rl.reduce sum %[[V11]] {rl.accumulator = "loss", rl.phase = "micro"} : <token, f32> to <batch, f32>
+  // CHECK-NEXT: %[[V13:.*]] = rl.binary add %[[V12]], %[[V6]] {rl.phase = "micro"} : <batch, f32>
+  // CHECK-NEXT: rl.minimize %[[V13]] by @opt {rl.phase = "apply"} : !rl.per<batch, f32>
   // CHECK-NEXT: rl.yield {rl.phase = "apply"}
   // CHECK-NEXT: }
   rl.step @chosen "y" {
   ^bb0(%y: !rl.trajectory):
     %p = rl.logprob @pi, %y : !rl.per<token, f32>
-    %a = rl.reduce sum %p : !rl.per<token, f32> to !rl.per<batch, f32>
-    %one = rl.constant 1.0 : !rl.per<batch, f32>
-    %t = rl.read_param @tau : !rl.per<batch, f32>
-    %c = rl.compare gt %t, %one : !rl.per<batch, f32>
-    %l = rl.select %c, %a, %t : !rl.per<batch, f32>
+    %s = rl.reduce sum %p : !rl.per<token, f32> to !rl.per<batch, f32>
+    %n = rl.read_param @tau : !rl.per<batch, f32>
+    %a = rl.binary div %s, %n : !rl.per<batch, f32>
+    %l = rl.select %n, %a, %n : !rl.per<batch, f32>
     rl.minimize %l by @opt : !rl.per<batch, f32>
     rl.yield
   }
