@@ -1,6 +1,7 @@
 // Reference semantics of NnAdjointOps.td: plain loops in float64.
 
 #include "dialects/nn/Nn.h"
+#include "dialects/nn/reference/Shapes.h"
 
 #include <cmath>
 
@@ -115,9 +116,8 @@ LogicalResult AttentionGradOp::evaluate(ArrayRef<Tensor> in, SmallVectorImpl<Ten
 
 LogicalResult ScatterRowsOp::evaluate(ArrayRef<Tensor> in, SmallVectorImpl<Tensor> &results, const Extents &extents) {
   const Tensor &x = in[0], &rows = in[1];
-  auto type = cast<RankedTensorType>(getResult().getType());
-  int64_t d = x.columns(), count = type.isDynamicDim(0) ? extents.context : type.getDimSize(0);
-  Tensor out{{count, d}, std::vector<double>(count * d, 0.0)};
+  int64_t d = x.columns();
+  Tensor out = reference::filled(getResult().getType(), extents);
   for (int64_t r = 0; r < rows.rows(); ++r)
     std::copy_n(&x.data[r * d], d, &out.data[at(rows, r) * d]);
   results.push_back(std::move(out));

@@ -1,6 +1,7 @@
 // Reference semantics of NnScalarOps.td: plain loops in float64.
 
 #include "dialects/nn/Nn.h"
+#include "dialects/nn/reference/Shapes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -9,41 +10,12 @@
 
 using namespace mlir;
 using namespace mirl::nn;
+using reference::extentOf;
 using reference::Extents;
+using reference::filled;
 using reference::Tensor;
 
 static int64_t at(const Tensor &t, int64_t i) { return static_cast<int64_t>(t.data[i]); }
-
-static int64_t extentOf(Axis axis, const Extents &extents) {
-  switch (axis) {
-  case Axis::context:
-    return extents.context;
-  case Axis::token:
-    return extents.token;
-  case Axis::sequence:
-    return extents.sequence;
-  case Axis::group:
-    return extents.group;
-  }
-  return 0;
-}
-
-// A tensor of a result's type at these extents.
-static Tensor filled(Type type, const Extents &extents, double value = 0) {
-  Tensor out;
-  int64_t n = 1;
-  auto tensor = cast<RankedTensorType>(type);
-  for (int64_t size : tensor.getShape()) {
-    if (ShapedType::isDynamic(size)) {
-      AxisAttr axis = *axisOf(type);
-      size = extentOf(axis.getAxis(), extents) + axis.getExtra();
-    }
-    out.shape.push_back(size);
-    n *= size;
-  }
-  out.data.assign(n, value);
-  return out;
-}
 
 LogicalResult SplatOp::evaluate(ArrayRef<Tensor>, SmallVectorImpl<Tensor> &results, const Extents &extents) {
   results.push_back(filled(getResult().getType(), extents, getValue().convertToFloat()));
