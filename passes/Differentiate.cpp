@@ -37,7 +37,8 @@ public:
   bool needed(Value value) const override { return needed_.contains(value); }
 
   void add(Value value, Value gradient) override {
-    Value &sum = gradients_[value];
+    auto weight = accumulators_.find(value);
+    Value &sum = weight != accumulators_.end() ? weight->second : gradients_[value];
     sum = sum ? nn::BinaryOp::create(builder_, value.getLoc(), gradient.getType(), nn::BinaryKind::add, sum, gradient)
                     .getResult()
               : gradient;
