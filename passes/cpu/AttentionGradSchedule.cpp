@@ -28,6 +28,8 @@ struct Shape {
   int64_t width() const { return heads * dim; }
   int64_t kvWidth() const { return kvHeads * dim; }
   int64_t vectors() const { return (dim + kLanes - 1) / kLanes; }
+  // Chains of emitChains: with a row of the source they fit the 32 vector registers.
+  int64_t together() const { return std::clamp<int64_t>(24 / vectors(), 1, 4); }
   int64_t lanes(int64_t v) const { return std::min(kLanes, dim - v * kLanes); }
   std::string name() const {
     return "_h" + std::to_string(heads) + "_kv" + std::to_string(kvHeads) + "_d" + std::to_string(dim);
@@ -48,19 +50,32 @@ void emitDelta(KernelBuilder &b, const Shape &s, RankedTensorType type) {
   });
 }
 
-// acc[v] of rows or keys: target[v] += Σ_i weights[i·stride] · source[i·sourceRow + 16 v], i in [0, 16) ascending.
-void emitChains(KernelBuilder &b, const Shape &s, Value weights, int64_t stride, llvm::function_ref<Value(int64_t)> source,
-                Value target) {
-  SmallVector<Value> chains;
-  for (int64_t v = 0; v < s.vectors(); ++v)
-    chains.push_back(loadLanes(b, advance(b, target, v * kLanes), b.c(0), s.lanes(v)));
-  for (int64_t i = 0; i < kLanes; ++i) {
-    Value weight = b.splat(b.loadf(advance(b, weights, i * stride), b.c(0))), row = source(i);
-    for (int64_t v = 0; v < s.vectors(); ++v)
-      chains[v] = b.fma(weight, loadLanes(b, advance(b, row, v * kLanes), b.c(0), s.lanes(v)), chains[v]);
+// Chains that run side by side: targets(t)[16 v] += Σ_i weights(t)[i·stride] · source(i)[16 v], i in [0, 16) ascending.
+// They share the loads of the source.
+void emitChains(KernelBuilder &b, const Shape &s, int64_t count, llvm::function_ref<Value(int64_t)> weights, int64_t stride,
+                llvm::function_ref<Value(int64_t)> source, llvm::function_ref<Value(int64_t)> targets) {
+  int64_t vectors = s.vectors();
+  SmallVector<Value> to, from, chains;
+  for (int64_t t = 0; t < count; ++t) {
+    to.push_back(targets(t));
+    from.push_back(weights(t));
+    for (int64_t v = 0; v < vectors; ++v)
+      chains.push_back(loadLanes(b, advance(b, to[t], v * kLanes), b.c(0), s.lanes(v)));
   }
-  for (int64_t v = 0; v < s.vectors(); ++v)
-    storeLanes(b, chains[v], advance(b, target, v * kLanes), b.c(0), s.lanes(v));
+  for (int64_t i = 0; i < kLanes; ++i) {
+    Value row = source(i);
+    SmallVector<Value> numbers;
+    for (int64_t v = 0; v < vectors; ++v)
+      numbers.push_back(loadLanes(b, advance(b, row, v * kLanes), b.c(0), s.lanes(v)));
+    for (int64_t t = 0; t < count; ++t) {
+      Value weight = b.splat(b.loadf(advance(b, from[t], i * stride), b.c(0)));
+      for (int64_t v = 0; v < vectors; ++v)
+        chains[t * vectors + v] = b.fma(weight, numbers[v], chains[t * vectors + v]);
+    }
+  }
+  for (int64_t t = 0; t < count; ++t)
+    for (int64_t v = 0; v < vectors; ++v)
+      storeLanes(b, chains[t * vectors + v], advance(b, to[t], v * kLanes), b.c(0), s.lanes(v));
 }
 
 class Item {
@@ -116,8 +131,13 @@ private:
         return advance(b, base, b.mul(b.min(b.add(block, i), lastKey), s.kvWidth()));
       };
     };
-    b.loop(b.c(0), rows, 1, [&](Value r) {
-      emitChains(b, s, advance(b, ds, b.mul(r, kLanes)), 1, keyRow(key), advance(b, queryGradient, at(b.add(first, r), h)));
+    int64_t together = s.together();
+    // Chains beyond the last repeat it: the same numbers are stored twice.
+    b.loop(b.c(0), rows, together, [&](Value r0) {
+      auto r = [&](int64_t t) { return b.min(b.add(r0, t), b.sub(rows, b.c(1))); };
+      emitChains(
+          b, s, together, [&](int64_t t) { return advance(b, ds, b.mul(r(t), kLanes)); }, 1, keyRow(key),
+          [&](int64_t t) { return advance(b, queryGradient, at(b.add(first, r(t)), h)); });
     });
     // Keys and values that are there.
     Value count = b.min(b.add(b.sub(lastKey, block), b.c(1)), b.c(kLanes));
@@ -126,10 +146,15 @@ private:
         return advance(b, base, at(b.min(b.add(first, i), b.sub(end, b.c(1))), h));
       };
     };
-    b.loop(b.c(0), count, 1, [&](Value i) {
-      Value to = b.mul(b.add(block, i), s.kvWidth());
-      emitChains(b, s, advance(b, ds, i), kLanes, row(query), advance(b, keyGradient, to));
-      emitChains(b, s, advance(b, p, i), kLanes, row(gradient), advance(b, valueGradient, to));
+    b.loop(b.c(0), count, together, [&](Value i0) {
+      auto i = [&](int64_t t) { return b.min(b.add(i0, t), b.sub(count, b.c(1))); };
+      auto to = [&](int64_t t) { return b.mul(b.add(block, i(t)), s.kvWidth()); };
+      emitChains(
+          b, s, together, [&](int64_t t) { return advance(b, ds, i(t)); }, kLanes, row(query),
+          [&](int64_t t) { return advance(b, keyGradient, to(t)); });
+      emitChains(
+          b, s, together, [&](int64_t t) { return advance(b, p, i(t)); }, kLanes, row(gradient),
+          [&](int64_t t) { return advance(b, valueGradient, to(t)); });
     });
   }
 
