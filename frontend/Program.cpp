@@ -92,7 +92,8 @@ std::optional<std::string> Program::find(const Decl &use) {
     if (!name.ends_with(".mirl"))
       path += ".mirl";
     tried.push_back(path.str().str());
-    return llvm::sys::fs::exists(path);
+    // A program named after a library uses the library, not itself.
+    return llvm::sys::fs::exists(path) && canonicalPath(tried.back()) != canonicalPath(sources.path(use.file));
   };
   llvm::StringRef own = llvm::sys::path::parent_path(sources.path(use.file));
   llvm::SmallString<256> library(libraryDirectory(options));
