@@ -72,8 +72,6 @@ double bytesPerRow(RankedTensorType type) {
 
 // --- nn.fused ----------------------------------------------------------------------------------------
 
-Type vectorOf(Type scalar) { return VectorType::get({kLanes}, scalar); }
-
 // Repeats one op of a scalar body on vectors. Transcendental functions are KernelBuilder's.
 LogicalResult cloneOp(Operation *op, KernelBuilder &b, IRMapping &map) {
   auto operand = [&](unsigned i) { return map.lookup(op->getOperand(i)); };
@@ -109,7 +107,7 @@ LogicalResult cloneOp(Operation *op, KernelBuilder &b, IRMapping &map) {
   for (Value value : op->getOperands())
     state.addOperands(map.lookup(value));
   for (Type type : op->getResultTypes())
-    state.addTypes(vectorOf(type));
+    state.addTypes(b.vectorOf(type));
   state.addAttributes(op->getAttrs());
   Operation *copy = b.create(state);
   for (auto [from, to] : llvm::zip(op->getResults(), copy->getResults()))

@@ -23,8 +23,8 @@ static unsigned alignOf(Type type) {
 }
 
 KernelBuilder::KernelBuilder(Location loc, Value buffers, Value dims, Value begin, Value end)
-    : ImplicitLocOpBuilder(loc, buffers.getContext()), buffers_(buffers), dims_(dims),
-      begin_(begin), end_(end) {
+    : ImplicitLocOpBuilder(loc, buffers.getContext()), begin_(begin), end_(end),
+      buffers_(buffers), dims_(dims) {
   setInsertionPointToEnd(buffers.getParentBlock());
 }
 
@@ -97,6 +97,8 @@ Value KernelBuilder::vf(double value) {
   return arith::ConstantOp::create(
       *this, DenseElementsAttr::get(lanesOf(getF32Type()), static_cast<float>(value)));
 }
+
+Type KernelBuilder::vectorOf(Type scalar) { return lanesOf(scalar); }
 
 Value KernelBuilder::splat(Value scalar) {
   return vector::BroadcastOp::create(*this, lanesOf(scalar.getType()), scalar);

@@ -1,6 +1,9 @@
 // Writing one CPU kernel: a thin layer over arith, math, scf, vector and llvm that knows the kernel
 // ABI (docs/plan.md).
 //
+// The virtual functions are those that depend on how 16 lanes are made: here they are a vector, on CUDA
+// they are 16 threads (passes/cuda/SimtKernelBuilder.h). Schedules are written once for both.
+//
 // Everything a kernel computes is on scalars and on vectors of 16 f32 (`vector<16xf32>`): the width is
 // part of the numerics (16 lanes), LLVM splits it where the machine's registers are narrower, so
 // AVX2 and AVX-512 give the same bits. Nothing here contracts or reassociates: a fused
@@ -29,10 +32,11 @@ public:
   // (buffers: !llvm.ptr, dims: !llvm.ptr, begin: i64, end: i64).
   KernelBuilder(mlir::Location loc, mlir::Value buffers, mlir::Value dims, mlir::Value begin,
                 mlir::Value end);
+  virtual ~KernelBuilder() = default;
 
   // --- the ABI
-  Value buffer(unsigned index); // !llvm.ptr of the launch's i-th slice (loaded once, at the top)
-  Value dim(Dim which);         // i64 (loaded once, at the top)
+  virtual Value buffer(unsigned index); // !llvm.ptr of the launch's i-th slice (loaded once, at the top)
+  virtual Value dim(Dim which);         // i64 (loaded once, at the top)
   Value begin() const { return begin_; }
   Value end() const { return end_; }
 
@@ -54,8 +58,9 @@ public:
 
   // --- floats: f32 or vector<16xf32>; a scalar operand beside a vector is splatted
   Value f(double value);
-  Value vf(double value); // splat
-  Value splat(Value scalar);
+  virtual Value vf(double value); // splat
+  virtual Value splat(Value scalar);
+  virtual mlir::Type vectorOf(mlir::Type scalar); // the type of 16 lanes of it
   Value fadd(Value a, Value b);
   Value fsub(Value a, Value b);
   Value fmul(Value a, Value b);
@@ -73,26 +78,26 @@ public:
   Value fneg(Value a);
   Value fabs(Value a);
   // The pairwise tree over 16 lanes: ((0+8)+(4+12)) …; the only horizontal sum there is.
-  Value sumLanes(Value vector);
-  Value maxLanes(Value vector);
+  virtual Value sumLanes(Value vector);
+  virtual Value maxLanes(Value vector);
 
   // --- memory: `index` counts elements of the accessed element type from `pointer`
   Value at(Value pointer, Value index, mlir::Type element); // !llvm.ptr
   Value load(mlir::Type element, Value pointer, Value index);
-  void store(Value value, Value pointer, Value index);
+  virtual void store(Value value, Value pointer, Value index);
   Value loadf(Value pointer, Value index) { return load(getF32Type(), pointer, index); }
   Value loadi(Value pointer, Value index); // i32 element, as i64
-  Value loadv(Value pointer, Value index); // 16 consecutive f32
-  void storev(Value vector, Value pointer, Value index);
+  virtual Value loadv(Value pointer, Value index); // 16 consecutive f32
+  virtual void storev(Value vector, Value pointer, Value index);
   // The first `count` (i64, may exceed 16 or be ≤ 0) lanes only; others read as `other` and are not written.
-  Value loadvMasked(Value pointer, Value index, Value count, double other = 0);
-  void storevMasked(Value vector, Value pointer, Value index, Value count);
-  Value mask(Value count); // vector<16xi1>
+  virtual Value loadvMasked(Value pointer, Value index, Value count, double other = 0);
+  virtual void storevMasked(Value vector, Value pointer, Value index, Value count);
+  virtual Value mask(Value count); // 16 lanes of i1
   // Stack memory of `elements` f32, 64-byte aligned, allocated once at the kernel's entry.
-  Value scratch(int64_t elements);
-  void prefetch(Value pointer, Value index); // of an f32 element, for reading
+  virtual Value scratch(int64_t elements);
+  virtual void prefetch(Value pointer, Value index); // of an f32 element, for reading
   // In place: 16 vectors of 16 f32, row i in vectors[i], become columns: a 16×16 transpose.
-  void transpose(llvm::MutableArrayRef<Value> vectors);
+  virtual void transpose(llvm::MutableArrayRef<Value> vectors);
 
   // --- control flow
   void loop(Value from, Value to, int64_t step, Body body);
@@ -104,12 +109,17 @@ public:
                                   llvm::function_ref<llvm::SmallVector<Value>()> otherwise);
   Value select(Value condition, Value a, Value b);
 
+protected:
+  // For a kernel with another signature.
+  explicit KernelBuilder(mlir::Location loc) : ImplicitLocOpBuilder(loc, loc.getContext()) {}
+  Value begin_, end_;
+
 private:
   std::pair<Value, Value> match(Value a, Value b); // splats the scalar one when the other is a vector
   Value intLike(Value a, int64_t value);           // i32 constant of the shape of `a`
   mlir::Type i32Like(mlir::Type type);
 
-  Value buffers_, dims_, begin_, end_;
+  Value buffers_, dims_;
   llvm::SmallVector<Value> loadedBuffers_, loadedDims_;
 };
 
