@@ -79,6 +79,10 @@ Operation *choose(func::FuncOp function, const Liveness &live, int64_t when) {
   for (Operation &op : function.front().without_terminator()) {
     if (live.time(&op) >= when || !isCheap(&op) || op.getNumResults() == 0)
       continue;
+    // A clone stands right before its first use: when that is behind the peak, moving it again only changes places with
+    // another clone, without end.
+    if (op.hasAttr("nn.recomputed") && llvm::none_of(op.getUsers(), [&](Operation *user) { return live.time(user) < when; }))
+      continue;
     int64_t freed = 0;
     bool usedAtPeak = false;
     for (OpResult result : op.getResults()) {
