@@ -6,8 +6,9 @@
 //  - `add(rms_norm_data_grad(…), r)` likewise takes the gradient that flows past the norm;
 //  - the remaining elementwise ops (unary, binary, compare, select, splat, spread of a number,
 //    stop_gradient) are nn.fused: ops of one type that follow each other, with nothing in between
-//    that depends on them, become one loop. Codegen sees no elementwise op outside nn.fused (splats
-//    that are results or initial accumulators aside).
+//    that depends on them, become one loop; a loop moves up into the one whose results it uses where it can, and what a
+//    loop can make from what it reads anyway is made in it once more instead of being read. Codegen sees no
+//    elementwise op outside nn.fused (splats that are results or initial accumulators aside).
 // `nn.fused_from` on the results says what was fused.
 
 #include "dialects/nn/ScalarExpansion.h"
@@ -120,6 +121,54 @@ SmallVector<Group> findGroups(Block &block) {
   return groups;
 }
 
+// Moves the whole of `later` up to `group`, whose results it uses, when all else that it reads is there by then.
+bool rise(Group &later, Group &group) {
+  if (later.ops.empty() || group.ops.empty() || later.last()->getResult(0).getType() != group.last()->getResult(0).getType())
+    return false;
+  bool uses = false;
+  for (Operation *op : later.ops)
+    for (Value operand : op->getOperands()) {
+      Operation *def = operand.getDefiningOp();
+      uses |= def && group.ops.contains(def);
+      if (def && !later.ops.contains(def) && !group.ops.contains(def) && !def->isBeforeInBlock(group.last()))
+        return false;
+    }
+  if (!uses)
+    return false;
+  for (Operation *op : later.ops) {
+    op->moveAfter(group.last());
+    group.ops.insert(op);
+  }
+  later.ops.clear();
+  return true;
+}
+
+// A tensor that another loop made from tensors which this loop reads anyway is made here once more: arithmetic is cheaper
+// than memory, and often (silu in the adjoint of a gated MLP) nobody reads the other one then.
+void recompute(Group &group, OpBuilder &builder) {
+  llvm::SetVector<Value> read;
+  for (Operation *op : group.ops)
+    for (Value operand : op->getOperands())
+      if (!group.ops.contains(operand.getDefiningOp()))
+        read.insert(operand);
+  for (Value value : read) {
+    Operation *def = value.getDefiningOp();
+    bool here = def && isElementwise(def) && llvm::all_of(def->getOperands(), [&](Value operand) {
+      return operand.getType() == value.getType() && (read.contains(operand) || isFree(operand.getDefiningOp()));
+    });
+    if (!here)
+      continue;
+    Operation *first = *llvm::min_element(group.ops, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+    builder.setInsertionPoint(first);
+    Operation *copy = builder.clone(*def);
+    value.replaceUsesWithIf(copy->getResult(0), [&](OpOperand &use) { return group.ops.contains(use.getOwner()); });
+    llvm::SetVector<Operation *> ops;
+    ops.insert(copy);
+    ops.insert(group.ops.begin(), group.ops.end());
+    group.ops = std::move(ops);
+  }
+}
+
 void buildFused(Group &group, OpBuilder &builder) {
   SmallVector<Value> inputs, results;
   std::string names;
@@ -182,8 +231,25 @@ struct Fuse : impl::FuseBase<Fuse> {
         op.erase();
     absorbSums(block);
     OpBuilder builder(function.getContext());
-    for (Group &group : findGroups(block))
-      buildFused(group, builder);
+    SmallVector<Group> groups = findGroups(block);
+    for (size_t later = 1; later < groups.size(); ++later)
+      for (size_t group = later; group-- > 0;)
+        if (rise(groups[later], groups[group]))
+          break;
+    llvm::erase_if(groups, [](Group &group) { return group.ops.empty(); });
+    for (Group &group : groups)
+      recompute(group, builder);
+    // Ops whose results are made elsewhere now.
+    for (Group &group : groups)
+      group.ops.remove_if([](Operation *op) {
+        if (!op->use_empty())
+          return false;
+        op->erase();
+        return true;
+      });
+    for (Group &group : groups)
+      if (!group.ops.empty())
+        buildFused(group, builder);
     for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
       if (isFree(&op) && op.use_empty())
         op.erase();

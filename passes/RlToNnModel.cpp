@@ -55,7 +55,7 @@ int64_t Program::tokensOfCall() const {
 int64_t Program::slotsOf(const Policy &policy) const {
   // A wide batch feeds the matrix products; beyond this width the KV cache falls out of the
   // last-level cache and nothing is gained.
-  constexpr int64_t kWide = 256;
+  constexpr int64_t kWide = 512;
   return options_.slots ? options_.slots : std::min(policy.sampled, kWide);
 }
 
