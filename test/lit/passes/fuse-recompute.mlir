@@ -9,21 +9,22 @@
 // CHECK: nn.fused %arg0, %arg1 {nn.fused_from = "silu, mul"} : ({{.*}}) -> tensor<?x8xf32, #nn.axis<context>> {
 // CHECK: %[[D:.*]] = nn.linear_data_grad
 // CHECK: %[[R:.*]]:2 = nn.fused %arg0, %[[D]], %arg1
-// CHECK-SAME: "silu, mul, mul, sigmoid, mul"
+// CHECK-SAME: nn.fused_from = "silu, mul, mul, sigmoid, mul"
 // CHECK: nn.linear_weight_grad %[[R]]#1
 // CHECK-NOT: nn.fused
 func.func @mlp(%gate: !wide {nn.name = "gate", nn.source = "input:gate"}, %up: !wide {nn.name = "up", nn.source = "input:up"},
-               %g: !wide {nn.name = "g", nn.source = "input:g"}, %w: !weight {nn.name = "w", nn.source = "input:w"})
-    -> (!wide {nn.name = "y", nn.source = "output:y"}, !weight {nn.name = "dw", nn.source = "output:dw"},
+               %w: !weight {nn.name = "w", nn.source = "input:w"})
+    -> (!weight {nn.name = "dw", nn.source = "output:dw"},
         !wide {nn.name = "dgate", nn.source = "output:dgate"}) attributes {nn.kind = "plain"} {
   %silu = nn.unary silu %gate : !wide
   %y = nn.binary mul %silu, %up : !wide
-  %d = nn.linear_data_grad %g, %w : (!wide, !weight) -> !wide
+  %out = nn.linear %y, %w : (!wide, !weight) -> !wide
+  %d = nn.linear_data_grad %out, %w : (!wide, !weight) -> !wide
   %dsilu = nn.binary mul %d, %up : !wide
   %dup = nn.binary mul %d, %silu : !wide
   %zero = nn.splat 0.0 : !weight
-  %dw = nn.linear_weight_grad %dup, %g, %zero : (!wide, !wide, !weight) -> !weight
+  %dw = nn.linear_weight_grad %dup, %y, %zero : (!wide, !wide, !weight) -> !weight
   %sigmoid = nn.unary sigmoid %gate : !wide
   %dgate = nn.binary mul %dsilu, %sigmoid : !wide
-  return %y, %dw, %dgate : !wide, !weight, !wide
+  return %dw, %dgate : !weight, !wide
 }
