@@ -10,7 +10,7 @@
 // CHECK: %[[D:.*]] = nn.linear_data_grad
 // CHECK: %[[R:.*]]:2 = nn.fused %arg0, %[[D]], %arg1
 // CHECK-SAME: nn.fused_from = "silu, mul, mul, sigmoid, mul"
-// CHECK: nn.linear_weight_grad %[[R]]#1
+// CHECK: nn.linear_weight_grad %[[R]]#0
 // CHECK-NOT: nn.fused
 func.func @mlp(%gate: !wide {nn.name = "gate", nn.source = "input:gate"}, %up: !wide {nn.name = "up", nn.source = "input:up"},
                %w: !weight {nn.name = "w", nn.source = "input:w"})
