@@ -8,9 +8,10 @@ import sys
 def main():
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for line in open(sys.argv[1], errors="replace"):
-        if test := re.match(r"\s*\d+/\d+ Test\s+#\d+: \S+ \.*\s*(.*)$", line):
-            outcome = test[1]
-            counts["passed" if outcome.startswith("Passed") else "skipped" if "Skipped" in outcome else "failed"] += 1
+        # A test's name may hold spaces: what counts is how its line ends.
+        if re.match(r"\s*\d+/\d+ Test\s+#\d+: ", line):
+            passed = re.search(r"\bPassed\s+[\d.]+ sec\s*$", line)
+            counts["passed" if passed else "skipped" if "***Skipped" in line else "failed"] += 1
     if not counts["passed"] and not counts["failed"]:
         print("no test ran", file=sys.stderr)
         counts["failed"] = 1
