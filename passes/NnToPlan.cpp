@@ -184,14 +184,14 @@ void EntryLowering::assignResults(Operation *op) {
       // The same value as another operand of this op counts as a later read.
       bool readHere = llvm::count(op->getOperands(), operand) > 1;
       if (mayOverwrite && !readHere && !readAfter(operand, op)) {
-        slices_[result] = slices_[operand];
+        slices_[result] = slices_.lookup(operand);
       } else {
         Value fresh = alloc(type, op->getName().getStringRef());
         copy(slices_[operand], fresh);
         slices_[result] = fresh;
       }
     } else if (auto it = forwarded_.find(result); it != forwarded_.end()) {
-      slices_[result] = slices_[it->second];
+      slices_[result] = slices_.lookup(it->second);
     } else {
       slices_[result] = alloc(type, op->getName().getStringRef());
     }

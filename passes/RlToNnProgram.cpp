@@ -100,13 +100,13 @@ LogicalResult Program::hostCall(rl::CallOp call) {
       NamedAttrList how;
       how.set("entry", builder_.getStringAttr(step.getSymName() + ".reward"));
       host(op.getLoc(), "score", {names_[score.getTrajectory()]}, {}, how);
-      names_[score.getResult()] = names_[score.getTrajectory()];
-      extents_[score.getResult()] = extents_[score.getTrajectory()];
+      names_[score.getResult()] = names_.lookup(score.getTrajectory());
+      extents_[score.getResult()] = extents_.lookup(score.getTrajectory());
     }
   }
   Value result = body.getTerminator()->getOperand(0);
-  names_[call.getResult()] = names_[result];
-  extents_[call.getResult()] = extents_[result];
+  names_[call.getResult()] = names_.lookup(result);
+  extents_[call.getResult()] = extents_.lookup(result);
   return success();
 }
 
