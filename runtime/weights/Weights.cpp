@@ -94,7 +94,7 @@ absl::Status LoadWeights(Session &session, const fb::Policy &policy, const std::
       return absl::InvalidArgumentError(absl::StrCat(file->path(), ": weight ", name, " must have the shape ", ShapeString(wanted),
                                                      " (policy ", Text(policy.name()), "), has ", ShapeString(tensor->shape)));
     if (tensor->dtype != TensorDType::F32 && tensor->dtype != TensorDType::BF16 && tensor->dtype != TensorDType::F16)
-      return absl::InvalidArgumentError(absl::StrCat(file->path(), ": weight ", name, " must be F32, BF16 or F16, is of another type"));
+      return absl::InvalidArgumentError(absl::StrCat(file->path(), ": weight ", name, " must be F32, BF16 or F16, is ", std::string(DTypeName(tensor->dtype))));
     found.push_back({&buffer, tensor});
     return absl::OkStatus();
   });

@@ -1,0 +1,135 @@
+// The executor: extents are checked, loops and launches do what the plan says, and threads change
+// nothing.
+
+#include <cstring>
+
+#include "runtime/artifact/ContentHash.h"
+#include "test/runtime/core/CorePlan.h"
+
+namespace mirl::rt::test {
+namespace {
+
+template <typename T> T *Input(Session &session, const char *entry, const char *source) {
+  const fb::Entry &e = *session.plan().FindEntry(entry);
+  return reinterpret_cast<T *>(session.PortData(e, *Session::FindInput(e, source)));
+}
+template <typename T> const T *Output(Session &session, const char *entry, const char *source) {
+  const fb::Entry &e = *session.plan().FindEntry(entry);
+  return reinterpret_cast<const T *>(session.PortData(e, *Session::FindOutput(e, source)));
+}
+absl::Status RunEntry(Session &session, const char *entry, const Extents &extents) {
+  return session.Run(*session.plan().FindEntry(entry), extents);
+}
+
+TEST(Session, ExtentsBeyondTheCapacityAreRefused) {
+  auto session = CoreSession();
+  ExpectError(RunEntry(*session, "rows", {0, kTokenRows + 1, 0, 0}), "entry rows", "token",
+              std::to_string(kTokenRows + 1), std::to_string(kTokenRows));
+  ExpectError(RunEntry(*session, "rows", {0, -1, 0, 0}), "token", "-1");
+  ExpectError(RunEntry(*session, "lookup", {kContextRows + 1, 0, 0, 0}), "context", "33", "32");
+  ExpectError(RunEntry(*session, "sums", {0, 1, kSequenceRows + 5, 1}), "sequence", "13", "8");
+  ExpectError(RunEntry(*session, "sums", {0, 1, 1, kGroupRows + 1}), "group", "5", "4");
+  EXPECT_TRUE(RunEntry(*session, "rows", {0, kTokenRows, 0, 0}).ok());
+}
+
+TEST(Session, AnEntryOfAnotherPlanIsRefused) {
+  auto session = CoreSession();
+  auto other = CorePlan();
+  ExpectError(session->Run(*other->FindEntry("loops"), {}), "another plan");
+}
+
+TEST(Session, LoopsFillsAndCopies) {
+  auto session = CoreSession();
+  for (int run = 0; run < 2; ++run) { // The second finds what the first left: a fill must clear it.
+    ASSERT_TRUE(RunEntry(*session, "loops", {}).ok());
+    EXPECT_EQ(*Output<int32_t>(*session, "loops", "output:count"), 7);
+    const int32_t *trace = Output<int32_t>(*session, "loops", "output:trace");
+    // ceil(5 / 2) = 3 trips inside; outside of the loops their variables are 0 again.
+    EXPECT_THAT(std::vector<int32_t>(trace, trace + 8),
+                testing::ElementsAre(0, 1, 2, 10, 11, 12, 0, 0));
+  }
+}
+
+std::vector<float> Rows(int threads, int64_t rows) {
+  auto session = CoreSession({}, threads);
+  EXPECT_EQ(session->threads(), threads);
+  float *x = Input<float>(*session, "rows", "input:x");
+  for (int64_t i = 0; i < rows * 8; ++i)
+    x[i] = static_cast<float>((i * 7919) % 1013) * 0.37f - 100.0f;
+  EXPECT_TRUE(RunEntry(*session, "rows", {0, rows, 0, 0}).ok());
+  const float *y = Output<float>(*session, "rows", "output:y");
+  return {y, y + rows * 8};
+}
+
+TEST(Session, ResultsDoNotDependOnTheThreads) {
+  for (int64_t rows : {int64_t{0}, int64_t{1}, int64_t{4}, int64_t{5}, int64_t{1023}, kTokenRows}) {
+    std::vector<float> expected = Rows(1, rows);
+    for (int64_t r = 0; r < rows; ++r) { // With the constant 2 for the scale.
+      float sum = 0;
+      for (int64_t c = 0; c < 8; ++c)
+        sum += static_cast<float>(((r * 8 + c) * 7919) % 1013) * 0.37f - 100.0f;
+      float x = static_cast<float>((r * 8 * 7919) % 1013) * 0.37f - 100.0f;
+      ASSERT_EQ(expected[static_cast<size_t>(r) * 8], x * sum * 2.0f) << r;
+    }
+    for (int threads : {2, 3, 8}) {
+      std::vector<float> y = Rows(threads, rows);
+      ASSERT_EQ(y.size(), expected.size());
+      EXPECT_EQ(rows ? std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)) : 0, 0)
+          << rows << " rows, " << threads << " threads";
+    }
+  }
+}
+
+TEST(Session, NothingIsWrittenBeyondTheExtents) {
+  auto session = CoreSession();
+  float *x = Input<float>(*session, "rows", "input:x");
+  for (int64_t i = 0; i < kTokenRows * 8; ++i)
+    x[i] = 1;
+  ASSERT_TRUE(RunEntry(*session, "rows", {0, 3, 0, 0}).ok());
+  const float *y = Output<float>(*session, "rows", "output:y");
+  EXPECT_EQ(y[3 * 8 - 1], 16.0f);
+  EXPECT_EQ(y[3 * 8], 0.0f);
+}
+
+TEST(Session, MemoryThatIsNotThere) {
+  // 2^47 bytes is what a plan may ask for at most, and all that a process could ever address.
+  std::vector<uint8_t> bytes = CorePlanBytes();
+  uint64_t most = uint64_t{1} << 47;
+  auto at = RootFieldOffset(bytes.data(), bytes.size(), fb::Plan::VT_ARENA_BYTES, 8);
+  std::memcpy(bytes.data() + *at, &most, 8);
+  StoreContentHash(bytes.data(), bytes.size());
+  auto plan = Plan::Parse(std::move(bytes), "core.plan");
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  ExpectError(Session::Create(*plan, {}), "core.plan", "140737488355328 bytes");
+}
+
+TEST(Session, TheProfileCounts) {
+  SessionOptions options;
+  options.threads = 1;
+  options.profile = true;
+  auto session = Session::Create(CorePlan(), options);
+  ASSERT_TRUE(session.ok()) << session.status();
+  EXPECT_TRUE((*session)->Profile().empty());
+  ASSERT_TRUE(RunEntry(**session, "rows", {0, 100, 0, 0}).ok());
+  ASSERT_TRUE(RunEntry(**session, "loops", {}).ok());
+  std::vector<ProfileRow> rows = (*session)->Profile();
+  auto find = [&](const std::string &entry, const std::string &op) {
+    for (const ProfileRow &row : rows)
+      if (row.entry == entry && row.op == op)
+        return row;
+    return ProfileRow{};
+  };
+  EXPECT_EQ(find("rows", "core").calls, 1);
+  EXPECT_EQ(find("rows", "core").flops, 201);
+  EXPECT_EQ(find("rows", "core").bytes, 400);
+  EXPECT_EQ(find("rows", "copy").bytes, 8);
+  EXPECT_EQ(find("loops", "core").calls, 7);
+  EXPECT_EQ(find("loops", "fill").calls, 2);
+  EXPECT_THAT(FormatProfile(rows), testing::HasSubstr("loops: core (core_trace)"));
+  auto plain = CoreSession();
+  ASSERT_TRUE(RunEntry(*plain, "loops", {}).ok());
+  EXPECT_TRUE(plain->Profile().empty());
+}
+
+} // namespace
+} // namespace mirl::rt::test
