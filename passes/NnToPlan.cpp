@@ -16,14 +16,18 @@
 //  - a result that becomes the new value of variable v (nn.alias), when v is no longer read: the
 //    buffer of v itself, so zeroing gradients or storing a scalar costs no temporary;
 //  - any other result: a fresh plan.alloc.
+// With target=cuda the same schedules write their kernels through a SimtKernelBuilder.
+//
 // What is left of nn.alias after that are plan.copy ops at the end of the entry; sources that are
 // variables themselves are staged first, so that two variables can be exchanged.
 
 #include "passes/Passes.h"
 #include "passes/cpu/Schedules.h"
+#include "passes/cuda/SimtKernelBuilder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -45,6 +49,7 @@ struct ModuleState {
   ModuleOp kernels;
   llvm::DenseMap<Attribute, FlatSymbolRefAttr> constants;
   llvm::StringSet<> kernelNames;
+  bool cuda = false;
 };
 
 class EntryLowering : public cpu::Lowering {
@@ -85,6 +90,7 @@ private:
   llvm::DenseSet<Value> overwritable_;
   // Value → the argument whose buffer it is computed into.
   llvm::DenseMap<Value, BlockArgument> forwarded_;
+  bool kernelFailed_ = false;
   // Arguments at the root of an in-place chain that ends as their own new value.
   llvm::DenseSet<Value> updated_;
   SmallVector<Attribute> fused_;
@@ -239,7 +245,8 @@ LogicalResult EntryLowering::lowerOp(Operation *op) {
   }
   current_ = op;
   assignResults(op);
-  return schedule(op, *this);
+  LogicalResult lowered = schedule(op, *this);
+  return success(succeeded(lowered) && !kernelFailed_);
 }
 
 LogicalResult EntryLowering::lowerReturn(func::ReturnOp op) {
@@ -330,6 +337,15 @@ void EntryLowering::launch(const cpu::LaunchSpec &spec,
     return;
   OpBuilder::InsertionGuard guard(builder_);
   builder_.setInsertionPointToEnd(state_.kernels.getBody());
+  if (state_.cuda) {
+    unsigned buffers = spec.reads.size() + spec.writes.size();
+    auto kernel = LLVM::LLVMFuncOp::create(builder_, loc_, spec.kernel,
+                                           cuda::SimtKernelBuilder::kernelType(context(), buffers));
+    cuda::SimtKernelBuilder kernelBuilder(loc_, kernel, buffers);
+    body(kernelBuilder);
+    kernelFailed_ |= failed(kernelBuilder.finish());
+    return;
+  }
   auto pointer = LLVM::LLVMPointerType::get(context());
   Type i64 = builder_.getI64Type();
   auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context()),
@@ -351,10 +367,17 @@ void EntryLowering::loop(plan::WorkAttr count, int64_t index, llvm::function_ref
 
 class NnToPlan : public impl::NnToPlanBase<NnToPlan> {
 public:
+  using NnToPlanBase::NnToPlanBase;
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    if (target != "cpu" && target != "cuda") {
+      module.emitError() << "option target must be cpu or cuda, is '" << target << "'";
+      return signalPassFailure();
+    }
     ModuleState state;
     state.module = module;
+    state.cuda = target == "cuda";
     state.kernels = module.lookupSymbol<ModuleOp>("kernels");
     if (!state.kernels) {
       OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());

@@ -27,7 +27,9 @@ struct PipelineOptions {
   int64_t microTokens = 0;
   int64_t slots = 0;
   int64_t memoryBudget = 0;
-  std::string cpu = "native";
+  std::string cpu = "native"; // CPU to compile for
+  std::string cuda;           // GPU to compile for, as sm_90a; empty: the CPU
+  bool ptxOnly = false;       // the code of a plan for a GPU is PTX
 };
 void buildRlToNn(mlir::OpPassManager &pm, const PipelineOptions &options);
 void buildNnToKernels(mlir::OpPassManager &pm, const PipelineOptions &options);

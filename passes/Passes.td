@@ -49,10 +49,11 @@ def AssignNumerics : Pass<"assign-numerics", "mlir::func::FuncOp"> {
 // --- plan: the executable ----------------------------------------------------------------------------
 
 def NnToPlan : Pass<"nn-to-plan", "mlir::ModuleOp"> {
-  let summary = "Turn entries into launches of generated CPU kernels over slices";
+  let summary = "Turn entries into launches of generated kernels over slices";
   let dependentDialects = ["mirl::plan::PlanDialect", "mlir::func::FuncDialect", "mlir::scf::SCFDialect",
                            "mlir::vector::VectorDialect", "mlir::LLVM::LLVMDialect", "mlir::arith::ArithDialect",
-                           "mlir::math::MathDialect"];
+                           "mlir::math::MathDialect", "mlir::NVVM::NVVMDialect"];
+  let options = [Option<"target", "target", "std::string", "\"cpu\"", "Device of the kernels: cpu or cuda">];
 }
 
 def AssignMemory : Pass<"assign-memory", "mlir::ModuleOp"> {
@@ -63,6 +64,14 @@ def CompileKernels : Pass<"compile-kernels", "mlir::ModuleOp"> {
   let summary = "Compile the kernels to one shared object for the target machine";
   let options = [
     Option<"cpu", "cpu", "std::string", "\"native\"", "CPU to compile for: native, x86-64-v3 or x86-64-v4">,
+  ];
+}
+
+def CompileCuda : Pass<"compile-cuda", "mlir::ModuleOp"> {
+  let summary = "Compile the kernels to a cubin for an NVIDIA GPU (instead of compile-kernels)";
+  let options = [
+    Option<"arch", "arch", "std::string", "\"sm_90a\"", "GPU to compile for: sm_90a">,
+    Option<"ptxOnly", "ptx-only", "bool", "false", "Stop before ptxas: the code is PTX">,
   ];
 }
 

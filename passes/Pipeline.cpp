@@ -40,12 +40,21 @@ void buildNnToKernels(OpPassManager &pm, const PipelineOptions &options) {
 
 // Launches, memory, machine code.
 void buildKernelsToPlan(OpPassManager &pm, const PipelineOptions &options) {
-  pm.addPass(createNnToPlan());
+  NnToPlanOptions lowering;
+  lowering.target = options.cuda.empty() ? "cpu" : "cuda";
+  pm.addPass(createNnToPlan(lowering));
   // After nn-to-plan, which adds the schedules' scratch space.
   pm.addPass(createAssignMemory());
-  CompileKernelsOptions compile;
-  compile.cpu = options.cpu;
-  pm.addPass(createCompileKernels(compile));
+  if (options.cuda.empty()) {
+    CompileKernelsOptions compile;
+    compile.cpu = options.cpu;
+    pm.addPass(createCompileKernels(compile));
+  } else {
+    CompileCudaOptions compile;
+    compile.arch = options.cuda;
+    compile.ptxOnly = options.ptxOnly;
+    pm.addPass(createCompileCuda(compile));
+  }
   pm.addPass(createVerifyPlan());
 }
 

@@ -4,6 +4,7 @@
 // plan. Scalars are always stored (ForceDefaults), since the loader finds content_hash before it trusts anything.
 
 #include "passes/Passes.h"
+#include "passes/cuda/SimtKernelBuilder.h"
 
 #include "runtime/artifact/ContentHash.h"
 #include "llvm/Support/raw_ostream.h"
@@ -38,6 +39,7 @@ private:
     return {static_cast<fb::Axis>(w.getAxisNumber()), w.getSize(), w.getTile(), w.getFactor()};
   }
   FailureOr<flatbuffers::Offset<fb::Buffer>> buffer(Operation *op);
+  flatbuffers::Offset<fb::Kernel> kernel(StringRef name, StringRef origin);
   flatbuffers::Offset<fb::Entry> entry(plan::EntryOp op);
   flatbuffers::Offset<fb::Command> command(Operation &op, llvm::DenseMap<Value, uint32_t> &slices);
   Vector<fb::Instruction> instructions(Block &block);
@@ -206,6 +208,18 @@ flatbuffers::Offset<fb::Entry> Writer::entry(plan::EntryOp op) {
                          op.getPeakBytes().value_or(0), b_.CreateVector(fused), source(op.getLoc()));
 }
 
+// How a GPU's kernel is launched stands in its attributes.
+flatbuffers::Offset<fb::Kernel> Writer::kernel(StringRef name, StringRef origin) {
+  auto kernels = module_.lookupSymbol<ModuleOp>("kernels");
+  Operation *function = kernels ? kernels.lookupSymbol(name) : nullptr;
+  auto number = [&](StringRef attribute) -> uint32_t {
+    auto value = function ? function->getAttrOfType<IntegerAttr>(attribute) : IntegerAttr();
+    return value ? static_cast<uint32_t>(value.getInt()) : 0;
+  };
+  return fb::CreateKernel(b_, text(name), text(origin), number(cuda::kThreadsAttr), number(cuda::kItemsAttr),
+                          number(cuda::kSharedAttr));
+}
+
 Vector<fb::Instruction> Writer::instructions(Block &block) {
   std::vector<flatbuffers::Offset<fb::Instruction>> list;
   auto names = [&](ArrayAttr array) {
@@ -280,13 +294,14 @@ LogicalResult Writer::run(raw_ostream &os) {
     return module_.emitOpError("has no machine code: run compile-kernels"), failure();
   std::vector<flatbuffers::Offset<fb::Kernel>> kernels;
   for (auto [name, origin] : kernelList_)
-    kernels.push_back(fb::CreateKernel(b_, text(name), text(origin)));
+    kernels.push_back(kernel(name, origin));
   std::vector<flatbuffers::Offset<flatbuffers::String>> isa;
   for (Attribute feature : code.getIsa())
     isa.push_back(text(cast<StringAttr>(feature).getValue()));
   auto number = [&](StringRef name) { return module_->getAttrOfType<IntegerAttr>(name).getInt(); };
   StringRef object = code.getObject();
-  b_.Finish(fb::CreatePlan(b_, /*version=*/1, text("mirl 0.1.0"), text("cpu"), b_.CreateVector(isa), moduleText("mirl.source_file"),
+  auto device = module_->getAttrOfType<StringAttr>("plan.target");
+  b_.Finish(fb::CreatePlan(b_, /*version=*/1, text("mirl 0.1.0"), text(device ? device.getValue() : "cpu"), b_.CreateVector(isa), moduleText("mirl.source_file"),
                            /*content_hash=*/0, number("plan.arena_bytes"), number("plan.persistent_bytes"), b_.CreateVector(buffers),
                            b_.CreateVector(kernels), b_.CreateVector(reinterpret_cast<const uint8_t *>(object.data()), object.size()),
                            b_.CreateVector(entries), b_.CreateVector(policies), b_.CreateVector(optimizers), b_.CreateVector(steps),

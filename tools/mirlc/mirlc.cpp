@@ -29,9 +29,9 @@ static cl::opt<std::string> input(cl::Positional, cl::desc("FILE.mirl"), cl::cat
 static cl::opt<std::string> modelDir("model", cl::desc("Folder with the model's config.json"), cl::value_desc("dir"), cl::cat(category));
 static cl::list<std::string> sets("set", cl::desc("Set a const or a parameter of the program"), cl::value_desc("name=value"),
                                   cl::cat(category));
-static cl::opt<std::string> target("target", cl::desc("cpu, or cpu:x86-64-v3, cpu:x86-64-v4, cpu:native (default)"),
+static cl::opt<std::string> target("target", cl::desc("cpu, or cpu:x86-64-v3, cpu:x86-64-v4, cpu:native (default), or cuda:sm_90a"),
                                    cl::value_desc("target"), cl::init("cpu"), cl::cat(category));
-static cl::opt<std::string> emit("emit", cl::desc("What to write: rl, nn, kernels (text) or plan"), cl::value_desc("stage"),
+static cl::opt<std::string> emit("emit", cl::desc("What to write: rl, nn, kernels, ptx (text) or plan"), cl::value_desc("stage"),
                                  cl::init("plan"), cl::cat(category));
 static cl::opt<std::string> output("o", cl::desc("Where to write it (text: standard output)"), cl::value_desc("file"), cl::cat(category));
 static cl::opt<std::string> budget("memory-budget", cl::desc("Transient memory of an entry, as 512MiB: recompute until it is met"),
@@ -51,8 +51,9 @@ usage: mirlc FILE.mirl --model DIR [options] -o OUT.plan
 
   --model DIR            folder with the model's config.json
   --set NAME=VALUE       set a const or a parameter of the program (repeatable)
-  --target TARGET        cpu (for this machine), cpu:x86-64-v3 (AVX2) or cpu:x86-64-v4 (AVX-512)
-  --emit STAGE           rl, nn or kernels (text), or plan (default)
+  --target TARGET        cpu (for this machine), cpu:x86-64-v3 (AVX2) or cpu:x86-64-v4 (AVX-512), or cuda:sm_90a
+                         (NVIDIA Hopper; needs ptxas)
+  --emit STAGE           rl, nn or kernels (text), ptx (text; of cuda), or plan (default)
   -o FILE                where to write it; text goes to standard output without it
   --memory-budget BYTES  transient memory of an entry (512MiB, 2GiB, …): recompute until it is met
   --context N            tokens of the longest sequence (default: the program's `capacity context`)
@@ -137,7 +138,7 @@ void summarise(ModuleOp module, double seconds) {
   }
   if (auto inner = module.lookupSymbol<ModuleOp>("kernels"))
     for (Operation &op : *inner.getBody())
-      kernels += op.hasTrait<OpTrait::IsIsolatedFromAbove>();
+      kernels += isa<FunctionOpInterface>(op);
   auto number = [&](llvm::StringRef key) { return module->getAttrOfType<IntegerAttr>(key).getInt(); };
   llvm::errs() << "mirlc: " << entries << " entries, " << kernels << " kernels; memory " << megabytes(number("plan.arena_bytes"))
                << " (persistent " << megabytes(number("plan.persistent_bytes")) << ", at most " << megabytes(largest) << " for " << name
@@ -166,17 +167,24 @@ int main(int argc, char **argv) {
     return usage(llvm::StringRef(complaint).trim());
   if (input.empty())
     return usage("needs a .mirl file");
-  if (!llvm::is_contained({"rl", "nn", "kernels", "plan"}, emit))
-    return usage("--emit takes rl, nn, kernels or plan, not '" + emit + "'");
+  if (!llvm::is_contained({"rl", "nn", "kernels", "ptx", "plan"}, emit))
+    return usage("--emit takes rl, nn, kernels, ptx or plan, not '" + emit + "'");
   if (emit == "plan" && output.empty())
     return usage("needs -o FILE for the plan");
   passes::PipelineOptions options;
-  auto [device, cpu] = llvm::StringRef(target).split(':');
-  options.cpu = cpu.empty() ? "native" : cpu.str();
-  if (device == "cuda")
-    return fail("--target " + target + ": this build compiles for the CPU only");
-  if (device != "cpu" || !llvm::is_contained({"native", "x86-64-v3", "x86-64-v4"}, options.cpu))
-    return usage("--target takes cpu, cpu:native, cpu:x86-64-v3 or cpu:x86-64-v4, not '" + target + "'");
+  auto [device, machine] = llvm::StringRef(target).split(':');
+  if (device == "cuda") {
+    options.cuda = machine.empty() ? "sm_90a" : machine.str();
+    if (machine.starts_with("sm_") && options.cuda != "sm_90a")
+      return fail("--target " + target + ": of NVIDIA's GPUs only Hopper is supported (H100, H200): cuda:sm_90a");
+  } else {
+    options.cpu = machine.empty() ? "native" : machine.str();
+  }
+  if ((device != "cpu" || !llvm::is_contained({"native", "x86-64-v3", "x86-64-v4"}, options.cpu)) && options.cuda != "sm_90a")
+    return usage("--target takes cpu, cpu:native, cpu:x86-64-v3, cpu:x86-64-v4 or cuda:sm_90a, not '" + target + "'");
+  options.ptxOnly = emit == "ptx";
+  if (options.ptxOnly && options.cuda.empty())
+    return usage("--emit ptx needs --target cuda:sm_90a");
   if (!budget.empty()) {
     auto bytes = parseBytes(budget);
     if (!bytes)
@@ -242,12 +250,20 @@ int main(int argc, char **argv) {
     return write(output, print);
   if (emit == "kernels") {
     PassManager pm(&mlir);
-    pm.addPass(passes::createNnToPlan());
+    passes::NnToPlanOptions lowering;
+    lowering.target = options.cuda.empty() ? "cpu" : "cuda";
+    pm.addPass(passes::createNnToPlan(lowering));
     pm.addPass(passes::createAssignMemory());
     return failed(pm.run(*module)) ? 1 : write(output, print);
   }
   if (!runPhase(passes::buildKernelsToPlan))
     return 1;
+  if (emit == "ptx")
+    return write(output, [&](llvm::raw_ostream &os) {
+      for (auto code : module->getOps<plan::CodeOp>())
+        os << code.getObject();
+      return success();
+    });
   if (int code = write(output, [&](llvm::raw_ostream &os) { return passes::serializePlan(*module, os); }))
     return code;
   summarise(*module, std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
