@@ -112,6 +112,10 @@ absl::StatusOr<std::shared_ptr<const Plan>> Plan::Parse(std::vector<uint8_t> byt
   if (!kernels || kernels->size() == 0)
     return plan;
   const auto *code = plan->root_->code();
+  // A cubin is the GPU driver's to load and to judge.
+  if (View(plan->root_->target()) == "cuda")
+    return Length(code) ? absl::StatusOr<std::shared_ptr<const Plan>>(plan)
+                        : Bad(name, "is not a valid plan: it has kernels, but no code for them");
   if (!code || code->size() < 64 || std::memcmp(code->data(), "\177ELF", 4) != 0)
     return Bad(name, "is not a valid plan: its code is not an ELF shared object");
   plan->library_fd_ = memfd_create("mirl-kernels", MFD_CLOEXEC);

@@ -21,6 +21,8 @@ namespace {
 // No extent, size or factor of a sane plan is beyond this; it keeps sums of two in 64 bits.
 constexpr int64_t kMaxExtent = int64_t{1} << 40;
 constexpr uint64_t kMaxArena = uint64_t{1} << 47;
+// Of a block on sm_90.
+constexpr uint32_t kMaxThreads = 1024, kMaxShared = 232448;
 constexpr int kMaxInstructionDepth = 16;
 
 int64_t BytesOf(fb::DType dtype) {
@@ -130,8 +132,11 @@ public:
   explicit Validator(const fb::Plan &plan) : plan_(plan) {}
 
   absl::Status Run() {
-    if (View(plan_.target()) != "cpu")
-      return Invalid("its target is '", View(plan_.target()), "'; this runtime runs 'cpu'");
+    bool cuda = View(plan_.target()) == "cuda";
+    if (!cuda && View(plan_.target()) != "cpu")
+      return Invalid("its target is '", View(plan_.target()), "'; this runtime runs 'cpu' and 'cuda'");
+    if (cuda && (Length(plan_.isa()) != 1 || View(plan_.isa()->Get(0)) != "sm_90a"))
+      return Invalid("it is for a GPU that this runtime does not know; it knows sm_90a");
     if (plan_.arena_bytes() > kMaxArena || plan_.persistent_bytes() > plan_.arena_bytes())
       return Invalid("its arena of ", plan_.arena_bytes(), " bytes with ", plan_.persistent_bytes(),
                  " persistent ones makes no sense");
@@ -140,6 +145,12 @@ public:
       std::string_view symbol = View(plan_.kernels()->Get(i)->symbol());
       if (symbol.empty() || symbol.find('\0') != symbol.npos)
         return Invalid("kernel ", i, " has no symbol");
+      const fb::Kernel &kernel = *plan_.kernels()->Get(i);
+      if (cuda && (kernel.threads() == 0 || kernel.threads() > kMaxThreads || kernel.items_per_block() == 0 ||
+                   kernel.items_per_block() > kernel.threads() || kernel.shared_bytes() > kMaxShared))
+        return Invalid("kernel ", symbol, " has blocks of ", kernel.threads(), " threads, ", kernel.items_per_block(),
+                       " work items and ", kernel.shared_bytes(), " bytes of shared memory; at most ", kMaxThreads,
+                       " threads and ", kMaxShared, " bytes are possible, and there must be a thread for every item");
     }
     for (uint32_t i = 0; i < Length(plan_.entries()); ++i) {
       const fb::Entry &entry = *plan_.entries()->Get(i);
@@ -561,38 +572,5 @@ private:
 } // namespace
 
 absl::Status ValidatePlan(const fb::Plan &plan) { return Validator(plan).Run(); }
-
-absl::Status CheckIsa(const fb::Plan &plan) {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  struct Feature {
-    std::string_view name;
-    bool present;
-  };
-#define MIRL_FEATURE(name) {name, __builtin_cpu_supports(name) != 0}
-  const Feature features[] = {
-      MIRL_FEATURE("sse4.1"),     MIRL_FEATURE("sse4.2"),     MIRL_FEATURE("popcnt"),
-      MIRL_FEATURE("avx"),        MIRL_FEATURE("avx2"),       MIRL_FEATURE("fma"),
-      MIRL_FEATURE("bmi"),        MIRL_FEATURE("bmi2"),       MIRL_FEATURE("f16c"),
-      MIRL_FEATURE("avx512f"),    MIRL_FEATURE("avx512bw"),   MIRL_FEATURE("avx512cd"),
-      MIRL_FEATURE("avx512dq"),   MIRL_FEATURE("avx512vl"),   MIRL_FEATURE("avx512vnni"),
-      MIRL_FEATURE("avx512bf16"), MIRL_FEATURE("avx512fp16"), MIRL_FEATURE("sse2"),
-  };
-#undef MIRL_FEATURE
-  for (uint32_t i = 0; i < Length(plan.isa()); ++i) {
-    std::string_view wanted = View(plan.isa()->Get(i));
-    const Feature *found = std::find_if(std::begin(features), std::end(features),
-                                        [&](const Feature &f) { return f.name == wanted; });
-    if (found == std::end(features) || !found->present)
-      return Invalid("needs a CPU with ", wanted, ", which this machine lacks",
-                 found == std::end(features) ? " (or this runtime does not know)" : "",
-                 ": compile it here, or for fewer features");
-  }
-#else
-  if (Length(plan.isa()))
-    return Invalid("needs a CPU with ", View(plan.isa()->Get(0)), "; this machine is of another kind");
-#endif
-  return absl::OkStatus();
-}
 
 } // namespace mirl::rt

@@ -1,9 +1,6 @@
 #include "runtime/executor/Session.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <deque>
@@ -11,7 +8,8 @@
 #include <unordered_map>
 
 #include "runtime/artifact/Macros.h"
-#include "runtime/device/cpu/ThreadPool.h"
+#include "runtime/device/cpu/CpuDevice.h"
+#include "runtime/device/cuda/CudaDevice.h"
 
 namespace mirl::rt {
 
@@ -49,17 +47,15 @@ double Evaluate(const fb::Affine *affine, const Extents &e) {
 // A command with its addresses resolved.
 struct Step {
   fb::Action kind = fb::Action::NONE;
-  KernelFunction kernel = nullptr;
   const fb::Work *work = nullptr; // launch: items; loop: trips
   const fb::Launch *launch = nullptr;
-  std::vector<void *> pointers; // launch: arguments; fill: {to}; copy: {to, from}
+  std::vector<void *> pointers; // launch: arguments
+  uint64_t to = 0, from = 0;    // fill, copy: offsets in the arena
   const fb::TensorType *type = nullptr;
   uint32_t index = 0;
   std::vector<Step> body;
   ProfileRow *row = nullptr;
 };
-
-constexpr size_t kHugePage = size_t{2} << 20;
 
 } // namespace
 
@@ -96,17 +92,66 @@ int64_t ByteSize(const fb::TensorType &type, const Extents &extents) {
 
 struct Session::Impl {
   std::shared_ptr<const mirl::rt::Plan> plan;
-  std::unique_ptr<ThreadPool> pool;
+  std::unique_ptr<Device> device;
   bool profile = false;
-  void *map = nullptr;
-  size_t map_bytes = 0;
   uint8_t *arena = nullptr;
   std::unordered_map<const fb::Entry *, std::vector<Step>> entries;
   std::deque<ProfileRow> rows;
+  // On a device with memory of its own, the host's copies of the ports' slices.
+  std::unordered_map<const fb::Slice *, uint8_t *> staging;
+  absl::Status pending; // what went wrong in work that was queued before a Run
 
-  ~Impl() {
-    if (map)
-      munmap(map, map_bytes);
+  // A copy for each slice that is a port of an entry.
+  absl::Status AllocateStaging() {
+    const fb::Plan &root = plan->root();
+    uint64_t bytes = 0;
+    std::vector<std::pair<const fb::Slice *, uint64_t>> places;
+    for (uint32_t i = 0; i < Length(root.entries()); ++i) {
+      const fb::Entry &entry = *root.entries()->Get(i);
+      for (const auto *ports : {entry.inputs(), entry.outputs()})
+        for (uint32_t p = 0; p < Length(ports); ++p) {
+          const fb::Slice *slice = entry.slices()->Get(ports->Get(p)->slice());
+          if (!staging.emplace(slice, nullptr).second)
+            continue;
+          places.emplace_back(slice, bytes);
+          bytes += (slice->bytes() + 63) / 64 * 64;
+        }
+    }
+    if (bytes == 0)
+      return absl::OkStatus();
+    MIRL_ASSIGN(uint8_t *memory, device->AllocateStaging(bytes));
+    for (auto [slice, offset] : places)
+      staging[slice] = memory + offset;
+    return absl::OkStatus();
+  }
+
+  // Brings an entry's inputs to the device, or its outputs back.
+  absl::Status Transfer(const fb::Entry &entry, const Extents &extents, bool inputs) {
+    const auto *ports = inputs ? entry.inputs() : entry.outputs();
+    for (uint32_t p = 0; p < Length(ports); ++p) {
+      const fb::Slice *slice = entry.slices()->Get(ports->Get(p)->slice());
+      auto bytes = static_cast<uint64_t>(ByteSize(*slice->type(), extents));
+      absl::Status status = inputs ? device->Upload(slice->offset(), staging[slice], bytes)
+                                   : device->Download(slice->offset(), staging[slice], bytes);
+      if (!status.ok())
+        return Named(status, Cat("entry ", View(entry.name()), ", ", inputs ? "input " : "output ", View(ports->Get(p)->name())));
+    }
+    return absl::OkStatus();
+  }
+
+  static absl::Status Named(const absl::Status &status, std::string_view where) {
+    return absl::Status(status.code(), Cat(where, ": ", status.message()));
+  }
+
+  // An error of a command, with its op and where the program says so.
+  static absl::Status At(const Step &step, const absl::Status &status) {
+    if (!step.launch)
+      return Named(status, step.kind == fb::Action::Fill ? "fill" : "copy");
+    const fb::Source *source = step.launch->source();
+    std::string where;
+    if (source && source->line())
+      where = Cat(View(source->file()), ":", source->line(), ":", source->column(), ": ");
+    return Named(status, Cat(where, View(step.launch->op())));
   }
 
   std::vector<Step> Prepare(const fb::Entry &entry,
@@ -123,7 +168,6 @@ struct Session::Impl {
       switch (step.kind) {
       case fb::Action::Launch: {
         step.launch = command.action_as_Launch();
-        step.kernel = plan->kernel(step.launch->kernel());
         step.work = step.launch->work();
         for (uint32_t a = 0; a < Length(step.launch->args()); ++a)
           step.pointers.push_back(address(step.launch->args()->Get(a)));
@@ -133,12 +177,13 @@ struct Session::Impl {
       }
       case fb::Action::Fill:
         step.type = slice(command.action_as_Fill()->slice())->type();
-        step.pointers = {address(command.action_as_Fill()->slice())};
+        step.to = slice(command.action_as_Fill()->slice())->offset();
         op = "fill";
         break;
       case fb::Action::Copy:
         step.type = slice(command.action_as_Copy()->from())->type();
-        step.pointers = {address(command.action_as_Copy()->to()), address(command.action_as_Copy()->from())};
+        step.to = slice(command.action_as_Copy()->to())->offset();
+        step.from = slice(command.action_as_Copy()->from())->offset();
         op = "copy";
         break;
       case fb::Action::Loop:
@@ -159,24 +204,27 @@ struct Session::Impl {
     return steps;
   }
 
-  void Execute(const std::vector<Step> &steps, const Extents &extents, int64_t *dims) {
+  absl::Status Execute(const std::vector<Step> &steps, const Extents &extents, int64_t *dims) {
     for (const Step &step : steps) {
       if (step.kind == fb::Action::Loop) {
         int64_t trips = Items(*step.work, extents);
         int64_t saved = dims[4 + step.index];
         for (int64_t trip = 0; trip < trips; ++trip) {
           dims[4 + step.index] = trip;
-          Execute(step.body, extents, dims);
+          MIRL_TRY(Execute(step.body, extents, dims));
         }
         dims[4 + step.index] = saved;
         continue;
       }
-      if (!profile) {
-        Do(step, extents, dims);
+      auto start = profile ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+      absl::Status status = Do(step, extents, dims);
+      // A command's time, and its errors, are known once it has run.
+      if (profile && status.ok())
+        status = device->Synchronize();
+      if (!status.ok())
+        return At(step, status);
+      if (!profile)
         continue;
-      }
-      auto start = std::chrono::steady_clock::now();
-      Do(step, extents, dims);
       step.row->seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       ++step.row->calls;
       if (step.launch) {
@@ -187,34 +235,20 @@ struct Session::Impl {
                            (step.kind == fb::Action::Copy ? 2 : 1);
       }
     }
+    return absl::OkStatus();
   }
 
-  void Do(const Step &step, const Extents &extents, const int64_t *dims) {
+  absl::Status Do(const Step &step, const Extents &extents, const int64_t *dims) {
     switch (step.kind) {
     case fb::Action::Launch:
-      pool->ParallelFor(Items(*step.work, extents), step.launch->grain(),
-                        [&](int64_t begin, int64_t end) {
-                          step.kernel(step.pointers.data(), dims, begin, end);
-                        });
-      break;
+      return device->Launch(step.launch->kernel(), step.pointers.data(), static_cast<uint32_t>(step.pointers.size()), dims,
+                            Items(*step.work, extents), step.launch->grain());
     case fb::Action::Fill:
-      pool->ParallelFor(ByteSize(*step.type, extents), int64_t{1} << 18, [&](int64_t begin, int64_t end) {
-        std::memset(static_cast<uint8_t *>(step.pointers[0]) + begin, 0, static_cast<size_t>(end - begin));
-      });
-      break;
-    case fb::Action::Copy: {
-      auto *to = static_cast<uint8_t *>(step.pointers[0]);
-      auto *from = static_cast<const uint8_t *>(step.pointers[1]);
-      int64_t bytes = ByteSize(*step.type, extents);
-      // Pieces of slices that overlap must not be copied out of order.
-      int64_t grain = to + bytes <= from || from + bytes <= to ? int64_t{1} << 18 : bytes;
-      pool->ParallelFor(bytes, grain, [&](int64_t begin, int64_t end) {
-        std::memmove(to + begin, from + begin, static_cast<size_t>(end - begin));
-      });
-      break;
-    }
+      return device->Fill(step.to, static_cast<uint64_t>(ByteSize(*step.type, extents)));
+    case fb::Action::Copy:
+      return device->Copy(step.from, step.to, static_cast<uint64_t>(ByteSize(*step.type, extents)), 1, 0);
     default:
-      break;
+      return absl::OkStatus();
     }
   }
 };
@@ -230,64 +264,78 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const m
   impl.profile = options.profile;
   const fb::Plan &root = impl.plan->root();
 
-  // The mapping is a huge page longer than the arena, so that the arena can start on one.
-  impl.map_bytes = root.arena_bytes() + kHugePage;
-  void *map = mmap(nullptr, impl.map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (map == MAP_FAILED) {
-    return absl::ResourceExhaustedError(Cat(impl.plan->name(), ": cannot allocate its memory of ",
-                                                     root.arena_bytes(), " bytes: ", strerror(errno)));
+  auto refused = [&](const absl::Status &status) { return Impl::Named(status, impl.plan->name()); };
+  if (View(root.target()) == "cuda") {
+    auto device = CudaDevice::Create(impl.plan);
+    if (!device.ok())
+      return refused(device.status());
+    impl.device = *std::move(device);
+  } else {
+    impl.device = std::make_unique<CpuDevice>(impl.plan, options.threads);
   }
-  impl.map = map;
-  auto address = (reinterpret_cast<uintptr_t>(map) + kHugePage - 1) / kHugePage * kHugePage;
-  impl.arena = reinterpret_cast<uint8_t *>(address);
-  if (root.arena_bytes() >= kHugePage)
-    madvise(impl.arena, root.arena_bytes(), MADV_HUGEPAGE); // A refusal costs speed only.
+  if (absl::Status status = impl.device->Allocate(root.arena_bytes()); !status.ok())
+    return refused(status);
+  impl.arena = impl.device->arena();
+  if (!impl.device->on_host())
+    if (absl::Status status = impl.AllocateStaging(); !status.ok())
+      return refused(status);
   for (uint32_t i = 0; i < Length(root.buffers()); ++i) {
     const fb::Buffer &buffer = *root.buffers()->Get(i);
     if (Length(buffer.data()))
-      std::memcpy(impl.arena + buffer.offset(), buffer.data()->data(), buffer.data()->size());
+      MIRL_TRY(impl.device->Upload(buffer.offset(), buffer.data()->data(), buffer.data()->size()));
   }
+  MIRL_TRY(impl.device->Synchronize());
   for (uint32_t i = 0; i < Length(root.entries()); ++i) {
     const fb::Entry &entry = *root.entries()->Get(i);
     std::map<std::pair<std::string, std::string>, ProfileRow *> rows_of;
     impl.entries[&entry] = impl.Prepare(entry, entry.commands(), rows_of);
   }
-  impl.pool = std::make_unique<ThreadPool>(options.threads);
   return session;
 }
 
 const Plan &Session::plan() const { return *impl_->plan; }
-int Session::threads() const { return impl_->pool->threads(); }
+int Session::threads() const { return impl_->device->threads(); }
 
 std::span<uint8_t> Session::Buffer(const fb::Buffer &buffer) {
-  return {impl_->arena + buffer.offset(), static_cast<size_t>(ByteSize(*buffer.type(), {}))};
+  if (!impl_->device->on_host())
+    return {};
+  return {impl_->arena + buffer.offset(), static_cast<size_t>(BufferBytes(buffer))};
 }
 
 int64_t Session::BufferBytes(const fb::Buffer &buffer) const { return ByteSize(*buffer.type(), {}); }
 
 absl::Status Session::ReadBuffer(const fb::Buffer &buffer, void *data) {
-  std::memcpy(data, impl_->arena + buffer.offset(), static_cast<size_t>(BufferBytes(buffer)));
-  return absl::OkStatus();
+  absl::Status status = impl_->device->Download(buffer.offset(), data, static_cast<uint64_t>(BufferBytes(buffer)));
+  status.Update(impl_->device->Synchronize());
+  return status.ok() ? status : Impl::Named(status, Cat("reading ", View(buffer.name())));
 }
 
 absl::Status Session::WriteBuffer(const fb::Buffer &buffer, const void *data) {
-  std::memcpy(impl_->arena + buffer.offset(), data, static_cast<size_t>(BufferBytes(buffer)));
-  return absl::OkStatus();
+  absl::Status status = impl_->device->Upload(buffer.offset(), data, static_cast<uint64_t>(BufferBytes(buffer)));
+  status.Update(impl_->device->Synchronize());
+  return status.ok() ? status : Impl::Named(status, Cat("writing ", View(buffer.name())));
 }
 
 void Session::ZeroBuffer(const fb::Buffer &buffer) {
-  std::memset(impl_->arena + buffer.offset(), 0, static_cast<size_t>(BufferBytes(buffer)));
+  absl::Status status = impl_->device->Fill(buffer.offset(), static_cast<uint64_t>(BufferBytes(buffer)));
+  if (!status.ok())
+    impl_->pending.Update(Impl::Named(status, Cat("zeroing ", View(buffer.name()))));
 }
 
 void Session::CopyBuffer(const fb::Buffer &buffer, int64_t from, int64_t to, int64_t bytes, int64_t pieces,
                          int64_t stride) {
-  uint8_t *base = impl_->arena + buffer.offset();
-  for (int64_t piece = 0; piece < pieces; ++piece)
-    std::memcpy(base + to + piece * stride, base + from + piece * stride, static_cast<size_t>(bytes));
+  auto at = [&](int64_t offset) { return buffer.offset() + static_cast<uint64_t>(offset); };
+  absl::Status status = impl_->device->Copy(at(from), at(to), static_cast<uint64_t>(bytes), static_cast<uint64_t>(pieces),
+                                            static_cast<uint64_t>(stride));
+  if (!status.ok())
+    impl_->pending.Update(Impl::Named(status, Cat("copying within ", View(buffer.name()))));
 }
 
 uint8_t *Session::PortData(const fb::Entry &entry, const fb::Port &port) {
-  return impl_->arena + entry.slices()->Get(port.slice())->offset();
+  const fb::Slice *slice = entry.slices()->Get(port.slice());
+  if (!impl_->device->on_host())
+    return impl_->staging.at(slice);
+  return impl_->arena + slice->offset();
 }
 
 const fb::Port *Session::FindInput(const fb::Entry &entry, std::string_view source) {
@@ -318,7 +366,16 @@ absl::Status Session::Run(const fb::Entry &entry, const Extents &extents) {
   if (found == impl_->entries.end())
     return absl::InvalidArgumentError("the entry belongs to another plan");
   int64_t dims[6] = {extents.context, extents.token, extents.sequence, extents.group, 0, 0};
-  impl_->Execute(found->second, extents, dims);
+  MIRL_TRY(impl_->pending);
+  bool staged = !impl_->device->on_host();
+  if (staged)
+    MIRL_TRY(impl_->Transfer(entry, extents, /*inputs=*/true));
+  MIRL_TRY(impl_->Execute(found->second, extents, dims));
+  if (staged)
+    MIRL_TRY(impl_->Transfer(entry, extents, /*inputs=*/false));
+  // What a kernel did wrong shows here at the latest, and not of which op it was.
+  if (absl::Status status = impl_->device->Synchronize(); !status.ok())
+    return Impl::Named(status, Cat("entry ", View(entry.name()), " (--profile tells the op)"));
   return absl::OkStatus();
 }
 

@@ -1,6 +1,6 @@
-// A loaded plan with its memory and its threads: the thing that runs entries.
+// A loaded plan with its memory and its device: the thing that runs entries.
 //
-// One thread drives a Session; kernels run on its pool. The arena is allocated (and zeroed) once,
+// One thread drives a Session; kernels run on the CPU's pool of threads or on the GPU, as the plan's target says. The arena is allocated (and zeroed) once,
 // with constants copied in; nothing is allocated while an entry runs.
 
 #ifndef MIRL_RUNTIME_EXECUTOR_SESSION_H
@@ -54,7 +54,7 @@ public:
   ~Session();
 
   const Plan &plan() const;
-  int threads() const;
+  int threads() const; // 0 on a GPU
 
   // The bytes of a persistent buffer where they lie in host memory; empty on another device. Code that
   // must run on every device uses the four functions below.

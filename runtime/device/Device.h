@@ -1,0 +1,52 @@
+// What runs a plan's kernels and holds its memory. A Session has one device, whose thread is the session's.
+//
+// Memory is one arena; every offset below is in bytes from its beginning. Work is queued in order and may still run when
+// a call returns; Synchronize waits for all of it. Upload and Download have read or written host memory by then at the
+// latest.
+
+#ifndef MIRL_RUNTIME_DEVICE_DEVICE_H
+#define MIRL_RUNTIME_DEVICE_DEVICE_H
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace mirl::rt {
+
+class Device {
+public:
+  Device() = default;
+  Device(const Device &) = delete;
+  Device &operator=(const Device &) = delete;
+  virtual ~Device() = default;
+
+  // Zeroed memory of this many bytes; called once, before anything else. Refused when there is not enough.
+  virtual absl::Status Allocate(uint64_t bytes) = 0;
+  // Where the arena begins, as kernels see it.
+  virtual uint8_t *arena() const = 0;
+  // Whether the host may read and write the arena itself.
+  virtual bool on_host() const = 0;
+  // Threads that kernels run on; 0 when that is none of the host's business.
+  virtual int threads() const { return 0; }
+
+  // Zeroed host memory that Upload and Download are fast from and to; it lives as long as the device.
+  virtual absl::StatusOr<uint8_t *> AllocateStaging(uint64_t bytes) = 0;
+  virtual absl::Status Upload(uint64_t offset, const void *data, uint64_t bytes) = 0;
+  virtual absl::Status Download(uint64_t offset, void *data, uint64_t bytes) = 0;
+  // Sets bytes to zero.
+  virtual absl::Status Fill(uint64_t offset, uint64_t bytes) = 0;
+  // `pieces` pieces of `bytes` bytes, each `stride` bytes behind the one before. Where source and target overlap, there is
+  // one piece, which is copied as if by way of a third place, or refused.
+  virtual absl::Status Copy(uint64_t from, uint64_t to, uint64_t bytes, uint64_t pieces, uint64_t stride) = 0;
+  // Runs `items` work items of the plan's kernel of this number over `count` buffers (addresses), with the six `dims`
+  // (docs/plan.md). `grain`: the smallest number of items worth handing to a thread.
+  virtual absl::Status Launch(uint32_t kernel, void *const *buffers, uint32_t count, const int64_t *dims, int64_t items,
+                              int64_t grain) = 0;
+  virtual absl::Status Synchronize() = 0;
+};
+
+} // namespace mirl::rt
+
+#endif // MIRL_RUNTIME_DEVICE_DEVICE_H

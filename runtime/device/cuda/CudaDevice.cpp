@@ -1,0 +1,168 @@
+#include "runtime/device/cuda/CudaDevice.h"
+
+#include <cstring>
+
+#include "runtime/artifact/Macros.h"
+
+namespace mirl::rt {
+
+namespace {
+
+constexpr uint32_t kMostArguments = 64;
+
+} // namespace
+
+absl::StatusOr<std::unique_ptr<CudaDevice>> CudaDevice::Create(std::shared_ptr<const Plan> plan) {
+  std::unique_ptr<CudaDevice> device(new CudaDevice(std::move(plan)));
+  MIRL_TRY(device->Open());
+  MIRL_TRY(device->LoadKernels());
+  return device;
+}
+
+absl::Status CudaDevice::Open() {
+  MIRL_ASSIGN(driver_, cuda::Driver::Get());
+  int count = 0;
+  MIRL_TRY(driver_->Check(driver_->DeviceGetCount(&count), "looking for NVIDIA GPUs"));
+  if (count == 0)
+    return absl::FailedPreconditionError("this machine has no NVIDIA GPU that CUDA_VISIBLE_DEVICES allows");
+  MIRL_TRY(driver_->Check(driver_->DeviceGet(&device_, 0), "opening the first NVIDIA GPU"));
+  char name[128] = "";
+  int major = 0, minor = 0;
+  MIRL_TRY(driver_->Check(driver_->DeviceGetName(name, sizeof(name), device_), "asking for the GPU's name"));
+  name_ = name;
+  MIRL_TRY(driver_->Check(driver_->DeviceGetAttribute(&major, cuda::kComputeMajor, device_), name_));
+  MIRL_TRY(driver_->Check(driver_->DeviceGetAttribute(&minor, cuda::kComputeMinor, device_), name_));
+  // Code for an architecture with an `a` runs on that one alone.
+  std::string here = Cat("sm_", major, minor, "a");
+  std::string_view wanted = View(plan_->root().isa()->Get(0));
+  if (here != wanted)
+    return absl::FailedPreconditionError(Cat("the plan is for ", wanted, "; the GPU is a ", name_, ", sm_", major, minor));
+  MIRL_TRY(driver_->Check(driver_->PrimaryContextRetain(&context_, device_), Cat("starting ", name_)));
+  MIRL_TRY(driver_->Check(driver_->ContextSetCurrent(context_), Cat("starting ", name_)));
+  return driver_->Check(driver_->StreamCreate(&stream_, cuda::kNonBlockingStream), Cat("starting ", name_));
+}
+
+absl::Status CudaDevice::LoadKernels() {
+  const auto *kernels = plan_->root().kernels();
+  if (Length(kernels) == 0)
+    return absl::OkStatus();
+  // PTX, which the driver also takes, ends with a zero.
+  std::vector<char> code(plan_->root().code()->begin(), plan_->root().code()->end());
+  code.push_back(0);
+  MIRL_TRY(driver_->Check(driver_->ModuleLoad(&module_, code.data()), Cat("loading the kernels onto ", name_)));
+  for (const fb::Kernel *kernel : *kernels) {
+    cuda::Function function = nullptr;
+    MIRL_TRY(driver_->Check(driver_->ModuleGetFunction(&function, module_, kernel->symbol()->c_str()),
+                            Cat("looking for kernel ", View(kernel->symbol()))));
+    if (kernel->shared_bytes())
+      MIRL_TRY(driver_->Check(driver_->FunctionSetAttribute(function, cuda::kMaxDynamicShared,
+                                                            static_cast<int>(kernel->shared_bytes())),
+                              Cat("kernel ", View(kernel->symbol()), ": giving a block ", kernel->shared_bytes(),
+                                  " bytes of shared memory")));
+    functions_.push_back(function);
+  }
+  return absl::OkStatus();
+}
+
+CudaDevice::~CudaDevice() {
+  if (!context_)
+    return;
+  // Errors are of no use any more: what is wrong was said when it happened.
+  driver_->ContextSetCurrent(context_);
+  if (stream_) {
+    driver_->StreamSynchronize(stream_);
+    driver_->StreamDestroy(stream_);
+  }
+  for (void *memory : staging_)
+    driver_->HostFree(memory);
+  if (arena_)
+    driver_->MemoryFree(arena_);
+  if (module_)
+    driver_->ModuleUnload(module_);
+  driver_->PrimaryContextRelease(device_);
+}
+
+absl::Status CudaDevice::Allocate(uint64_t bytes) {
+  size_t free = 0, total = 0;
+  MIRL_TRY(driver_->Check(driver_->MemoryInfo(&free, &total), Cat("asking for the memory of ", name_)));
+  if (bytes > free)
+    return absl::ResourceExhaustedError(Cat("needs ", bytes, " bytes of memory; ", name_, " has ", free, " of its ", total,
+                                            " bytes free: compile with a smaller --memory-budget, --micro-tokens or --slots"));
+  // A plan without memory still has an arena.
+  uint64_t wanted = bytes ? bytes : 64;
+  MIRL_TRY(driver_->Check(driver_->MemoryAllocate(&arena_, wanted),
+                          Cat("allocating ", wanted, " bytes of memory on ", name_, ", where ", free, " were free")));
+  return driver_->Check(driver_->Set(arena_, 0, wanted, stream_), "zeroing the memory");
+}
+
+absl::StatusOr<uint8_t *> CudaDevice::AllocateStaging(uint64_t bytes) {
+  void *memory = nullptr;
+  MIRL_TRY(driver_->Check(driver_->HostAllocate(&memory, bytes, 0), Cat("pinning ", bytes, " bytes of host memory")));
+  staging_.push_back(memory);
+  std::memset(memory, 0, bytes);
+  return static_cast<uint8_t *>(memory);
+}
+
+absl::Status CudaDevice::Upload(uint64_t offset, const void *data, uint64_t bytes) {
+  if (bytes == 0)
+    return absl::OkStatus();
+  return driver_->Check(driver_->CopyToDevice(arena_ + offset, data, bytes, stream_), "copying to the GPU");
+}
+
+absl::Status CudaDevice::Download(uint64_t offset, void *data, uint64_t bytes) {
+  if (bytes == 0)
+    return absl::OkStatus();
+  return driver_->Check(driver_->CopyToHost(data, arena_ + offset, bytes, stream_), "copying from the GPU");
+}
+
+absl::Status CudaDevice::Fill(uint64_t offset, uint64_t bytes) {
+  if (bytes == 0)
+    return absl::OkStatus();
+  return driver_->Check(driver_->Set(arena_ + offset, 0, bytes, stream_), "zeroing memory of the GPU");
+}
+
+absl::Status CudaDevice::Copy(uint64_t from, uint64_t to, uint64_t bytes, uint64_t pieces, uint64_t stride) {
+  if (bytes == 0 || pieces == 0 || from == to)
+    return absl::OkStatus();
+  if (pieces == 1) {
+    if (from < to + bytes && to < from + bytes)
+      return absl::UnimplementedError("copying between overlapping places on the GPU");
+    return driver_->Check(driver_->CopyOnDevice(arena_ + to, arena_ + from, bytes, stream_), "copying on the GPU");
+  }
+  cuda::Copy2D copy;
+  copy.source_kind = copy.target_kind = cuda::kDeviceMemory;
+  copy.source_device = arena_ + from;
+  copy.target_device = arena_ + to;
+  copy.source_pitch = copy.target_pitch = stride;
+  copy.width = bytes;
+  copy.height = pieces;
+  return driver_->Check(driver_->CopyPieces(&copy, stream_), "copying on the GPU");
+}
+
+absl::Status CudaDevice::Launch(uint32_t kernel, void *const *buffers, uint32_t count, const int64_t *dims, int64_t items,
+                                int64_t) {
+  if (items <= 0)
+    return absl::OkStatus();
+  const fb::Kernel &info = *plan_->root().kernels()->Get(kernel);
+  if (count > kMostArguments)
+    return Invalid("kernel ", View(info.symbol()), " has ", count, " buffers; at most ", kMostArguments, " are supported");
+  // The addresses, the six dims, the number of items.
+  void *arguments[kMostArguments + 7];
+  for (uint32_t i = 0; i < count; ++i)
+    arguments[i] = const_cast<void **>(&buffers[i]);
+  for (uint32_t i = 0; i < 6; ++i)
+    arguments[count + i] = const_cast<int64_t *>(&dims[i]);
+  arguments[count + 6] = &items;
+  int64_t blocks = (items + info.items_per_block() - 1) / info.items_per_block();
+  if (blocks > INT32_MAX)
+    return Invalid("kernel ", View(info.symbol()), " has ", items, " work items, more than a grid holds");
+  return driver_->Check(driver_->Launch(functions_[kernel], static_cast<unsigned>(blocks), 1, 1, info.threads(), 1, 1,
+                                        info.shared_bytes(), stream_, arguments, nullptr),
+                        Cat("launching kernel ", View(info.symbol())));
+}
+
+absl::Status CudaDevice::Synchronize() {
+  return driver_->Check(driver_->StreamSynchronize(stream_), Cat("running on ", name_));
+}
+
+} // namespace mirl::rt

@@ -1,0 +1,52 @@
+// An NVIDIA GPU as a device: kernels are functions of the plan's cubin, and run in one stream.
+
+#ifndef MIRL_RUNTIME_DEVICE_CUDA_CUDADEVICE_H
+#define MIRL_RUNTIME_DEVICE_CUDA_CUDADEVICE_H
+
+#include <memory>
+#include <vector>
+
+#include "runtime/artifact/Plan.h"
+#include "runtime/device/Device.h"
+#include "runtime/device/cuda/Driver.h"
+
+namespace mirl::rt {
+
+class CudaDevice final : public Device {
+public:
+  // The first GPU of this process (CUDA_VISIBLE_DEVICES chooses), which must be of the plan's architecture.
+  static absl::StatusOr<std::unique_ptr<CudaDevice>> Create(std::shared_ptr<const Plan> plan);
+  ~CudaDevice() override;
+
+  absl::Status Allocate(uint64_t bytes) override;
+  uint8_t *arena() const override { return reinterpret_cast<uint8_t *>(arena_); }
+  bool on_host() const override { return false; }
+  absl::StatusOr<uint8_t *> AllocateStaging(uint64_t bytes) override;
+  absl::Status Upload(uint64_t offset, const void *data, uint64_t bytes) override;
+  absl::Status Download(uint64_t offset, void *data, uint64_t bytes) override;
+  absl::Status Fill(uint64_t offset, uint64_t bytes) override;
+  absl::Status Copy(uint64_t from, uint64_t to, uint64_t bytes, uint64_t pieces, uint64_t stride) override;
+  absl::Status Launch(uint32_t kernel, void *const *buffers, uint32_t count, const int64_t *dims, int64_t items,
+                      int64_t grain) override;
+  absl::Status Synchronize() override;
+
+private:
+  explicit CudaDevice(std::shared_ptr<const Plan> plan) : plan_(std::move(plan)) {}
+  absl::Status Open();
+  absl::Status LoadKernels();
+
+  std::shared_ptr<const Plan> plan_;
+  const cuda::Driver *driver_ = nullptr;
+  cuda::DeviceNumber device_ = 0;
+  cuda::Context context_ = nullptr;
+  cuda::Stream stream_ = nullptr;
+  cuda::Module module_ = nullptr;
+  cuda::Address arena_ = 0;
+  std::string name_;
+  std::vector<cuda::Function> functions_;
+  std::vector<void *> staging_;
+};
+
+} // namespace mirl::rt
+
+#endif // MIRL_RUNTIME_DEVICE_CUDA_CUDADEVICE_H

@@ -1,0 +1,92 @@
+// The part of CUDA's driver API that the runtime uses, declared here and found in libcuda.so.1 at run time.
+
+#ifndef MIRL_RUNTIME_DEVICE_CUDA_DRIVER_H
+#define MIRL_RUNTIME_DEVICE_CUDA_DRIVER_H
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace mirl::rt::cuda {
+
+using Result = int; // 0: success
+using DeviceNumber = int;
+using Address = unsigned long long;
+using Context = struct ContextTag *;
+using Module = struct ModuleTag *;
+using Function = struct FunctionTag *;
+using Stream = struct StreamTag *;
+
+// CUDA_MEMCPY2D.
+struct Copy2D {
+  size_t source_x = 0, source_y = 0;
+  unsigned source_kind = 0;
+  const void *source_host = nullptr;
+  Address source_device = 0;
+  void *source_array = nullptr;
+  size_t source_pitch = 0;
+  size_t target_x = 0, target_y = 0;
+  unsigned target_kind = 0;
+  void *target_host = nullptr;
+  Address target_device = 0;
+  void *target_array = nullptr;
+  size_t target_pitch = 0;
+  size_t width = 0, height = 0;
+};
+
+inline constexpr unsigned kDeviceMemory = 2;         // CU_MEMORYTYPE_DEVICE
+inline constexpr unsigned kNonBlockingStream = 1;    // CU_STREAM_NON_BLOCKING
+inline constexpr int kMaxDynamicShared = 8;          // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+inline constexpr int kComputeMajor = 75, kComputeMinor = 76; // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
+
+// Name here, symbol there, arguments.
+#define MIRL_CUDA_FUNCTIONS(F)                                                                                         \
+  F(Init, "cuInit", (unsigned))                                                                                        \
+  F(DeviceGetCount, "cuDeviceGetCount", (int *))                                                                       \
+  F(DeviceGet, "cuDeviceGet", (DeviceNumber *, int))                                                                   \
+  F(DeviceGetName, "cuDeviceGetName", (char *, int, DeviceNumber))                                                     \
+  F(DeviceGetAttribute, "cuDeviceGetAttribute", (int *, int, DeviceNumber))                                            \
+  F(PrimaryContextRetain, "cuDevicePrimaryCtxRetain", (Context *, DeviceNumber))                                       \
+  F(PrimaryContextRelease, "cuDevicePrimaryCtxRelease_v2", (DeviceNumber))                                             \
+  F(ContextSetCurrent, "cuCtxSetCurrent", (Context))                                                                   \
+  F(MemoryInfo, "cuMemGetInfo_v2", (size_t *, size_t *))                                                               \
+  F(MemoryAllocate, "cuMemAlloc_v2", (Address *, size_t))                                                              \
+  F(MemoryFree, "cuMemFree_v2", (Address))                                                                             \
+  F(HostAllocate, "cuMemHostAlloc", (void **, size_t, unsigned))                                                       \
+  F(HostFree, "cuMemFreeHost", (void *))                                                                               \
+  F(CopyToDevice, "cuMemcpyHtoDAsync_v2", (Address, const void *, size_t, Stream))                                     \
+  F(CopyToHost, "cuMemcpyDtoHAsync_v2", (void *, Address, size_t, Stream))                                             \
+  F(CopyOnDevice, "cuMemcpyDtoDAsync_v2", (Address, Address, size_t, Stream))                                          \
+  F(CopyPieces, "cuMemcpy2DAsync_v2", (const Copy2D *, Stream))                                                        \
+  F(Set, "cuMemsetD8Async", (Address, unsigned char, size_t, Stream))                                                  \
+  F(ModuleLoad, "cuModuleLoadData", (Module *, const void *))                                                          \
+  F(ModuleUnload, "cuModuleUnload", (Module))                                                                          \
+  F(ModuleGetFunction, "cuModuleGetFunction", (Function *, Module, const char *))                                      \
+  F(FunctionSetAttribute, "cuFuncSetAttribute", (Function, int, int))                                                  \
+  F(Launch, "cuLaunchKernel", (Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Stream, \
+                               void **, void **))                                                                      \
+  F(StreamCreate, "cuStreamCreate", (Stream *, unsigned))                                                              \
+  F(StreamDestroy, "cuStreamDestroy_v2", (Stream))                                                                     \
+  F(StreamSynchronize, "cuStreamSynchronize", (Stream))                                                                \
+  F(ErrorName, "cuGetErrorName", (Result, const char **))                                                              \
+  F(ErrorText, "cuGetErrorString", (Result, const char **))
+
+struct Driver {
+#define MIRL_CUDA_DECLARE(name, symbol, arguments) Result(*name) arguments = nullptr;
+  MIRL_CUDA_FUNCTIONS(MIRL_CUDA_DECLARE)
+#undef MIRL_CUDA_DECLARE
+
+  // Loads the driver's library, once for the process. Without a driver the error says what is missing.
+  static absl::StatusOr<const Driver *> Get();
+
+  // "what: CUDA_ERROR_…: the device's message" when the result is an error.
+  absl::Status Check(Result result, std::string_view what) const;
+};
+
+} // namespace mirl::rt::cuda
+
+#endif // MIRL_RUNTIME_DEVICE_CUDA_DRIVER_H
