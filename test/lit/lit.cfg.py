@@ -1,6 +1,9 @@
 """lit's configuration: .mlir and .mirl files, run with the tools of the build (MIRL_BIN) and LLVM's."""
 
+import ctypes
+import glob
 import os
+import shutil
 
 import lit.formats
 
@@ -18,3 +21,14 @@ config.environment["PATH"] = os.pathsep.join(
     [os.path.join(build, "bin"), os.environ.get("MIRL_LLVM_BIN", ""), config.environment["PATH"]])
 config.substitutions += [("%model", os.path.join(root, "examples", "chain", "model")),
                          ("%examples", os.path.join(root, "examples"))]
+
+# What tests of the CUDA target may require. Without it they are skipped, and lit names the feature that is missing.
+packages = [os.path.join(prefix, "lib", "python3*", kind, "nvidia", "*", "bin", "ptxas")
+            for prefix in (os.environ.get("VIRTUAL_ENV", "/usr"), os.path.expanduser("~/.local"), "/usr/local", "/usr")
+            for kind in ("site-packages", "dist-packages")]
+if shutil.which("ptxas") or os.path.exists("/usr/local/cuda/bin/ptxas") or any(map(glob.glob, packages)):
+    config.available_features.add("ptxas")
+try:
+    ctypes.CDLL("libcuda.so.1")
+except OSError:
+    config.available_features.add("no-nvidia-driver")

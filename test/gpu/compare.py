@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""Whether a GPU gives the CPU's bits: compare.py FOLDER (prepare.sh fills it), with a short table at the end.
+
+Every entry of the chain example's plans is called on the same inputs on both devices, and both programs are trained for
+a few iterations: outputs, metrics and weights must be equal bit for bit. Exit code 0: all equal; 1: something differs or
+fails; 77: there is no GPU here (a reason is printed). Needs python3 alone.
+"""
+
+import array
+import ctypes
+import json
+import os
+import pathlib
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+CODES = {"f32": ("F32", "f"), "i32": ("I32", "i"), "i64": ("I64", "q")}
+# Metrics that tell of time, not of numbers.
+TIMES = ("_per_s", "_seconds")
+
+
+def gpu_missing():
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError as error:
+        return f"no NVIDIA driver ({error})"
+    count = ctypes.c_int()
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or count.value == 0:
+        return "no NVIDIA GPU"
+    return None
+
+
+def write_safetensors(path, tensors):
+    header, blob = {}, b""
+    for name, (dtype, shape, values) in tensors.items():
+        kind, code = CODES[dtype]
+        data = array.array(code, values).tobytes()
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [len(blob), len(blob) + len(data)]}
+        blob += data
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + blob)
+
+
+def read_safetensors(path):
+    """{name: bytes}."""
+    data = path.read_bytes()
+    (size,) = struct.unpack_from("<Q", data)
+    tensors = {}
+    for name, entry in json.loads(data[8:8 + size]).items():
+        if name != "__metadata__":
+            begin, end = entry["data_offsets"]
+            tensors[name] = data[8 + size + begin:8 + size + end]
+    return tensors
+
+
+def differing(a, b):
+    """How many 4-byte words differ, of how many."""
+    if len(a) != len(b):
+        return max(len(a), len(b)) // 4
+    x, y = memoryview(a).cast("I"), memoryview(b).cast("I")
+    return sum(p != q for p, q in zip(x, y))
+
+
+class Comparison:
+    def __init__(self, folder):
+        self.folder = folder
+        self.mirl = folder / "bin" / "mirl"
+        libraries = [str(folder / "lib"), os.environ.get("LD_LIBRARY_PATH", "")]
+        self.environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(filter(None, libraries))}
+        self.rows, self.failed = [], False
+
+    def run(self, *arguments):
+        started = time.time()
+        done = subprocess.run([self.mirl, *map(str, arguments)], capture_output=True, text=True, env=self.environment)
+        return done, time.time() - started
+
+    def add(self, what, verdict, good, seconds=None):
+        self.rows.append((what, verdict, *(f"{s:.2f}" for s in seconds or ())))
+        self.failed |= not good
+        print(f"  {what}: {verdict}", file=sys.stderr, flush=True)
+
+    def both(self, what, arguments, collect):
+        """Runs the same command for both devices; `arguments` and `collect` take "cpu" or "cuda"."""
+        results, seconds = [], []
+        for device in ("cpu", "cuda"):
+            done, took = self.run(*arguments(device))
+            if done.returncode:
+                return self.add(what, f"FAILED on {device}: {done.stderr.strip().splitlines()[-1] if done.stderr else done.returncode}", False)
+            results.append(collect(device))
+            seconds.append(took)
+        words = sum(len(v) // 4 for v in results[0].values())
+        wrong = {k: differing(results[0][k], results[1].get(k, b"")) for k in results[0]}
+        bad = {k: n for k, n in wrong.items() if n}
+        if not bad:
+            self.add(what, f"equal ({words} words)", True, seconds)
+        else:
+            worst = sorted(bad.items(), key=lambda item: -item[1])[:3]
+            self.add(what, "DIFFERS: " + ", ".join(f"{k} in {n} words" for k, n in worst), False, seconds)
+
+    def entries(self, program, scratch):
+        done, _ = self.run("inspect", self.folder / f"{program}.cpu.plan", "--json")
+        plan = json.loads(done.stdout)
+        for entry in plan["entries"]:
+            inputs = scratch / "in.safetensors"
+            write_safetensors(inputs, make_inputs(entry, plan))
+            name = entry["name"]
+            self.both(f"{program} {name}",
+                      lambda d: ["call", self.folder / f"{program}.{d}.plan", name, "--in", inputs, "--model", self.folder / "base",
+                                 "--out", scratch / f"{d}.safetensors"],
+                      lambda d: read_safetensors(scratch / f"{d}.safetensors"))
+
+    def training(self, program, iterations, data, start, scratch):
+        def collect(device):
+            run = scratch / f"{program}.{device}"
+            result = read_safetensors(run / "final" / "model.safetensors")
+            for i, line in enumerate((run / "metrics.jsonl").open()):
+                for key, number in json.loads(line).items():
+                    if isinstance(number, (int, float)) and not key.endswith(TIMES):
+                        result[f"metric {key} of iteration {i}"] = struct.pack("<d", number)
+            return result
+        self.both(f"{program} train, {iterations} iterations",
+                  lambda d: ["train", self.folder / f"{program}.{d}.plan", "--run", scratch / f"{program}.{d}", "--model", start,
+                             "--seed", 0, "--iterations", iterations] + [x for n, f in data.items() for x in ("--data", f"{n}={self.folder / 'data' / f}")],
+                  collect)
+        return scratch / f"{program}.cpu" / "final"
+
+    def table(self):
+        print(f"\n{'what':<34}{'CPU s':>8}{'GPU s':>8}  result")
+        for what, verdict, *seconds in self.rows:
+            cpu, gpu = seconds or ("-", "-")
+            print(f"{what:<34}{cpu:>8}{gpu:>8}  {verdict}")
+        print("FAILED" if self.failed else "all bits are equal")
+
+
+def make_inputs(entry, plan):
+    """Random inputs for one entry, under the names of its ports; what it does not read is not there."""
+    generator = random.Random(entry["name"])
+    limits = entry["capacities"]
+    vocabulary = min([p["vocab_size"] for p in plan["policies"]] or [16])
+    sampling = entry["kind"] in ("prefill", "decode")
+    groups, k = 3, 2
+    sequences = min(groups * k, limits.get("sequence", 6), limits.get("token", 6))
+    prompts = [1 if entry["kind"] == "decode" else generator.randint(3, 12) for _ in range(sequences)]
+    responses = [1 if sampling else generator.randint(2, 30) for _ in range(sequences)]
+    lengths = prompts if sampling else [p + r - 1 for p, r in zip(prompts, responses)]
+    starts = [sum(lengths[:i]) for i in range(sequences + 1)]
+    context, tokens = starts[-1], sum(responses)
+    rows = [starts[s] + prompts[s] - 1 + t for s in range(sequences) for t in range(responses[s])]
+    known = {
+        "ids": ("i32", [generator.randrange(vocabulary) for _ in range(context)]),
+        "positions": ("i32", [i for n in lengths for i in range(n)]),
+        "sequence_offsets": ("i32", starts),
+        "token_offsets": ("i32", [sum(responses[:i]) for i in range(sequences + 1)]),
+        "group_offsets": ("i32", [i * k for i in range(groups + 1)]),
+        "rows": ("i32", rows),
+        "targets": ("i32", [generator.randrange(vocabulary) for _ in range(tokens)]),
+        "slots": ("i32", [s for s in range(sequences) for _ in range(lengths[s])]),
+        "sequence_ids": ("i64", [1000 + s for s in range(sequences)]),
+        "steps": ("i32", [0] * tokens),
+    }
+    extents = {"context": context, "token": tokens, "sequence": sequences, "group": groups}
+    tensors = {}
+    for port in entry["inputs"]:
+        if port["source"] in known:
+            dtype, values = known[port["source"]]
+            tensors[port["name"]] = (dtype, [len(values)], values)
+        elif port["source"].split(":")[0] in ("field", "value", "input") and port["dtype"] == "f32":
+            shape = [sum(extents[part] if part in extents else int(part) for part in str(d).split(" + ")) for d in port["shape"]]
+            count = 1
+            for size in shape:
+                count *= size
+            # Log-probs are negative, rewards between 0 and 1: both are served.
+            sign = -1 if "logprob" in port["source"] else 1
+            tensors[port["name"]] = ("f32", shape, [sign * generator.random() for _ in range(count)])
+    # How rows belong together is said even where no port asks for it.
+    for name in ("token_offsets", "group_offsets"):
+        if not sampling and entry["capacities"]:
+            tensors.setdefault(name, ("i32", [len(known[name][1])], known[name][1]))
+    return tensors
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    folder = pathlib.Path(sys.argv[1]).resolve()
+    if reason := gpu_missing():
+        print(f"skipped: {reason}")
+        return 77
+    comparison = Comparison(folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = pathlib.Path(scratch)
+        for program in ("sft", "mirror_descent"):
+            comparison.entries(program, scratch)
+        sft = int(os.environ.get("SFT_ITERATIONS", 20))
+        rl = int(os.environ.get("RL_ITERATIONS", 3))
+        warm = comparison.training("sft", sft, {"examples": "sft.jsonl"}, folder / "base", scratch)
+        if warm.exists():
+            comparison.training("mirror_descent", rl, {"prompts": "prompts.jsonl", "test": "test.jsonl"}, warm, scratch)
+    comparison.table()
+    return 1 if comparison.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

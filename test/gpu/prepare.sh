@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Fills a folder with everything that run.sh needs on a machine with a GPU: prepare.sh BIN FOLDER. BIN holds mirl and
+# mirlc. Needs ptxas (pip install nvidia-cuda-nvcc), but no GPU.
+set -euo pipefail
+[ $# -eq 2 ] || { sed -n '2,3p' "$0" >&2; exit 2; }
+root=$(cd "$(dirname "$0")/../.." && pwd)
+bin=$1 folder=$2 chain=$root/examples/chain
+mkdir -p "$folder/bin" "$folder/lib"
+cp "$bin/mirl" "$folder/bin/"
+# Libraries that another distribution does not have in these versions; not the C library and what belongs to it.
+ldd "$bin/mirl" | awk '$3 ~ /^\// {print $3}' | grep -Ev '/(libc|libm|libgcc_s|libstdc\+\+|libpthread|libdl|ld-linux[^/]*)\.so' |
+  xargs -I{} cp -L {} "$folder/lib/"
+cp "$root/test/gpu/compare.py" "$root/test/gpu/run.sh" "$folder/"
+python3 "$chain/generate.py" "$folder/data" --seed 0 >/dev/null
+for program in sft mirror_descent; do
+  # Without an instruction set of its own, the CPU's plan runs on any machine with AVX2.
+  "$bin/mirlc" "$chain/$program.mirl" --model "$chain/model" --target cpu:x86-64-v3 -o "$folder/$program.cpu.plan"
+  "$bin/mirlc" "$chain/$program.mirl" --model "$chain/model" --target cuda:sm_90a -o "$folder/$program.cuda.plan"
+done
+"$bin/mirl" init "$folder/sft.cpu.plan" --out "$folder/base" --seed 0 >/dev/null
+cp "$chain/model/config.json" "$chain/model/tokenizer.json" "$folder/base/"
+du -sh "$folder"
