@@ -11,6 +11,7 @@
 // multiply-add is one only where the kernel says so. The loop and SLP vectorizers are off: kernels are
 // written in vectors, and what is scalar in them has an order that is part of the result.
 
+#include "passes/OptimizeKernels.h"
 #include "passes/Passes.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -31,7 +32,6 @@
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Object/ObjectFile.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -173,7 +173,7 @@ private:
       function.addFnAttr("no-builtins");
       function.addFnAttr(llvm::Attribute::NoUnwind);
     }
-    optimize(*ir, *targetMachine);
+    optimizeKernels(*ir, *targetMachine);
     llvm::SmallVector<char, 0> bytes;
     llvm::raw_svector_ostream os(bytes);
     llvm::legacy::PassManager codegen;
@@ -188,30 +188,6 @@ private:
     delete libraryInfo;
     object.assign(bytes.begin(), bytes.end());
     return success();
-  }
-
-  static void optimize(llvm::Module &ir, llvm::TargetMachine &machine) {
-    llvm::PipelineTuningOptions tuning;
-    tuning.LoopVectorization = false;
-    tuning.SLPVectorization = false;
-    tuning.LoopInterleaving = false;
-    tuning.LoopUnrolling = false; // kernels unroll where it pays
-    llvm::PassBuilder builder(&machine, tuning);
-    llvm::LoopAnalysisManager loops;
-    llvm::FunctionAnalysisManager functions;
-    llvm::CGSCCAnalysisManager sccs;
-    llvm::ModuleAnalysisManager modules;
-    functions.registerPass([&] {
-      llvm::TargetLibraryInfoImpl library(machine.getTargetTriple());
-      library.disableAllFunctions();
-      return llvm::TargetLibraryAnalysis(library);
-    });
-    builder.registerModuleAnalyses(modules);
-    builder.registerCGSCCAnalyses(sccs);
-    builder.registerFunctionAnalyses(functions);
-    builder.registerLoopAnalyses(loops);
-    builder.crossRegisterProxies(loops, functions, sccs, modules);
-    builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(ir, modules);
   }
 
   // A kernel calls nothing outside itself.

@@ -311,6 +311,12 @@ LogicalResult EntryLowering::run() {
   if (failed(lowerArguments()))
     return failure();
   auto terminator = cast<func::ReturnOp>(function_.front().getTerminator());
+  for (unsigned i = 0; i < terminator.getNumOperands(); ++i) {
+    auto alias = function_.getResultAttrOfType<IntegerAttr>(i, nn::attr::kAlias);
+    if (alias && (alias.getInt() < 0 || alias.getInt() >= function_.getNumArguments()))
+      return function_.emitOpError() << "result " << i << ": nn.alias must name one of the " << function_.getNumArguments()
+                                     << " arguments, names " << alias.getInt();
+  }
   findForwarding(terminator);
   for (Operation &op : function_.front().without_terminator()) {
     loc_ = op.getLoc();

@@ -42,15 +42,16 @@ def main():
         work = pathlib.Path(folder)
         shapes = [("chain", None)] + ([] if options.skip_large else [("large", LARGE)])
         prepare(options, work, shapes)
-        results = {}
+        results, rounds = {}, []
         for round_number in range(options.rounds):
             for name, _ in shapes:
                 ours = run_mirl(options, work / name, round_number)
                 theirs = run_torch(work / name, name)
                 for key, value in [*ours.items(), *theirs.items()]:
                     results.setdefault((name, key), []).append(value)
+                rounds.append((name, round_number, ours, theirs))
                 print(name, round_number, {k: round(v) for k, v in {**ours, **theirs}.items()}, file=sys.stderr, flush=True)
-    report(options, results, shapes)
+    report(options, results, shapes, rounds)
 
 
 def prepare(options, work, shapes):
@@ -111,7 +112,7 @@ def torch_worker(folder, name):
     print(json.dumps(result))
 
 
-def report(options, results, shapes):
+def report(options, results, shapes, rounds):
     lines = [f"# mirl beside PyTorch on the CPU", "",
              f"`bench/chain/compare.py --rounds {options.rounds}`, {THREADS} threads, {platform.machine()}; medians of {options.rounds} rounds, "
              f"commit {call(['git', '-C', ROOT, 'rev-parse', '--short', 'HEAD'], capture=True).strip()}", "",
@@ -121,6 +122,12 @@ def report(options, results, shapes):
             if (name, f"torch {work}") in results:
                 ours, theirs = (statistics.median(results[name, f"{side} {work}"]) for side in ("mirl", "torch"))
                 lines.append(f"| {name}: {work} | {ours:,.0f} | {theirs:,.0f} | {ours / theirs:.2f} |")
+    lines += ["", "Every round, none left out:", "",
+              "| round | mirl rollout | mirl train | PyTorch rollout | PyTorch train |", "|---|---|---|---|---|"]
+    show = lambda values, key: f"{values[key]:,.0f}" if key in values else "-"
+    for name, number, ours, theirs in rounds:
+        lines.append(f"| {name} {number} | {show(ours, 'mirl rollout')} | {show(ours, 'mirl train')} | {show(theirs, 'torch rollout')} | "
+                     f"{show(theirs, 'torch train')} |")
     text = "\n".join(lines)
     print(text)
     if options.out:

@@ -8,6 +8,7 @@
 // Rules of the numbers, as in compile-kernels: no fast-math flag is set and AllowFPOpFusion is Strict, so PTX says
 // add.rn and mul.rn, which ptxas does not contract; division and square roots are correctly rounded, subnormals kept.
 
+#include "passes/OptimizeKernels.h"
 #include "passes/Passes.h"
 #include "passes/cuda/Ptxas.h"
 #include "passes/cuda/SimtKernelBuilder.h"
@@ -24,11 +25,9 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
-#include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 
@@ -116,7 +115,7 @@ private:
         triple, arch, kPtxVersion, options, std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Default));
     ir->setDataLayout(machine->createDataLayout());
     ir->setTargetTriple(triple);
-    optimize(*ir, *machine);
+    optimizeKernels(*ir, *machine);
     llvm::SmallVector<char, 0> text;
     llvm::raw_svector_ostream os(text);
     llvm::legacy::PassManager codegen;
@@ -125,31 +124,6 @@ private:
     codegen.run(*ir);
     ptx.assign(text.begin(), text.end());
     return success();
-  }
-
-  static void optimize(llvm::Module &ir, llvm::TargetMachine &machine) {
-    llvm::PipelineTuningOptions tuning;
-    tuning.LoopVectorization = false;
-    tuning.SLPVectorization = false;
-    tuning.LoopInterleaving = false;
-    tuning.LoopUnrolling = false; // kernels unroll where it pays
-    llvm::PassBuilder builder(&machine, tuning);
-    llvm::LoopAnalysisManager loops;
-    llvm::FunctionAnalysisManager functions;
-    llvm::CGSCCAnalysisManager sccs;
-    llvm::ModuleAnalysisManager modules;
-    functions.registerPass([&] {
-      // No library call may be invented.
-      llvm::TargetLibraryInfoImpl library(machine.getTargetTriple());
-      library.disableAllFunctions();
-      return llvm::TargetLibraryAnalysis(library);
-    });
-    builder.registerModuleAnalyses(modules);
-    builder.registerCGSCCAnalyses(sccs);
-    builder.registerFunctionAnalyses(functions);
-    builder.registerLoopAnalyses(loops);
-    builder.crossRegisterProxies(loops, functions, sccs, modules);
-    builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(ir, modules);
   }
 };
 

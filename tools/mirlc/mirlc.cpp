@@ -205,6 +205,8 @@ int main(int argc, char **argv) {
   passes::registerAll(registry);
   MLIRContext mlir(registry, MLIRContext::Threading::DISABLED);
   mlir.loadAllAvailableDialects();
+  // A user reads the program's own lines, not the op behind them.
+  mlir.printOpOnDiagnostic(false);
   llvm::SourceMgr sources;
   Diagnostics diagnostics(sources, &mlir);
   OwningOpRef<ModuleOp> module;

@@ -51,3 +51,10 @@ func.func @f(%x: tensor<?x4xf32, #nn.axis<context>> {nn.name = "x", nn.source = 
   %y = nn.unary exp %x : tensor<?x4xf32, #nn.axis<context>>
   return
 }
+
+// -----
+
+// expected-error @+1 {{result 0: nn.alias must name one of the 1 arguments, names 7}}
+func.func @f(%x: tensor<4xf32> {nn.name = "x", nn.source = "input:x"}) -> (tensor<4xf32> {nn.alias = 7 : i64}) attributes {nn.kind = "plain", nn.capacities = {}} {
+  return %x : tensor<4xf32>
+}
