@@ -10,7 +10,7 @@ using rl::BinaryKind;
 using rl::Scope;
 using rl::UnaryKind;
 
-static constexpr llvm::StringLiteral kFields[] = {"logprob", "version", "reward", "length", "finished"};
+static constexpr llvm::StringLiteral kFields[] = {"logprob", "version", "reward", "length", "finished", "ending"};
 
 // --- values ------------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ using namespace mlir;
 namespace mirl::passes {
 namespace {
 
-// What a trajectory carries besides length and finished, and where it comes from.
+// What a trajectory carries besides length, finished and ending, and where it comes from.
 struct Carried {
   bool logprob = false;
   bool reward = false;

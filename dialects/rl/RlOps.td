@@ -255,7 +255,7 @@ def Rl_ScoreOp : Rl_Op<"score"> {
 // --- values --------------------------------------------------------------------------------------------
 
 def Rl_FieldOp : Rl_Op<"field", [Pure]> {
-  let summary = "a recorded field of a trajectory: logprob, version, reward, length, finished";
+  let summary = "a recorded field of a trajectory: logprob, version, reward, length, finished, ending";
   let arguments = (ins Rl_TrajectoryType:$trajectory, StrAttr:$name);
   let results = (outs Rl_PerType:$result);
   let assemblyFormat = "$trajectory `,` $name attr-dict `:` type($result)";

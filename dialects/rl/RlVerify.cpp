@@ -332,7 +332,7 @@ LogicalResult VerifyOp::verify() { return verifierSettings(*this, getKind(), get
 
 LogicalResult FieldOp::verify() {
   StringRef name = getName();
-  if (failed(oneOf(*this, "the field", name, {"logprob", "version", "reward", "length", "finished"})))
+  if (failed(oneOf(*this, "the field", name, {"logprob", "version", "reward", "length", "finished", "ending"})))
     return failure();
   Scope wanted = name == "logprob" || name == "version" ? Scope::token : Scope::sequence;
   Scope found = cast<PerType>(getResult().getType()).getScope();

@@ -114,7 +114,7 @@ std::optional<SourceType> KnownSource(std::string_view source) {
     return row(DType::i64, Axis::token);
   if (source == "logprob" || source == "entropy" || source == "field:logprob" || source == "field:version")
     return row(DType::f32, Axis::token);
-  if (source == "field:reward" || source == "field:length" || source == "field:finished")
+  if (source == "field:reward" || source == "field:length" || source == "field:finished" || source == "field:ending")
     return row(DType::f32, Axis::sequence);
   if (source == "seed")
     return SourceType{DType::i64, std::nullopt};

@@ -133,7 +133,6 @@ absl::StatusOr<Batch> Roller::Sample(std::span<const Prompt> prompts, const Samp
       trajectory->sequence_id =
           SequenceId(options.first_id, static_cast<int64_t>(batch.prompts.size()) - 1, sample);
       trajectory->policy = &policy_;
-      trajectory->version = options.version;
       auto room = static_cast<size_t>(std::min(options.max_tokens, policy_.max_context() - size));
       trajectory->response.reserve(room);
       trajectory->logprob.reserve(room);
@@ -142,6 +141,7 @@ absl::StatusOr<Batch> Roller::Sample(std::span<const Prompt> prompts, const Samp
     batch.group_offsets.push_back(batch.sequences());
   }
 
+  version_ = options.version;
   running_.clear();
   starting_.clear();
   start_counts_.clear();
@@ -335,16 +335,18 @@ absl::StatusOr<bool> Roller::Take(Running &running, int32_t token, float logprob
                                    " of a vocabulary of ", policy_.vocab_size(),
                                    ": its weights are probably not numbers"));
   Trajectory &trajectory = *running.trajectory;
-  trajectory.response.push_back(token);
-  trajectory.logprob.push_back(logprob);
+  trajectory.Append(token, logprob, version_);
   if (is_eos_[static_cast<size_t>(token)]) {
-    trajectory.finished = true;
+    trajectory.ending = Ending::eos;
     return false;
   }
   running.last = token;
   ++running.position;
   ++running.step;
-  return trajectory.response_size() < running.limit;
+  if (trajectory.response_size() < running.limit)
+    return true;
+  trajectory.ending = Ending::length;
+  return false;
 }
 
 } // namespace mirl::rt

@@ -105,6 +105,7 @@ private:
   std::vector<Running> running_, starting_; // starting: in the prefill call being put together
   std::vector<int64_t> start_counts_;       // sequences of each prompt in it
   std::vector<int32_t> free_;
+  int64_t version_ = 0;   // of the policy
   int64_t next_ = 0;      // sequence to start next, in order
   int32_t resident_ = -1; // the slot that holds the prompt of `next_`, -1: none
   int64_t start_context_ = 0;

@@ -27,6 +27,28 @@ absl::Status Encode(const Tokenizer &tokenizer, const Record &record, const char
 
 } // namespace
 
+std::string_view EndingName(Ending ending) {
+  switch (ending) {
+  case Ending::none:
+    return "none";
+  case Ending::eos:
+    return "eos";
+  case Ending::length:
+    return "length";
+  case Ending::repeat:
+    return "repeat";
+  }
+  return "";
+}
+
+void Trajectory::Append(int32_t token, float token_logprob, int64_t version) {
+  response.push_back(token);
+  logprob.push_back(token_logprob);
+  if (segments.empty() || segments.back().version != version)
+    segments.push_back({version, 0});
+  ++segments.back().tokens;
+}
+
 absl::StatusOr<Prompt> EncodePrompt(const Tokenizer &tokenizer, Record record,
                                     const TextLimits &limits) {
   std::vector<int32_t> ids;
@@ -50,8 +72,8 @@ absl::StatusOr<std::shared_ptr<Trajectory>> EncodeExample(const Tokenizer &token
   auto trajectory = std::make_shared<Trajectory>();
   MIRL_TRY(Encode(tokenizer, record, "response", *record.response, limits, trajectory->response));
   auto finished = record.fields.find("finished");
-  trajectory->finished = finished == record.fields.end() || *finished != false;
-  if (trajectory->finished && !eos.empty() &&
+  trajectory->ending = finished == record.fields.end() || *finished != false ? Ending::eos : Ending::length;
+  if (trajectory->finished() && !eos.empty() &&
       std::find(eos.begin(), eos.end(), trajectory->response.back()) == eos.end())
     trajectory->response.push_back(eos.front());
   if (auto reward = record.fields.find("reward");

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -21,16 +22,39 @@ struct Prompt {
   std::shared_ptr<const std::vector<int32_t>> ids;
 };
 
+// How a response ended. The numbers are what `y.ending` reads.
+enum class Ending : uint8_t {
+  none = 0,   // not yet: it waits to be continued
+  eos = 1,    // by itself, with an end-of-text token
+  length = 2, // cut at the longest length
+  repeat = 3, // cut because its tail repeats itself
+};
+
+// "none", "eos", "length", "repeat".
+std::string_view EndingName(Ending ending);
+
+// Consecutive tokens of a response that one version of the policy sampled.
+struct Segment {
+  int64_t version = 0; // how often the policy had been updated
+  int64_t tokens = 0;
+
+  bool operator==(const Segment &) const = default;
+};
+
 struct Trajectory {
   Prompt prompt;
   std::vector<int32_t> response;      // ends in an end-of-text token when it ended by itself
   std::vector<float> logprob;         // of each response token when it was sampled; 0 for examples
-  bool finished = false;              // ended by itself, was not cut by length
+  Ending ending = Ending::none;
   int64_t sequence_id = -1;           // keys the generator; -1 for examples
   const fb::Policy *policy = nullptr; // that sampled it; nullptr for examples
-  int64_t version = 0;                // of that policy: how often it had been updated
+  std::vector<Segment> segments;      // of the response, in order; none for examples
   float reward = 0;
   std::map<std::string, float> fields; // verifier results
+
+  bool finished() const { return ending == Ending::eos; }
+  // Adds a sampled token.
+  void Append(int32_t token, float token_logprob, int64_t version);
 
   int64_t prompt_size() const { return static_cast<int64_t>(prompt.ids->size()); }
   int64_t response_size() const { return static_cast<int64_t>(response.size()); }

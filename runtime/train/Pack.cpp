@@ -126,8 +126,8 @@ void Pack(const Batch &batch, const Cut &cut, Packed &packed) {
   for (auto *list : {&packed.ids, &packed.positions, &packed.sequence_offsets,
                      &packed.token_offsets, &packed.group_offsets, &packed.rows, &packed.targets})
     list->clear();
-  for (auto *list :
-       {&packed.logprob, &packed.version, &packed.reward, &packed.length, &packed.finished})
+  for (auto *list : {&packed.logprob, &packed.version, &packed.reward, &packed.length,
+                     &packed.finished, &packed.ending})
     list->clear();
   packed.extents = cut.extents;
   for (int64_t s = cut.begin; s < cut.end; ++s) {
@@ -149,11 +149,14 @@ void Pack(const Batch &batch, const Cut &cut, Packed &packed) {
                           trajectory.response.end());
     packed.logprob.insert(packed.logprob.end(), trajectory.logprob.begin(),
                           trajectory.logprob.end());
-    packed.version.insert(packed.version.end(), trajectory.response.size(),
-                          static_cast<float>(trajectory.version));
+    for (const Segment &segment : trajectory.segments)
+      packed.version.insert(packed.version.end(), static_cast<size_t>(segment.tokens),
+                            static_cast<float>(segment.version));
+    packed.version.resize(packed.targets.size()); // examples are of version 0
     packed.reward.push_back(trajectory.reward);
     packed.length.push_back(static_cast<float>(tokens));
-    packed.finished.push_back(trajectory.finished ? 1.0f : 0.0f);
+    packed.finished.push_back(trajectory.finished() ? 1.0f : 0.0f);
+    packed.ending.push_back(static_cast<float>(trajectory.ending));
   }
   packed.sequence_offsets.push_back(static_cast<int32_t>(packed.ids.size()));
   packed.token_offsets.push_back(static_cast<int32_t>(packed.targets.size()));
@@ -213,6 +216,8 @@ absl::Status FillInputs(Session &session, const fb::Entry &entry, const Batch &b
       MIRL_TRY(array(packed.length));
     } else if (source == "field:finished") {
       MIRL_TRY(array(packed.finished));
+    } else if (source == "field:ending") {
+      MIRL_TRY(array(packed.ending));
     } else if (source.starts_with("field:")) {
       std::string name(source.substr(6));
       std::vector<float> results;

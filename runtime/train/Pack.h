@@ -43,7 +43,7 @@ struct Packed {
   std::vector<int32_t> ids, positions, sequence_offsets, token_offsets, group_offsets, rows,
       targets;
   std::vector<float> logprob, version;         // per token
-  std::vector<float> reward, length, finished; // per sequence
+  std::vector<float> reward, length, finished, ending; // per sequence
 };
 
 // Overwrites `packed`, reusing its memory.

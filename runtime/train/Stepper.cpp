@@ -82,10 +82,12 @@ absl::StatusOr<StepResult> Stepper::Run(const fb::Step &step, const Batch &batch
     const uint8_t *computed = session_.PortData(micro, *logprob);
     for (int64_t s = cut.begin; s < cut.end; ++s) {
       const Trajectory &trajectory = *batch.trajectories[static_cast<size_t>(s)];
-      if (trajectory.policy != parity_policy || trajectory.version != parity_version)
+      if (trajectory.policy != parity_policy)
         continue;
       auto first = static_cast<size_t>(packed_.token_offsets[static_cast<size_t>(s - cut.begin)]);
       for (size_t j = 0; j < trajectory.response.size(); ++j) {
+        if (packed_.version[first + j] != static_cast<float>(parity_version))
+          continue; // An older policy's: the weights that gave it are gone.
         ++result.parity_tokens;
         // By bits: -0 is not 0, and a NaN equals itself.
         uint32_t bits;

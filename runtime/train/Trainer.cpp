@@ -165,7 +165,7 @@ absl::StatusOr<IterationMetrics> Trainer::RunIteration(int64_t iteration) {
     for (const auto &trajectory : batch->trajectories) {
       totals.length.Add(static_cast<double>(trajectory->response_size()));
       if (!totals.examples)
-        totals.finished.Add(trajectory->finished ? 1 : 0);
+        totals.finished.Add(trajectory->finished() ? 1 : 0);
       if (totals.rewarded)
         totals.reward.Add(trajectory->reward);
     }
@@ -409,7 +409,7 @@ absl::Status Trainer::Evaluate(const fb::Instruction &instruction, Totals &total
   Mean accuracy, length, finished;
   for (const auto &trajectory : batch.trajectories) {
     length.Add(static_cast<double>(trajectory->response_size()));
-    finished.Add(trajectory->finished ? 1 : 0);
+    finished.Add(trajectory->finished() ? 1 : 0);
   }
   if (verifiers_.count(&instruction)) {
     MIRL_ASSIGN(std::vector<float> results, AskVerifier(instruction, batch));

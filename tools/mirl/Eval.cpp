@@ -65,7 +65,7 @@ absl::Status Eval(const Options &options) {
                         for (const auto &trajectory : batch.trajectories) {
                           texts.push_back(sampler.tokenizer->Decode(trajectory->response));
                           answers.push_back({trajectory->prompt.record.get(), texts.back()});
-                          finished += trajectory->finished;
+                          finished += trajectory->finished();
                           length += trajectory->response_size();
                         }
                         std::vector<float> results;

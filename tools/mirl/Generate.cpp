@@ -31,7 +31,7 @@ absl::Status Generate(const Options &options) {
   MIRL_ASSIGN(rt::Batch batch, sampler.roller->Sample({&prompt, 1}, sampling, stats));
   for (const auto &trajectory : batch.trajectories) {
     std::printf("%s\n", sampler.tokenizer->Decode(trajectory->response).c_str());
-    if (!trajectory->finished)
+    if (!trajectory->finished())
       std::fprintf(stderr, "mirl: note: cut after %lld tokens\n",
                    static_cast<long long>(trajectory->response_size()));
   }

@@ -38,7 +38,7 @@ absl::Status Rollout(const Options &options) {
                               {"response", sampler.tokenizer->Decode(trajectory->response)},
                               {"tokens", trajectory->response},
                               {"logprobs", trajectory->logprob},
-                              {"finished", trajectory->finished},
+                              {"finished", trajectory->finished()},
                               {"sequence_id", trajectory->sequence_id}};
                           std::string text =
                               line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +

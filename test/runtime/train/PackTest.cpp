@@ -21,8 +21,9 @@ Batch ThreeSequences() {
   batch.trajectories = {MakeTrajectory({1, 2, 3}, {4, 5}, {0.25f, 0.5f}, 1),
                         MakeTrajectory({1, 2, 3}, {7}, {0.75f}, 0),
                         MakeTrajectory({6}, {5, 4, 3}, {1, 2, 3}, 0.5f)};
-  batch.trajectories[1]->finished = true;
-  batch.trajectories[2]->version = 3;
+  batch.trajectories[1]->ending = Ending::eos;
+  batch.trajectories[2]->ending = Ending::repeat;
+  batch.trajectories[2]->segments = {{2, 1}, {3, 2}};
   batch.group_offsets = {0, 2, 3};
   for (const auto &trajectory : batch.trajectories)
     batch.prompts.push_back(trajectory->prompt);
@@ -42,10 +43,11 @@ TEST(Pack, HandMadeArrays) {
   EXPECT_THAT(packed.rows, ElementsAre(2, 3, 6, 7, 8, 9));
   EXPECT_THAT(packed.targets, ElementsAre(4, 5, 7, 5, 4, 3));
   EXPECT_THAT(packed.logprob, ElementsAre(0.25f, 0.5f, 0.75f, 1, 2, 3));
-  EXPECT_THAT(packed.version, ElementsAre(0, 0, 0, 3, 3, 3));
+  EXPECT_THAT(packed.version, ElementsAre(0, 0, 0, 2, 3, 3));
   EXPECT_THAT(packed.reward, ElementsAre(1, 0, 0.5f));
   EXPECT_THAT(packed.length, ElementsAre(2, 1, 3));
   EXPECT_THAT(packed.finished, ElementsAre(0, 1, 0));
+  EXPECT_THAT(packed.ending, ElementsAre(0, 1, 3));
   EXPECT_EQ(packed.extents.context, 10);
   EXPECT_EQ(packed.extents.token, 6);
   EXPECT_EQ(packed.extents.sequence, 3);

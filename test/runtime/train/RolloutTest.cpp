@@ -40,7 +40,7 @@ void ExpectReference(const Batch &batch, const SampleOptions &options) {
         Reference(*got.prompt.ids, options.seed, id, options.max_tokens, options.temperature);
     EXPECT_EQ(got.response, want.tokens) << "sequence " << i;
     EXPECT_EQ(got.logprob, want.logprob) << "sequence " << i;
-    EXPECT_EQ(got.finished, want.finished) << "sequence " << i;
+    EXPECT_EQ(got.finished(), want.finished) << "sequence " << i;
   }
 }
 
@@ -63,7 +63,8 @@ TEST_P(RolloutSlots, TokensDoNotDependOnTheSchedule) {
         ASSERT_TRUE(batch.ok()) << batch.status();
         ASSERT_EQ(batch->sequences(), 25);
         EXPECT_EQ(batch->groups(), 5);
-        EXPECT_EQ(batch->trajectories[0]->version, 3);
+        EXPECT_EQ(batch->trajectories[0]->segments,
+                  (std::vector<Segment>{{3, batch->trajectories[0]->response_size()}}));
         EXPECT_EQ(batch->trajectories[0]->policy, &test::ToyPolicy(*session));
         ExpectReference(*batch, Settings());
         int64_t tokens = 0;
@@ -108,7 +109,7 @@ TEST(Rollout, WithoutAnEndTokenLengthEnds) {
   ASSERT_TRUE(batch.ok());
   EXPECT_EQ(stats.tokens, 25 * 12);
   for (const auto &trajectory : batch->trajectories)
-    EXPECT_FALSE(trajectory->finished);
+    EXPECT_EQ(trajectory->ending, Ending::length);
 }
 
 TEST(Rollout, TheSeedMatters) {
@@ -141,7 +142,7 @@ TEST(Rollout, GreedyAndLimits) {
   for (const auto &trajectory : batch->trajectories) {
     EXPECT_LE(trajectory->prompt_size() + trajectory->response_size(), test::kContext);
     bool ended = trajectory->response.back() == 7 || trajectory->response.back() == 6;
-    EXPECT_EQ(trajectory->finished, ended);
+    EXPECT_EQ(trajectory->ending, ended ? Ending::eos : Ending::length);
     if (!ended) {
       EXPECT_EQ(trajectory->prompt_size() + trajectory->response_size(), test::kContext);
     }
