@@ -1,0 +1,185 @@
+// Which sequences get which rows of the next call: continuous batching over a paged KV cache.
+//
+// A state machine without a device and without a model. The engine (Roller.h) drives it with a
+// session, the simulator with a virtual clock. A sequence is its known tokens (prompt, then what was
+// sampled of the response), of which the first `computed` have keys and values in the cache. A step
+// feeds some of the others; feeding the last known token gives the next one. So prefill in chunks,
+// decode, and the way back after a preemption are one thing: rows [computed, computed + count).
+//
+//   waiting → prefilling → running → ended | suspended        (preempted: back to waiting)
+//
+// Sequences are ordered by age, as they were added. The active ones (prefilling, running) are always
+// the oldest that are neither ended nor suspended: admission takes the oldest waiting one, and when
+// the pool runs dry the youngest active one is preempted. Hence the oldest always runs to its end,
+// and a rollout ends.
+//
+// The samples of a prompt (its group, contiguous by age) share its blocks. Whoever writes into a
+// block that has other owners gets a copy first (copy on write). While one of the group waits, the
+// prompt's blocks are held for it even when no other sequence of the group is active any more.
+
+#ifndef MIRL_RUNTIME_ROLLOUT_SCHEDULER_H
+#define MIRL_RUNTIME_ROLLOUT_SCHEDULER_H
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "runtime/rollout/BlockPool.h"
+
+namespace mirl::rt {
+
+inline constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
+
+struct SchedulerLimits {
+  int64_t slots = 0;       // active sequences
+  int64_t rows = 0;        // of one call; at least `slots`
+  int64_t blocks = 0;      // of the pool; at least one sequence of the longest length
+  int64_t max_context = 0; // tokens of the longest sequence, prompt and response
+  int64_t chunk = 0;       // most rows of a call beyond one for each active sequence; 0: no limit
+};
+
+struct SequenceSpec {
+  int64_t group = 0;    // sequences of equal group have the same prompt, and are added in a row
+  int64_t prompt = 1;   // tokens
+  int64_t response = 0; // tokens that are known already: it was suspended before
+  int64_t limit = 1;    // most tokens of the response
+  int64_t budget = kNoLimit; // most tokens to sample before it is suspended
+  bool overdue = false;      // no budget stops it: it must end now
+};
+
+enum class SequenceState : uint8_t { waiting, prefilling, running, ended, suspended };
+
+// Rows of one sequence: its tokens [first, first + count).
+struct Piece {
+  int32_t sequence, slot;
+  int32_t first, count;
+  int32_t samples; // sequences that sample from the last row: 0, or itself and others of its group
+};
+struct BlockCopy {
+  int32_t from, to;
+};
+// Entries [begin, end) of the slot's row of the table are new.
+struct TableEdit {
+  int32_t slot, begin, end;
+};
+
+// To be done in this order: copies (one after the other), edits, the call.
+struct Step {
+  std::vector<BlockCopy> copies;
+  std::vector<TableEdit> edits;
+  std::vector<Piece> pieces;
+  std::vector<int32_t> sampled; // the sequences that get a token, in the order of the pieces
+  int64_t rows = 0;
+  bool decode = false; // every piece is one row that samples one token
+};
+
+struct SchedulerStats {
+  int64_t steps = 0, decode_steps = 0;
+  int64_t rows = 0, sampled = 0;
+  int64_t prefill_rows = 0;   // rows that do not sample, or that do for the first time
+  int64_t recomputed_rows = 0; // of tokens that had been in the cache before a preemption
+  int64_t preemptions = 0, copies = 0;
+  int64_t peak_blocks = 0;
+};
+
+class Scheduler {
+public:
+  // An error with the numbers when the limits leave no room for one sequence of the longest length.
+  static absl::StatusOr<std::unique_ptr<Scheduler>> Create(const SchedulerLimits &limits);
+
+  // Forgets all sequences; every block is free. `budget`: most tokens to sample until everything
+  // that has not ended, and is not overdue, is suspended.
+  void Begin(int64_t budget = kNoLimit);
+  // Adds the youngest sequence; sequences are numbered from 0. An error says what of it cannot be.
+  absl::Status Add(const SequenceSpec &spec);
+
+  // The next step; nullptr when all have ended or are suspended. Valid until the next call of any
+  // function that is not const. Complete must come before the next Next.
+  const Step *Next();
+  // The step was done; stop[i]: the token sampled for sampled[i] ends its sequence (an end token, a
+  // repetition). Length and budgets are the scheduler's.
+  void Complete(std::span<const uint8_t> stop);
+
+  int64_t sequences() const { return static_cast<int64_t>(sequences_.size()); }
+  SequenceState state(int64_t sequence) const;
+  int64_t active() const { return static_cast<int64_t>(active_.size()); }
+  int64_t waiting() const { return unfinished_ - active(); }
+  int64_t finished() const { return sequences() - unfinished_; } // ended or suspended
+
+  // The table of blocks: `width` entries a slot; position p of a slot is in entry p / 16.
+  int64_t width() const { return width_; }
+  const int32_t *table(int64_t slot) const { return table_.data() + slot * width_; }
+  const BlockPool &pool() const { return pool_; }
+  // Blocks held for a group that waits, without being in any slot's row.
+  std::span<const int32_t> held() const { return held_; }
+  // Positions of the active sequences' last blocks that hold nothing: allocated and not used.
+  int64_t unused_positions() const;
+  // Entries of the slot's row that are in use; 0 for a free slot.
+  int64_t blocks_of_slot(int64_t slot) const { return slot_blocks_[static_cast<size_t>(slot)]; }
+
+  const SchedulerLimits &limits() const { return limits_; }
+  const SchedulerStats &stats() const { return stats_; }
+
+private:
+  struct Sequence {
+    SequenceSpec spec;
+    int64_t known = 0, computed = 0;
+    int64_t reached = 0; // the largest `computed` so far
+    int64_t sampled = 0; // in this rollout
+    int32_t slot = -1;
+    SequenceState state = SequenceState::waiting; // prefilling stands for running too
+  };
+
+  explicit Scheduler(const SchedulerLimits &limits);
+
+  Sequence &at(int64_t sequence) { return sequences_[static_cast<size_t>(sequence)]; }
+  const Sequence &at(int64_t sequence) const { return sequences_[static_cast<size_t>(sequence)]; }
+  int32_t *row(const Sequence &sequence) { return table_.data() + sequence.slot * width_; }
+  int64_t &blocks(const Sequence &sequence) {
+    return slot_blocks_[static_cast<size_t>(sequence.slot)];
+  }
+
+  bool MaySample(const Sequence &sequence) const { return sequence.spec.overdue || samples_left_ > 0; }
+  void TakeSample(int32_t index);
+  void Advance(); // rows for the active ones
+  void Admit();   // rows for waiting ones
+  bool AdmitBesides();
+  bool AdmitAlone(int64_t &extra);
+  void AddPiece(int32_t index, int64_t count, bool samples);
+  // Blocks of its own for positions [computed, end); false when it had to be preempted itself.
+  bool Reserve(int32_t index, int64_t end);
+  void MakeRoom();
+  int64_t Missing(const Sequence &sequence) const;
+  void Share(Sequence &sequence, const int32_t *source, int64_t count);
+  void Occupy(int32_t index);
+  void Vacate(Sequence &sequence);
+  void Leave(int32_t index, SequenceState state);
+  void Hold(const Sequence &sequence);
+  void DropHeld();
+  void SkipToWaiting();
+  const Sequence *Sibling(int64_t group, int64_t prompt) const;
+
+  SchedulerLimits limits_;
+  int64_t width_;
+  BlockPool pool_;
+  std::vector<int32_t> table_;
+  std::vector<int64_t> slot_blocks_;
+  std::vector<int32_t> free_slots_;
+
+  std::vector<Sequence> sequences_; // by age
+  std::vector<int32_t> active_;     // by age
+  int64_t next_ = 0;                // the oldest that waits
+  int64_t unfinished_ = 0;
+  int64_t budget_ = kNoLimit, samples_left_ = 0;
+  int64_t held_group_ = -1;
+  std::vector<int32_t> held_;
+  Step step_;
+  SchedulerStats stats_;
+};
+
+} // namespace mirl::rt
+
+#endif // MIRL_RUNTIME_ROLLOUT_SCHEDULER_H
