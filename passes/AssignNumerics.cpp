@@ -23,7 +23,7 @@ std::pair<StringRef, int64_t> orderOf(Operation *op) {
   if (isa<nn::LinearOp, nn::LinearDataGradOp, nn::LinearWeightGradOp, nn::LinearLogprobGradOp, nn::SegmentReduceOp,
           nn::ReduceOp>(op))
     return {"chain", 1};
-  if (isa<nn::RmsNormOp, nn::AttentionOp, nn::CachedAttentionOp>(op))
+  if (isa<nn::RmsNormOp, nn::AttentionOp, nn::PagedAttentionOp>(op))
     return {"lanes", 16};
   if (isa<nn::LinearLogprobOp, nn::SampleOp>(op))
     return {"blocks", 256};

@@ -26,6 +26,7 @@ struct PipelineOptions {
   int64_t context = 0;
   int64_t microTokens = 0;
   int64_t slots = 0;
+  int64_t kvBlocks = 0;
   int64_t memoryBudget = 0;
   std::string cpu = "native"; // CPU to compile for
   std::string cuda;           // GPU to compile for, as sm_90a; empty: the CPU

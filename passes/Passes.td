@@ -22,6 +22,7 @@ def RlToNn : Pass<"rl-to-nn", "mlir::ModuleOp"> {
     Option<"context", "context", "int64_t", "0", "Tokens of the longest sequence (0: what the program declares)">,
     Option<"microTokens", "micro-tokens", "int64_t", "0", "Context tokens of a micro-batch (0: chosen)">,
     Option<"slots", "slots", "int64_t", "0", "Sequences decoded at a time (0: chosen)">,
+    Option<"kvBlocks", "kv-blocks", "int64_t", "0", "Blocks of 16 positions of the KV cache's pool (0: as many as all sequences need)">,
   ];
 }
 

@@ -18,6 +18,7 @@ void buildRlToNn(OpPassManager &pm, const PipelineOptions &options) {
   lowering.context = options.context;
   lowering.microTokens = options.microTokens;
   lowering.slots = options.slots;
+  lowering.kvBlocks = options.kvBlocks;
   pm.addPass(createRlToNn(lowering));
 }
 

@@ -60,7 +60,8 @@ LogicalResult Program::run() {
   for (auto &[op, policy] : policies_) {
     makeScore(policy);
     if (policy.generates()) {
-      makeCaches(policy);
+      if (failed(makeCaches(policy)))
+        return failure();
       makeGenerate(policy, /*prefill=*/true);
       makeGenerate(policy, /*prefill=*/false);
     }
@@ -82,6 +83,7 @@ public:
     options.context = context;
     options.microTokens = microTokens;
     options.slots = slots;
+    options.kvBlocks = kvBlocks;
     if (failed(Program(getOperation(), options).run()))
       signalPassFailure();
   }

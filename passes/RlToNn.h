@@ -110,7 +110,7 @@ struct Extents {
 };
 
 struct Options {
-  int64_t context = 0, microTokens = 0, slots = 0;
+  int64_t context = 0, microTokens = 0, slots = 0, kvBlocks = 0;
 };
 
 class Program {
@@ -126,6 +126,7 @@ private:
     llvm::MapVector<mlir::Attribute, nn::VariableOp> weights; // by their Hugging Face name
     llvm::MapVector<mlir::Attribute, nn::VariableOp> gradients;
     llvm::SmallVector<std::pair<nn::VariableOp, nn::VariableOp>> caches; // by layer
+    nn::VariableOp table;                                                // of the caches' blocks
     int64_t vocabulary = 0;
     int64_t sampled = 0; // the most sequences sampled at a time
     bool generates() const { return sampled > 0; }
@@ -138,7 +139,7 @@ private:
                               llvm::StringRef owner, llvm::StringRef weight, llvm::StringRef init,
                               mlir::RankedTensorType type);
   void makeGradients(Policy &policy);
-  void makeCaches(Policy &policy);
+  mlir::LogicalResult makeCaches(Policy &policy);
   // Clones the model into an entry; with `cached` its attention goes over the KV cache.
   Hidden instantiate(Entry &entry, Policy &policy, bool cached);
   void makeGenerate(Policy &policy, bool prefill);
@@ -146,6 +147,9 @@ private:
   void declarePolicy(Policy &policy);
   // Sequences decoded at a time, and the tokens of a call that nothing else bounds.
   int64_t slotsOf(const Policy &policy) const;
+  // Blocks of a sequence of the longest length, and of the pool.
+  int64_t blocksOfSequence() const;
+  int64_t poolOf(const Policy &policy) const;
   int64_t tokensOfCall() const;
   // The log-probs of the response tokens; the entropies as well when asked for.
   nn::LinearLogprobOp logprobs(Entry &entry, const Hidden &hidden, mlir::Location loc,

@@ -59,8 +59,17 @@ int64_t Program::slotsOf(const Policy &policy) const {
   return options_.slots ? options_.slots : std::min(policy.sampled, kWide);
 }
 
-void Program::makeCaches(Policy &policy) {
-  int64_t slots = slotsOf(policy), blocks = llvm::divideCeil(options_.context, 16);
+int64_t Program::blocksOfSequence() const { return llvm::divideCeil(options_.context, 16); }
+
+int64_t Program::poolOf(const Policy &policy) const {
+  return options_.kvBlocks ? options_.kvBlocks : slotsOf(policy) * blocksOfSequence();
+}
+
+LogicalResult Program::makeCaches(Policy &policy) {
+  int64_t blocks = poolOf(policy);
+  if (blocks < blocksOfSequence())
+    return policy.op.emitError() << "--kv-blocks " << blocks << " cannot hold a sequence of the longest length: "
+                                 << options_.context << " tokens need " << blocksOfSequence() << " blocks of 16";
   Type f32 = builder_.getF32Type();
   StringRef name = policy.op.getSymName();
   unsigned layer = 0;
@@ -71,10 +80,13 @@ void Program::makeCaches(Policy &policy) {
       return makeVariable(attention.getLoc(), name + "/kv." + Twine(layer) + "." + which, "kv_cache", name, "", "zeros",
                           RankedTensorType::get(shape, f32));
     };
-    nn::VariableOp keys = make("k", {slots, heads, blocks, width, 16});
-    policy.caches.push_back({keys, make("v", {slots, heads, blocks * 16, width})});
+    nn::VariableOp keys = make("k", {blocks, heads, width, 16});
+    policy.caches.push_back({keys, make("v", {blocks, heads, 16, width})});
     ++layer;
   }
+  policy.table = makeVariable(policy.op.getLoc(), name + "/kv.table", "kv_table", name, "", "zeros",
+                              RankedTensorType::get({slotsOf(policy), blocksOfSequence()}, builder_.getI32Type()));
+  return success();
 }
 
 Program::Hidden Program::instantiate(Entry &entry, Policy &policy, bool cached) {
@@ -99,13 +111,14 @@ Program::Hidden Program::instantiate(Entry &entry, Policy &policy, bool cached) 
     }
     auto [keys, values] = policy.caches[layer++];
     Value k = entry.variable(keys), v = entry.variable(values);
+    Value table = entry.variable(policy.table);
     Value slots = entry.stream("slots", loc), positions = map.lookup(body.getArgument(1));
     auto append = nn::KvAppendOp::create(b, op.getLoc(), TypeRange{k.getType(), v.getType()},
                                          ValueRange{map.lookup(attention.getKey()), map.lookup(attention.getValue()), k,
-                                                    v, slots, positions});
-    auto attend = nn::CachedAttentionOp::create(
+                                                    v, table, slots, positions});
+    auto attend = nn::PagedAttentionOp::create(
         b, op.getLoc(), attention.getResult().getType(), map.lookup(attention.getQuery()), append.getNewKeyCache(),
-        append.getNewValueCache(), slots, positions, attention.getHeadsAttr(), attention.getKvHeadsAttr(),
+        append.getNewValueCache(), table, slots, positions, attention.getHeadsAttr(), attention.getKvHeadsAttr(),
         attention.getScaleAttr(), nn::NumericsAttr());
     entry.update(k, append.getNewKeyCache());
     entry.update(v, append.getNewValueCache());
@@ -151,7 +164,9 @@ void Program::makeGenerate(Policy &policy, bool prefill) {
   entry.output(sample.getToken(), "token");
   entry.output(sample.getLogprob(), "logprob");
   int64_t slots = slotsOf(policy);
-  entry.finish(prefill ? Capacities{tokensOfCall(), slots, slots, slots} : Capacities{slots, slots, slots, slots});
+  // A call of prefill has room for a row of every slot, beside the rows of prompts.
+  entry.finish(prefill ? Capacities{std::max(tokensOfCall(), 2 * slots), slots, slots, slots}
+                       : Capacities{slots, slots, slots, slots});
 }
 
 void Program::makeScore(Policy &policy) {
@@ -171,7 +186,8 @@ void Program::declarePolicy(Policy &policy) {
   bool generates = policy.generates();
   plan::PolicyOp::create(builder_, policy.op.getLoc(), name, policy.op.getModel(), policy.op.getRole(),
                          generates ? entry("prefill") : FlatSymbolRefAttr(), generates ? entry("decode") : FlatSymbolRefAttr(),
-                         entry("score"), policy.vocabulary, options_.context, generates ? slotsOf(policy) : 0);
+                         entry("score"), policy.vocabulary, options_.context, generates ? slotsOf(policy) : 0,
+                         generates ? poolOf(policy) : 0);
 }
 
 } // namespace mirl::passes::lowering

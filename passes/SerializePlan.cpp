@@ -104,6 +104,7 @@ fb::BufferKind bufferKind(StringRef kind) {
       .Case("moment1", fb::BufferKind::moment1)
       .Case("moment2", fb::BufferKind::moment2)
       .Case("kv_cache", fb::BufferKind::kv_cache)
+      .Case("kv_table", fb::BufferKind::kv_table)
       .Default(fb::BufferKind::state);
 }
 
@@ -272,7 +273,8 @@ LogicalResult Writer::run(raw_ostream &os) {
           b_, text(p.getSymName()), text(p.getModel()), p.getRole() == "frozen" ? fb::PolicyRole::frozen : fb::PolicyRole::trainable,
           select([&](nn::VariableOp v) { return v.getKind() == "weight" && v.getOwner() == p.getSymName(); }),
           text(symbol(p.getPrefill())), text(symbol(p.getDecode())), text(symbol(p.getScore())), p.getVocabSize(), p.getMaxContext(),
-          p.getKvSlots(), select([&](nn::VariableOp v) { return v.getKind() == "kv_cache" && v.getOwner() == p.getSymName(); })));
+          p.getKvSlots(), select([&](nn::VariableOp v) { return v.getKind() == "kv_cache" && v.getOwner() == p.getSymName(); }),
+          p.getKvBlocks(), select([&](nn::VariableOp v) { return v.getKind() == "kv_table" && v.getOwner() == p.getSymName(); })));
     else if (auto o = dyn_cast<plan::OptimizerOp>(op))
       optimizers.push_back(fb::CreateOptimizer(
           b_, text(o.getSymName()), text(o.getPolicy()), text(o.getReset()), select([&](nn::VariableOp v) {
@@ -301,7 +303,7 @@ LogicalResult Writer::run(raw_ostream &os) {
   auto number = [&](StringRef name) { return module_->getAttrOfType<IntegerAttr>(name).getInt(); };
   StringRef object = code.getObject();
   auto device = module_->getAttrOfType<StringAttr>("plan.target");
-  b_.Finish(fb::CreatePlan(b_, /*version=*/1, text("mirl 0.1.0"), text(device ? device.getValue() : "cpu"), b_.CreateVector(isa), moduleText("mirl.source_file"),
+  b_.Finish(fb::CreatePlan(b_, /*version=*/2, text("mirl 0.1.0"), text(device ? device.getValue() : "cpu"), b_.CreateVector(isa), moduleText("mirl.source_file"),
                            /*content_hash=*/0, number("plan.arena_bytes"), number("plan.persistent_bytes"), b_.CreateVector(buffers),
                            b_.CreateVector(kernels), b_.CreateVector(reinterpret_cast<const uint8_t *>(object.data()), object.size()),
                            b_.CreateVector(entries), b_.CreateVector(policies), b_.CreateVector(optimizers), b_.CreateVector(steps),

@@ -28,6 +28,8 @@ def Nn_Float : AnyTypeOf<[F32, BF16]>;
 def Nn_Tensor : RankedTensorOf<[Nn_Float]>;
 def Nn_Scalars : RankedTensorOf<[F32]>;      // per-row scalars, or rank 0
 def Nn_Indices : 1DTensorOf<[I32]>;
+// Numbers of the blocks of a KV cache: slots × blocks of a sequence.
+def Nn_BlockTable : RankedTensorOf<[I32]>;
 def Nn_Ids : 1DTensorOf<[I64]>;
 
 #endif // MIRL_DIALECTS_NN_BASE

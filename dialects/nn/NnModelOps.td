@@ -9,7 +9,7 @@ def Nn_VariableOp : Nn_Op<"variable", [Symbol]> {
     take variables as arguments that carry `nn.variable = @name`; a result that carries
     `nn.alias = i` becomes the new value of argument i.
 
-    `kind` is one of weight, gradient, moment1, moment2, kv_cache, state. `init` is
+    `kind` is one of weight, gradient, moment1, moment2, kv_cache, kv_table, state. `init` is
     `normal:<std>`, `zeros` or `ones`. `weight` is the Hugging Face name it is, or belongs to.
 
     ```mlir
@@ -114,26 +114,30 @@ def Nn_AttentionOp : Nn_TensorOp<"attention", [Differentiable]> {
 }
 
 def Nn_KvAppendOp : Nn_TensorOp<"kv_append", [InPlace]> {
-  let summary = "write keys and values of new tokens into the cache";
+  let summary = "write keys and values of new tokens into the cache's blocks";
   let description = [{
-    key_cache[slots[c], h, p / 16, :, p % 16] = key[c, h, :], value_cache[slots[c], h, p, :] = value[c, h, :]
-    with p = positions[c]. Shapes: key, value C×(kv_heads·hd); key_cache B×kv_heads×(P/16)×hd×16,
-    value_cache B×kv_heads×P×hd; slots, positions C. Results take over the caches' storage.
+    key_cache[b, h, :, p % 16] = key[c, h, :], value_cache[b, h, p % 16, :] = value[c, h, :]
+    with p = positions[c] and b = table[slots[c], p / 16]: the cache is a pool of blocks of 16 positions, and
+    the table says which of them hold a slot's. Shapes: key, value C×(kv_heads·hd); key_cache
+    N×kv_heads×hd×16, value_cache N×kv_heads×16×hd; table B×(P/16); slots, positions C. Results take over
+    the caches' storage. No two rows may have the same block and place.
   }];
   let arguments = (ins Nn_Tensor:$key, Nn_Tensor:$value, Nn_Tensor:$key_cache, Nn_Tensor:$value_cache,
-                       Nn_Indices:$slots, Nn_Indices:$positions);
+                       Nn_BlockTable:$table, Nn_Indices:$slots, Nn_Indices:$positions);
   let results = (outs Nn_Tensor:$new_key_cache, Nn_Tensor:$new_value_cache);
 }
 
-def Nn_CachedAttentionOp : Nn_TensorOp<"cached_attention"> {
-  let summary = "attention of new tokens over the cache of their slot, up to their position";
+def Nn_PagedAttentionOp : Nn_TensorOp<"paged_attention"> {
+  let summary = "attention of new tokens over the blocks of their slot, up to their position";
   let description = [{
-    As `nn.attention`, with the keys and values j = 0 … positions[c] of slot slots[c]. The tokens' own keys
-    and values are already in the cache (`nn.kv_append`).
+    As `nn.attention`, with the keys and values j = 0 … positions[c] of slot slots[c], where position j is in
+    block table[slots[c], j / 16] at j % 16. The tokens' own keys and values are already there
+    (`nn.kv_append`). The order is that of `nn.attention`, so the bits are: which blocks hold a sequence
+    changes nothing.
   }];
-  let arguments = (ins Nn_Tensor:$query, Nn_Tensor:$key_cache, Nn_Tensor:$value_cache, Nn_Indices:$slots,
-                       Nn_Indices:$positions, I64Attr:$heads, I64Attr:$kv_heads, F32Attr:$scale,
-                       OptionalAttr<Nn_NumericsAttr>:$numerics);
+  let arguments = (ins Nn_Tensor:$query, Nn_Tensor:$key_cache, Nn_Tensor:$value_cache, Nn_BlockTable:$table,
+                       Nn_Indices:$slots, Nn_Indices:$positions, I64Attr:$heads, I64Attr:$kv_heads,
+                       F32Attr:$scale, OptionalAttr<Nn_NumericsAttr>:$numerics);
   let results = (outs Nn_Tensor:$result);
 }
 

@@ -15,11 +15,11 @@ static bool isInit(StringRef init) {
 static constexpr StringLiteral kInitRule = "init must be zeros, ones or normal:<std>";
 
 LogicalResult VariableOp::verify() {
-  static constexpr StringLiteral kinds[] = {"weight", "gradient", "moment1", "moment2", "kv_cache", "state"};
+  static constexpr StringLiteral kinds[] = {"weight", "gradient", "moment1", "moment2", "kv_cache", "kv_table", "state"};
   auto type = cast<RankedTensorType>(getType());
   return ShapeCheck(*this)
       .that(llvm::is_contained(kinds, getKind()),
-            "kind must be weight, gradient, moment1, moment2, kv_cache or state, is '" + getKind() + "'")
+            "kind must be weight, gradient, moment1, moment2, kv_cache, kv_table or state, is '" + getKind() + "'")
       .that(isInit(getInit()), kInitRule + ", is '" + getInit() + "'")
       .that(type.hasStaticShape(), "a persistent tensor must have fixed dimensions");
 }
@@ -106,39 +106,40 @@ LogicalResult AttentionOp::verify() {
       .dim(lse, 1, getHeads(), "heads");
 }
 
-// A key cache B×kv_heads×(P/16)×hd×16 and a value cache B×kv_heads×P×hd that belong together.
-static ShapeCheck &caches(ShapeCheck &check, Named k, Named v) {
-  check.rank(k, 5).fixed(k).rank(v, 4).fixed(v);
+// A key cache N×kv_heads×hd×16, a value cache N×kv_heads×16×hd and a table that belong together, and the slot and
+// position of each row.
+static ShapeCheck &caches(ShapeCheck &check, Named k, Named v, Named table, Named slots, Named positions, Named rows) {
+  check.rank(k, 4).fixed(k).rank(v, 4).fixed(v).rank(table, 2).fixed(table);
+  check.rank(slots, 1).sameRows(slots, rows).rank(positions, 1).sameRows(positions, rows);
   if (failed(LogicalResult(check)))
     return check;
-  return check.dim(k, 4, 16, "keys lie in blocks of 16 positions")
-      .dim(v, 0, k.dim(0), "the slots of key_cache")
+  return check.dim(k, 3, 16, "keys lie in blocks of 16 positions")
+      .dim(v, 0, k.dim(0), "the blocks of key_cache")
       .dim(v, 1, k.dim(1), "the heads of key_cache")
-      .dim(v, 2, k.dim(2) * 16, "the positions of key_cache")
-      .dim(v, 3, k.dim(3), "the head dimension of key_cache");
+      .dim(v, 2, 16, "values lie in blocks of 16 positions")
+      .dim(v, 3, k.dim(2), "the head dimension of key_cache");
 }
 
 LogicalResult KvAppendOp::verify() {
   Named k{"key", getKey()}, v{"value", getValue()}, kc{"key_cache", getKeyCache()}, vc{"value_cache", getValueCache()};
   ShapeCheck check(*this);
-  caches(check, kc, vc).rank(k, 2).sameType(v, k).rank({"slots", getSlots()}, 1).sameRows({"slots", getSlots()}, k);
-  check.rank({"positions", getPositions()}, 1).sameRows({"positions", getPositions()}, k);
+  check.rank(k, 2).sameType(v, k);
+  caches(check, kc, vc, {"table", getTable()}, {"slots", getSlots()}, {"positions", getPositions()}, k);
   check.sameType({"new_key_cache", getNewKeyCache()}, kc).sameType({"new_value_cache", getNewValueCache()}, vc);
   if (failed(LogicalResult(check)))
     return failure();
-  return check.dim(k, 1, kc.dim(1) * kc.dim(3), "the cache's heads times its head dimension");
+  return check.dim(k, 1, kc.dim(1) * kc.dim(2), "the cache's heads times its head dimension");
 }
 
 int KvAppendOp::getTiedOperand(unsigned result) { return result == 0 ? 2 : 3; }
 
-LogicalResult CachedAttentionOp::verify() {
+LogicalResult PagedAttentionOp::verify() {
   Named q{"query", getQuery()}, kc{"key_cache", getKeyCache()}, vc{"value_cache", getValueCache()};
   ShapeCheck check = heads(*this, q, {"result", getResult()}, getHeads(), getKvHeads());
-  caches(check, kc, vc).rank({"slots", getSlots()}, 1).sameRows({"slots", getSlots()}, q);
-  check.rank({"positions", getPositions()}, 1).sameRows({"positions", getPositions()}, q);
+  caches(check, kc, vc, {"table", getTable()}, {"slots", getSlots()}, {"positions", getPositions()}, q);
   if (failed(LogicalResult(check)))
     return failure();
-  return check.dim(kc, 1, getKvHeads(), "kv_heads").dim(q, 1, kc.dim(3) * getHeads(), "heads times the cache's head dimension");
+  return check.dim(kc, 1, getKvHeads(), "kv_heads").dim(q, 1, kc.dim(2) * getHeads(), "heads times the cache's head dimension");
 }
 
 LogicalResult GatherRowsOp::verify() {

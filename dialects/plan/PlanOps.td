@@ -176,7 +176,8 @@ def Plan_PolicyOp : Plan_Op<"policy", [Symbol, SymbolUser]> {
   let summary = "a model with weights, and its entries";
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$model, StrAttr:$role, OptionalAttr<FlatSymbolRefAttr>:$prefill,
                        OptionalAttr<FlatSymbolRefAttr>:$decode, OptionalAttr<FlatSymbolRefAttr>:$score,
-                       I64Attr:$vocab_size, I64Attr:$max_context, I64Attr:$kv_slots);
+                       I64Attr:$vocab_size, I64Attr:$max_context, I64Attr:$kv_slots,
+                       DefaultValuedAttr<I64Attr, "0">:$kv_blocks);
   let hasVerifier = 1;
   let assemblyFormat = "$sym_name $model $role attr-dict";
 }

@@ -1,4 +1,4 @@
-// Schedules of attention: nn.attention, nn.kv_append and nn.cached_attention. The adjoint is in
+// Schedules of attention: nn.attention, nn.kv_append and nn.paged_attention. The adjoint is in
 // AttentionGradSchedule.cpp.
 //
 // Keys are taken in blocks of 16 that lie transposed, so a vector holds the scores of 16 keys. The key cache has them
@@ -90,40 +90,40 @@ LogicalResult lowerAttention(Operation *op, Lowering &lowering) {
   return success();
 }
 
-LogicalResult lowerCachedAttention(Operation *op, Lowering &lowering) {
-  auto attention = cast<nn::CachedAttentionOp>(op);
-  auto query = typeOf(attention.getQuery()), keyCache = typeOf(attention.getKeyCache());
+LogicalResult lowerPagedAttention(Operation *op, Lowering &lowering) {
+  auto attention = cast<nn::PagedAttentionOp>(op);
+  auto query = typeOf(attention.getQuery()), table = typeOf(attention.getTable());
   int64_t heads = attention.getHeads(), kvHeads = attention.getKvHeads(), group = heads / kvHeads;
-  int64_t width = columnsOf(query), head = width / heads, capacity = keyCache.getDimSize(2) * kLanes;
+  int64_t width = columnsOf(query), head = width / heads, tableWidth = table.getDimSize(1);
   HeadTile shape(group);
   LaunchSpec spec;
-  spec.kernel = nameOf("cached_attention", query, heads, kvHeads, attention.getScale()) + "_p" +
-                std::to_string(capacity);
+  spec.kernel = nameOf("paged_attention", query, heads, kvHeads, attention.getScale()) + "_t" +
+                std::to_string(tableWidth);
   spec.reads = {lowering.slice(attention.getQuery()), lowering.slice(attention.getKeyCache()),
-                lowering.slice(attention.getValueCache()), lowering.slice(attention.getSlots()),
-                lowering.slice(attention.getPositions())};
+                lowering.slice(attention.getValueCache()), lowering.slice(attention.getTable()),
+                lowering.slice(attention.getSlots()), lowering.slice(attention.getPositions())};
   spec.writes = {lowering.slice(attention.getResult())};
   spec.work = lowering.rows(query, kCachedItemRows);
   spec.flops = plan::perRow(query, 4.0 * 64 * width);
   spec.bytes = plan::perRow(query, 4.0 * (2 * width + 2 * 64 * kvHeads * head));
   lowering.launch(spec, [&](KernelBuilder &b) {
-    Value queries = b.buffer(0), keys = b.buffer(1), values = b.buffer(2), slots = b.buffer(3);
-    Value positions = b.buffer(4), results = b.buffer(5);
+    Value queries = b.buffer(0), keys = b.buffer(1), values = b.buffer(2), blocks = b.buffer(3);
+    Value slots = b.buffer(4), positions = b.buffer(5), results = b.buffer(6);
     Value from = b.mul(b.begin(), kCachedItemRows);
     Value to = b.min(b.mul(b.end(), kCachedItemRows), rowsOf(b, query));
     b.loop(from, to, 1, [&](Value row) {
       Value slot = b.loadi(slots, row), count = b.add(b.loadi(positions, row), 1);
       b.loop(0, heads, shape.heads, [&](Value firstHead) {
-        Value kv = b.divide(firstHead, b.c(group));
-        Value cache = b.mul(b.add(b.mul(slot, kvHeads), kv), capacity * head);
+        Value kv = b.mul(b.divide(firstHead, b.c(group)), kLanes * head);
         ForwardTile tile;
         tile.headDim = head;
         tile.scale = attention.getScale().convertToFloat();
-        tile.keyBlockStride = kLanes * head;
-        tile.keyBlocks = advance(b, keys, cache);
+        tile.keyBlockStride = kLanes * kvHeads * head;
+        tile.keyBlocks = advance(b, keys, kv);
         tile.shift = b.c(0);
         tile.valueStride = head;
-        tile.values = advance(b, values, cache);
+        tile.values = advance(b, values, kv);
+        tile.table = advance(b, blocks, b.mul(slot, tableWidth));
         Value at = b.add(b.mul(row, width), b.mul(firstHead, head));
         for (int64_t h = 0; h < shape.heads; ++h) {
           tile.queries.push_back(advance(b, advance(b, queries, at), h * head));
@@ -140,31 +140,33 @@ LogicalResult lowerCachedAttention(Operation *op, Lowering &lowering) {
 LogicalResult lowerKvAppend(Operation *op, Lowering &lowering) {
   auto append = cast<nn::KvAppendOp>(op);
   auto key = typeOf(append.getKey()), cache = typeOf(append.getKeyCache());
-  int64_t kvHeads = cache.getDimSize(1), capacity = cache.getDimSize(2) * kLanes, head = cache.getDimSize(3);
+  int64_t kvHeads = cache.getDimSize(1), head = cache.getDimSize(2);
+  int64_t tableWidth = typeOf(append.getTable()).getDimSize(1);
   int64_t columns = kvHeads * head, tile = std::clamp<int64_t>(2048 / columns, 1, 64);
   LaunchSpec spec;
-  spec.kernel = "kv_append_" + axisName(key) + "_kv" + std::to_string(kvHeads) + "_d" + std::to_string(head) + "_p" +
-                std::to_string(capacity);
-  spec.reads = {lowering.slice(append.getKey()), lowering.slice(append.getValue()), lowering.slice(append.getSlots()),
-                lowering.slice(append.getPositions())};
+  spec.kernel = "kv_append_" + axisName(key) + "_kv" + std::to_string(kvHeads) + "_d" + std::to_string(head) + "_t" +
+                std::to_string(tableWidth);
+  spec.reads = {lowering.slice(append.getKey()), lowering.slice(append.getValue()), lowering.slice(append.getTable()),
+                lowering.slice(append.getSlots()), lowering.slice(append.getPositions())};
   spec.writes = {lowering.slice(append.getNewKeyCache()), lowering.slice(append.getNewValueCache())};
   spec.updates = {0, 1};
   spec.work = lowering.rows(key, tile);
   spec.bytes = plan::perRow(key, 16.0 * columns);
   lowering.launch(spec, [&](KernelBuilder &b) {
-    Value keys = b.buffer(0), values = b.buffer(1), slots = b.buffer(2), positions = b.buffer(3);
-    Value keyCache = b.buffer(4), valueCache = b.buffer(5);
+    Value keys = b.buffer(0), values = b.buffer(1), table = b.buffer(2), slots = b.buffer(3), positions = b.buffer(4);
+    Value keyCache = b.buffer(5), valueCache = b.buffer(6);
     b.loop(b.mul(b.begin(), tile), b.min(b.mul(b.end(), tile), rowsOf(b, key)), 1, [&](Value row) {
       Value slot = b.loadi(slots, row), position = b.loadi(positions, row);
-      Value block = b.divide(position, b.c(kLanes)), within = b.rem(position, b.c(kLanes));
+      Value block = b.loadi(table, b.add(b.mul(slot, tableWidth), b.divide(position, b.c(kLanes))));
+      Value within = b.rem(position, b.c(kLanes));
       b.loop(0, kvHeads, 1, [&](Value kv) {
-        Value base = b.mul(b.add(b.mul(slot, kvHeads), kv), capacity * head);
+        Value base = b.mul(b.add(b.mul(block, kvHeads), kv), kLanes * head);
         Value source = b.add(b.mul(row, columns), b.mul(kv, head));
-        Value to = advance(b, keyCache, b.add(base, b.add(b.mul(block, kLanes * head), within)));
+        Value to = advance(b, keyCache, b.add(base, within));
         Value from = advance(b, keys, source);
         b.loop(0, head, 1, [&](Value i) { b.store(b.loadf(from, i), to, b.mul(i, kLanes)); });
         Value valueFrom = advance(b, values, source);
-        Value valueTo = advance(b, valueCache, b.add(base, b.mul(position, head)));
+        Value valueTo = advance(b, valueCache, b.add(base, b.mul(within, head)));
         for (int64_t i = 0; i < head; i += kLanes)
           storeLanes(b, loadLanes(b, advance(b, valueFrom, i), b.c(0), head - i), advance(b, valueTo, i), b.c(0),
                      head - i);
@@ -179,7 +181,7 @@ LogicalResult lowerKvAppend(Operation *op, Lowering &lowering) {
 void registerAttentionSchedules(llvm::StringMap<Schedule> &schedules) {
   schedules["nn.attention"] = lowerAttention;
   schedules["nn.kv_append"] = lowerKvAppend;
-  schedules["nn.cached_attention"] = lowerCachedAttention;
+  schedules["nn.paged_attention"] = lowerPagedAttention;
   registerAttentionGradSchedule(schedules);
 }
 

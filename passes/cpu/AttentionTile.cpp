@@ -30,8 +30,12 @@ void emitScores(KernelBuilder &b, const Scores &scores,
   int64_t whole = scores.headDim / kUnroll * kUnroll;
   auto tile = [&](Value block, int64_t blocks) {
     SmallVector<Value> columns;
-    for (int64_t v = 0; v < blocks; ++v)
-      columns.push_back(advance(b, scores.blocks, b.mul(b.add(block, v), scores.blockStride)));
+    for (int64_t v = 0; v < blocks; ++v) {
+      Value number = b.add(block, v);
+      if (scores.table)
+        number = b.loadi(scores.table, number);
+      columns.push_back(advance(b, scores.blocks, b.mul(number, scores.blockStride)));
+    }
     auto steps = [&](Value i0, int64_t count, SmallVectorImpl<Value> &sums) {
       for (int64_t i = 0; i < count; ++i) {
         SmallVector<Value> vectors;
@@ -75,9 +79,8 @@ void emitWeightedRows(KernelBuilder &b, const WeightedRows &tile, Value from, Va
     for (Value sum : tile.sums)
       for (int64_t v = 0; v < here; ++v)
         sums.push_back(b.loadv(advance(b, sum, (first + v) * kLanes), zero));
-    sums = b.loopCarry(from, to, 1, sums, [&](Value j, ValueRange carried) {
+    auto add = [&](Value j, Value source, ValueRange carried) {
       SmallVector<Value> next(carried), row;
-      Value source = advance(b, tile.rows, b.mul(j, tile.rowStride));
       for (int64_t v = 0; v < here; ++v)
         row.push_back(loadLanes(b, advance(b, source, (first + v) * kLanes), zero,
                                 std::min(kLanes, tile.headDim - (first + v) * kLanes)));
@@ -92,7 +95,19 @@ void emitWeightedRows(KernelBuilder &b, const WeightedRows &tile, Value from, Va
         }
       }
       return next;
-    });
+    };
+    if (tile.table)
+      sums = b.loopCarry(from, to, kLanes, sums, [&](Value j0, ValueRange carried) {
+        Value number = b.loadi(tile.table, b.divide(j0, b.c(kLanes)));
+        Value block = advance(b, tile.rows, b.mul(number, tile.blockStride));
+        return b.loopCarry(zero, b.min(b.sub(to, j0), b.c(kLanes)), 1, carried, [&](Value j, ValueRange inner) {
+          return add(b.add(j0, j), advance(b, block, b.mul(j, tile.rowStride)), inner);
+        });
+      });
+    else
+      sums = b.loopCarry(from, to, 1, sums, [&](Value j, ValueRange carried) {
+        return add(j, advance(b, tile.rows, b.mul(j, tile.rowStride)), carried);
+      });
     for (int64_t t = 0; t < size; ++t)
       for (int64_t v = 0; v < here; ++v)
         b.storev(sums[t * here + v], advance(b, tile.sums[t], (first + v) * kLanes), zero);
@@ -173,6 +188,7 @@ void emitForwardTile(KernelBuilder &b, const ForwardTile &tile) {
     s.headDim = tile.headDim;
     s.blocks = tile.keyBlocks;
     s.blockStride = tile.keyBlockStride;
+    s.table = tile.table;
     Value offset = b.add(tile.shift, k0);
     s.first = b.divide(offset, b.c(kLanes));
     s.end = b.divide(b.add(b.add(tile.shift, k1), kLanes - 1), b.c(kLanes));
@@ -228,9 +244,16 @@ void emitForwardTile(KernelBuilder &b, const ForwardTile &tile) {
       return b.fadd(lanes, p);
     });
     WeightedRows part = sum;
-    part.rows = advance(b, tile.values, b.mul(k0, tile.valueStride));
     for (int64_t t = 0; t < size; ++t)
       part.weights.push_back(scoresOf(t));
+    if (tile.table) {
+      part.table = advance(b, tile.table, b.divide(k0, b.c(kLanes)));
+      part.blockStride = tile.keyBlockStride;
+      part.rows = tile.values;
+      emitWeightedRows(b, part, zero, b.sub(k1, k0));
+      return next;
+    }
+    part.rows = advance(b, tile.values, b.mul(k0, tile.valueStride));
     Value middle = b.max(k0, b.min(k1, common));
     emitWeightedRows(b, part, zero, b.sub(middle, k0));
     // The keys that only the later rows of the tile see.

@@ -27,6 +27,7 @@ struct Scores {
   int64_t headDim = 0;
   mlir::Value blocks;         // &block 0 of this head
   int64_t blockStride = 0;    // floats from one block to the next
+  mlir::Value table;          // &number of block 0, where blocks are somewhere in a pool; null: one after the other
   mlir::Value first, end;     // i64
 };
 void emitScores(KernelBuilder &b, const Scores &scores,
@@ -37,6 +38,10 @@ struct WeightedRows {
   llvm::SmallVector<mlir::Value> weights; // &weights[t][0], one for each row of the tile
   mlir::Value rows;                       // &rows[0]
   int64_t rowStride = 0, headDim = 0;
+  // Where the rows are in blocks of 16 of a pool: the number of the block of row 0, and floats from one block to the
+  // next; `rows` is then the pool's first row, and `from` a multiple of 16. Null: one after the other.
+  mlir::Value table;
+  int64_t blockStride = 0;
   llvm::SmallVector<mlir::Value> sums; // &sums[t][0], paddedHead(headDim) floats each
   // Which j count for row t: null for all of them.
   llvm::function_ref<mlir::Value(int64_t t, mlir::Value j)> counts;
@@ -61,7 +66,7 @@ void forSequencePieces(KernelBuilder &b, mlir::Value offsets, mlir::Value sequen
                        llvm::function_ref<void(mlir::Value begin, mlir::Value end, mlir::Value first, mlir::Value last)>
                            body);
 
-// The forward pass of one tile (nn.attention, nn.cached_attention).
+// The forward pass of one tile (nn.attention, nn.paged_attention).
 struct ForwardTile {
   llvm::SmallVector<mlir::Value> queries, counts, results; // by row; counts are numbers of keys, ascending
   llvm::SmallVector<mlir::Value> lse;                      // addresses, or empty
@@ -72,6 +77,10 @@ struct ForwardTile {
   mlir::Value shift;  // where key 0 lies in its block, i64
   mlir::Value values; // &value of key 0
   int64_t valueStride = 0;
+  // The numbers of the blocks that hold keys 0 … 15, 16 … 31 and so on, where keys and values are in a pool: keyBlocks
+  // and values are then those of the pool's block 0, both keyBlockStride floats from one block to the next, and all
+  // counts are equal. Null: one block after the other.
+  mlir::Value table;
 };
 void emitForwardTile(KernelBuilder &b, const ForwardTile &tile);
 

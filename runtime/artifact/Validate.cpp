@@ -431,11 +431,33 @@ private:
         policy.max_context() > kMaxExtent || policy.kv_slots() < 0 || policy.kv_slots() > kMaxExtent)
       return Invalid("vocabulary ", policy.vocab_size(), ", context ", policy.max_context(), " or slots ",
                  policy.kv_slots(), " out of range");
+    return KvCache(policy);
+  }
+
+  absl::Status KvCache(const fb::Policy &policy) {
+    MIRL_TRY(BufferIndices(policy.kv_table(), fb::BufferKind::kv_table));
+    int64_t width = (policy.max_context() + 15) / 16;
+    if (policy.kv_blocks() < 0 || policy.kv_blocks() > kMaxExtent)
+      return Invalid(policy.kv_blocks(), " KV blocks are out of range");
     for (uint32_t i = 0; i < Length(policy.kv_buffers()); ++i) {
       const fb::Buffer &buffer = *plan_.buffers()->Get(policy.kv_buffers()->Get(i));
-      if (Length(buffer.type()->dims()) == 0 || buffer.type()->dims()->Get(0)->size() != policy.kv_slots())
-        return Invalid("KV buffer ", View(buffer.name()), " does not have ", policy.kv_slots(), " slots");
+      if (Length(buffer.type()->dims()) == 0 || buffer.type()->dims()->Get(0)->size() != policy.kv_blocks())
+        return Invalid("KV buffer ", View(buffer.name()), " does not have ", policy.kv_blocks(), " blocks");
     }
+    for (uint32_t i = 0; i < Length(policy.kv_table()); ++i) {
+      const fb::TensorType &type = *plan_.buffers()->Get(policy.kv_table()->Get(i))->type();
+      if (type.dtype() != fb::DType::i32 || Length(type.dims()) != 2 ||
+          type.dims()->Get(0)->size() != policy.kv_slots() || type.dims()->Get(1)->size() != width)
+        return Invalid("the table of KV blocks must be i32[", policy.kv_slots(), ", ", width,
+                       "]: slots, and blocks of a sequence of the longest length");
+    }
+    if (Length(policy.kv_buffers()) == 0)
+      return absl::OkStatus();
+    if (Length(policy.kv_table()) != 1)
+      return Invalid("a KV cache needs one table of blocks, there are ", Length(policy.kv_table()));
+    if (policy.kv_blocks() < width)
+      return Invalid("the KV pool has ", policy.kv_blocks(), " blocks of 16 positions; one sequence of the longest "
+                     "length, ", policy.max_context(), " tokens, needs ", width);
     return absl::OkStatus();
   }
 

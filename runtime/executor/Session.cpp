@@ -322,6 +322,13 @@ void Session::ZeroBuffer(const fb::Buffer &buffer) {
     impl_->pending.Update(Impl::Named(status, Cat("zeroing ", View(buffer.name()))));
 }
 
+void Session::PatchBuffer(const fb::Buffer &buffer, int64_t at, const void *data, int64_t bytes) {
+  absl::Status status = impl_->device->Upload(buffer.offset() + static_cast<uint64_t>(at), data,
+                                              static_cast<uint64_t>(bytes));
+  if (!status.ok())
+    impl_->pending.Update(Impl::Named(status, Cat("patching ", View(buffer.name()))));
+}
+
 void Session::CopyBuffer(const fb::Buffer &buffer, int64_t from, int64_t to, int64_t bytes, int64_t pieces,
                          int64_t stride) {
   auto at = [&](int64_t offset) { return buffer.offset() + static_cast<uint64_t>(offset); };

@@ -57,15 +57,17 @@ public:
   int threads() const; // 0 on a GPU
 
   // The bytes of a persistent buffer where they lie in host memory; empty on another device. Code that
-  // must run on every device uses the four functions below.
+  // must run on every device uses the five functions below.
   std::span<uint8_t> Buffer(const fb::Buffer &buffer);
 
   int64_t BufferBytes(const fb::Buffer &buffer) const;
   // Copies all bytes of a buffer out of the device or into it. `data` has BufferBytes bytes.
   absl::Status ReadBuffer(const fb::Buffer &buffer, void *data);
   absl::Status WriteBuffer(const fb::Buffer &buffer, const void *data);
-  // These two are queued before the next Run, which reports their errors.
+  // These three are queued before the next Run, which reports their errors.
   void ZeroBuffer(const fb::Buffer &buffer);
+  // `bytes` bytes from offset `at` on; `data` must stay as it is until the next Run is done.
+  void PatchBuffer(const fb::Buffer &buffer, int64_t at, const void *data, int64_t bytes);
   // Within one buffer: `pieces` pieces of `bytes` bytes from offset `from` on to offset `to` on, each `stride`
   // bytes behind the one before. Pieces must not overlap.
   void CopyBuffer(const fb::Buffer &buffer, int64_t from, int64_t to, int64_t bytes, int64_t pieces = 1,

@@ -4,12 +4,12 @@
 #include <chrono>
 #include <utility>
 
-#include "runtime/rollout/KvCache.h"
 #include "runtime/artifact/Macros.h"
 
 namespace mirl::rt {
 
-absl::StatusOr<std::unique_ptr<Roller>> Roller::Create(Session &session, const fb::Policy &policy) {
+absl::StatusOr<std::unique_ptr<Roller>> Roller::Create(Session &session, const fb::Policy &policy,
+                                                       const RollerOptions &options) {
   std::unique_ptr<Roller> roller(new Roller(session, policy));
   const Plan &plan = session.plan();
   if (View(policy.prefill()).empty() || View(policy.decode()).empty())
@@ -22,20 +22,44 @@ absl::StatusOr<std::unique_ptr<Roller>> Roller::Create(Session &session, const f
                            roller->decode_capacities_));
   for (uint32_t i = 0; i < Length(policy.kv_buffers()); ++i)
     roller->kv_.push_back(plan.root().buffers()->Get(policy.kv_buffers()->Get(i)));
-  const Capacities &decode = roller->decode_capacities_, &prefill = roller->prefill_capacities_;
-  roller->slots_ =
-      std::min({policy.kv_slots(), decode.context, decode.token, decode.sequence, decode.group});
-  if (roller->slots_ < 1 ||
-      std::min({prefill.context, prefill.token, prefill.sequence, prefill.group}) < 1 ||
-      policy.max_context() < 2)
-    return Invalid(plan.name(), ": policy ", View(policy.name()), " has no room for a sequence (",
-                   policy.kv_slots(), " slots, context ", policy.max_context(), ")");
+  if (Length(policy.kv_table()) > 0)
+    roller->table_ = plan.root().buffers()->Get(policy.kv_table()->Get(0));
+  MIRL_TRY(roller->Limit(options));
   roller->is_eos_.resize(static_cast<size_t>(policy.vocab_size()));
   MIRL_ASSIGN(std::vector<int32_t> eos, EosTokens(plan));
   for (int32_t token : eos)
     if (token < policy.vocab_size())
       roller->is_eos_[static_cast<size_t>(token)] = 1;
   return roller;
+}
+
+absl::Status Roller::Limit(const RollerOptions &options) {
+  const Capacities &decode = decode_capacities_, &prefill = prefill_capacities_;
+  SchedulerLimits limits;
+  limits.slots =
+      std::min({policy_.kv_slots(), decode.context, decode.token, decode.sequence, decode.group,
+                prefill.context, prefill.token, prefill.sequence, prefill.group});
+  limits.blocks = policy_.kv_blocks();
+  limits.max_context = policy_.max_context();
+  limits.rows = prefill.context;
+  limits.chunk = options.chunk;
+  auto narrow = [&](const char *name, int64_t wanted, int64_t &limit) -> absl::Status {
+    if (wanted < 0 || wanted > limit)
+      return Invalid(name, " ", wanted, ": policy ", View(policy_.name()), " was compiled for 1 to ",
+                     limit);
+    if (wanted > 0)
+      limit = wanted;
+    return absl::OkStatus();
+  };
+  MIRL_TRY(narrow("slots", options.slots, limits.slots));
+  MIRL_TRY(narrow("KV blocks", options.kv_blocks, limits.blocks));
+  auto scheduler = Scheduler::Create(limits);
+  if (!scheduler.ok())
+    return Invalid(session_.plan().name(), ": policy ", View(policy_.name()), ": ",
+                   scheduler.status().message());
+  scheduler_ = *std::move(scheduler);
+  stop_.resize(static_cast<size_t>(limits.slots));
+  return absl::OkStatus();
 }
 
 absl::Status Roller::Resolve(std::string_view name, const fb::Entry *&entry, Ports &ports,
@@ -117,15 +141,7 @@ absl::StatusOr<Batch> Roller::Sample(std::span<const Prompt> prompts, const Samp
                    options.temperature, ", ", options.top_k, " and ", options.top_p);
   Batch batch;
   for (const Prompt &prompt : prompts) {
-    auto size = static_cast<int64_t>(prompt.ids->size());
-    int64_t longest = std::min(policy_.max_context() - 1, prefill_capacities_.context);
-    if (size < 1 || size > longest)
-      return Invalid(prompt.record->where, ": \"prompt\" has ", size,
-                     " tokens; the plan was compiled for 1 to ", longest);
-    for (int32_t id : *prompt.ids)
-      if (id < 0 || id >= policy_.vocab_size())
-        return Invalid(prompt.record->where, ": token ", id, " is outside of the vocabulary of ",
-                       policy_.vocab_size());
+    MIRL_TRY(CheckPrompt(prompt));
     batch.prompts.push_back(prompt);
     for (int64_t sample = 0; sample < options.n; ++sample) {
       auto trajectory = std::make_shared<Trajectory>();
@@ -133,220 +149,144 @@ absl::StatusOr<Batch> Roller::Sample(std::span<const Prompt> prompts, const Samp
       trajectory->sequence_id =
           SequenceId(options.first_id, static_cast<int64_t>(batch.prompts.size()) - 1, sample);
       trajectory->policy = &policy_;
-      auto room = static_cast<size_t>(std::min(options.max_tokens, policy_.max_context() - size));
+      auto room = static_cast<size_t>(
+          std::min(options.max_tokens, policy_.max_context() - trajectory->prompt_size()));
       trajectory->response.reserve(room);
       trajectory->logprob.reserve(room);
       batch.trajectories.push_back(std::move(trajectory));
     }
     batch.group_offsets.push_back(batch.sequences());
   }
-
-  version_ = options.version;
-  running_.clear();
-  starting_.clear();
-  start_counts_.clear();
-  free_.clear();
-  for (int64_t slot = slots_; slot-- > 0;)
-    free_.push_back(static_cast<int32_t>(slot));
-  next_ = 0;
-  resident_ = -1;
-  start_context_ = 0;
-  while (next_ < batch.sequences() || !running_.empty()) {
-    MIRL_TRY(Admit(batch, options, stats));
-    if (!running_.empty())
-      MIRL_TRY(Decode(options, stats));
-  }
-  for (const auto &trajectory : batch.trajectories)
-    stats.tokens += trajectory->response_size();
+  MIRL_TRY(Run(batch.trajectories, options, stats));
   stats.seconds +=
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   return batch;
 }
 
-// Gives the free slots to the sequences that wait, in order.
-absl::Status Roller::Admit(Batch &batch, const SampleOptions &options, RolloutStats &stats) {
-  while (next_ < batch.sequences() && !free_.empty()) {
-    Trajectory *trajectory = batch.trajectories[static_cast<size_t>(next_)].get();
-    int64_t size = trajectory->prompt_size();
-    auto take = [&]() {
-      Running running{trajectory,
-                      trajectory->sequence_id,
-                      std::min(options.max_tokens, policy_.max_context() - size),
-                      free_.back(),
-                      trajectory->prompt.ids->back(),
-                      static_cast<int32_t>(size - 1),
-                      0};
-      free_.pop_back();
-      ++next_;
-      return running;
-    };
-    int64_t sample = next_ % options.n;
-    if (sample == 0)
-      resident_ = -1; // A new prompt.
-    if (resident_ >= 0) {
-      // Slots are handed out in order, so until the last sequence of this prompt has started, the
-      // slot its prompt was computed in can only have gone to a sequence of the same prompt.
-      Running running = take();
-      if (running.slot != resident_)
-        for (const fb::Buffer *buffer : kv_)
-          CopyKvPrefix(session_, *buffer, resident_, running.slot, size);
-      running_.push_back(running);
-      continue;
-    }
-    // Into the prefill call being put together, or, when that is full, into the next one.
-    auto sequences = static_cast<int64_t>(start_counts_.size()),
-         tokens = static_cast<int64_t>(starting_.size());
-    const Capacities &limit = prefill_capacities_;
-    if (start_context_ + size > limit.context || tokens + 1 > limit.token ||
-        sequences + 1 > limit.sequence || sequences + 1 > limit.group) {
-      MIRL_TRY(Prefill(options, stats));
-      continue;
-    }
-    int64_t share =
-        std::min({options.n - sample, static_cast<int64_t>(free_.size()), limit.token - tokens});
-    start_context_ += size;
-    start_counts_.push_back(share);
-    for (int64_t i = 0; i < share; ++i) {
-      trajectory = batch.trajectories[static_cast<size_t>(next_)].get();
-      starting_.push_back(take());
-    }
-    // The rest of the prompt's responses wait for slots, and find the prompt in this one.
-    if (next_ % options.n != 0) {
-      int32_t slot = starting_[static_cast<size_t>(tokens)].slot;
-      MIRL_TRY(Prefill(options, stats));
-      resident_ = slot;
-    } else if (next_ == batch.sequences() || free_.empty()) {
-      MIRL_TRY(Prefill(options, stats));
-    }
-  }
+absl::Status Roller::CheckPrompt(const Prompt &prompt) const {
+  auto size = static_cast<int64_t>(prompt.ids->size());
+  if (size < 1 || size > policy_.max_context() - 1)
+    return Invalid(prompt.record->where, ": \"prompt\" has ", size,
+                   " tokens; the plan was compiled for 1 to ", policy_.max_context() - 1);
+  for (int32_t id : *prompt.ids)
+    if (id < 0 || id >= policy_.vocab_size())
+      return Invalid(prompt.record->where, ": token ", id, " is outside of the vocabulary of ",
+                     policy_.vocab_size());
   return absl::OkStatus();
 }
 
-absl::Status Roller::Prefill(const SampleOptions &options, RolloutStats &stats) {
-  if (starting_.empty())
-    return absl::OkStatus();
-  const Ports &ports = prefill_ports_;
+absl::Status Roller::Run(std::span<const std::shared_ptr<Trajectory>> sequences,
+                         const SampleOptions &options, RolloutStats &stats) {
+  scheduler_->Begin();
+  running_.clear();
+  int64_t group = 0;
+  for (const auto &trajectory : sequences) {
+    if (trajectory->ending != Ending::none)
+      continue;
+    // The samples of a prompt have it from the same place.
+    if (!running_.empty() && running_.back()->prompt.ids != trajectory->prompt.ids)
+      ++group;
+    SequenceSpec spec;
+    spec.group = group;
+    spec.prompt = trajectory->prompt_size();
+    spec.response = trajectory->response_size();
+    spec.limit = std::min(options.max_tokens, policy_.max_context() - spec.prompt);
+    MIRL_TRY(scheduler_->Add(spec));
+    running_.push_back(trajectory.get());
+  }
+  while (const Step *step = scheduler_->Next()) {
+    Prepare(*step);
+    MIRL_TRY(Call(*step, options));
+    MIRL_TRY(Take(*step, options));
+    stats.tokens += static_cast<int64_t>(step->sampled.size());
+    if (step->decode)
+      stats.decode_rows += step->rows;
+  }
+  const SchedulerStats &scheduled = scheduler_->stats();
+  stats.decode_calls += scheduled.decode_steps;
+  stats.prefill_calls += scheduled.steps - scheduled.decode_steps;
+  stats.prefill_tokens += scheduled.prefill_rows;
+  stats.preemptions += scheduled.preemptions;
+  stats.recomputed_tokens += scheduled.recomputed_rows;
+  stats.kv_blocks = scheduler_->pool().size();
+  stats.peak_kv_blocks = std::max(stats.peak_kv_blocks, scheduled.peak_blocks);
+  return absl::OkStatus();
+}
+
+// Brings the cache and its table to what the step expects.
+void Roller::Prepare(const Step &step) {
+  for (const fb::Buffer *buffer : kv_) {
+    int64_t bytes = session_.BufferBytes(*buffer) / policy_.kv_blocks();
+    for (const BlockCopy &copy : step.copies)
+      session_.CopyBuffer(*buffer, copy.from * bytes, copy.to * bytes, bytes);
+  }
+  if (!table_)
+    return;
+  constexpr auto kEntry = static_cast<int64_t>(sizeof(int32_t));
+  for (const TableEdit &edit : step.edits)
+    session_.PatchBuffer(*table_, (edit.slot * scheduler_->width() + edit.begin) * kEntry,
+                         scheduler_->table(edit.slot) + edit.begin,
+                         (edit.end - edit.begin) * kEntry);
+}
+
+absl::Status Roller::Call(const Step &step, const SampleOptions &options) {
+  const Ports &ports = step.decode ? decode_ports_ : prefill_ports_;
+  auto set = [](auto *port, int64_t at, auto value) {
+    if (port)
+      port[at] = static_cast<std::remove_pointer_t<decltype(port)>>(value);
+  };
   int64_t row = 0, token = 0, sequence = 0;
-  for (int64_t share : start_counts_) {
-    const Running &first = starting_[static_cast<size_t>(token)];
-    const std::vector<int32_t> &ids = *first.trajectory->prompt.ids;
-    auto size = static_cast<int64_t>(ids.size());
-    if (ports.sequence_offsets)
-      ports.sequence_offsets[sequence] = static_cast<int32_t>(row);
-    if (ports.token_offsets)
-      ports.token_offsets[sequence] = static_cast<int32_t>(token);
-    if (ports.group_offsets)
-      ports.group_offsets[sequence] = static_cast<int32_t>(sequence);
-    for (int64_t i = 0; i < size; ++i) {
-      if (ports.ids)
-        ports.ids[row + i] = ids[static_cast<size_t>(i)];
-      if (ports.positions)
-        ports.positions[row + i] = static_cast<int32_t>(i);
-      if (ports.slots)
-        ports.slots[row + i] = first.slot;
+  auto offsets = [&] {
+    set(ports.sequence_offsets, sequence, row);
+    set(ports.token_offsets, sequence, token);
+    set(ports.group_offsets, sequence, sequence);
+  };
+  for (const Piece &piece : step.pieces) {
+    offsets();
+    const Trajectory &trajectory = *running_[static_cast<size_t>(piece.sequence)];
+    const std::vector<int32_t> &prompt = *trajectory.prompt.ids;
+    auto size = static_cast<int32_t>(prompt.size());
+    for (int32_t p = piece.first; p < piece.first + piece.count; ++p, ++row) {
+      set(ports.ids, row, p < size ? prompt[static_cast<size_t>(p)]
+                                   : trajectory.response[static_cast<size_t>(p - size)]);
+      set(ports.positions, row, p);
+      set(ports.slots, row, piece.slot);
     }
-    row += size;
-    for (int64_t i = 0; i < share; ++i, ++token) {
-      if (ports.rows)
-        ports.rows[token] = static_cast<int32_t>(row - 1);
-      if (ports.steps)
-        ports.steps[token] = 0;
-      if (ports.sequence_ids)
-        ports.sequence_ids[token] = starting_[static_cast<size_t>(token)].id;
+    for (int32_t i = 0; i < piece.samples; ++i, ++token) {
+      const Trajectory &sampler =
+          *running_[static_cast<size_t>(step.sampled[static_cast<size_t>(token)])];
+      set(ports.rows, token, row - 1);
+      set(ports.steps, token, sampler.response_size());
+      set(ports.sequence_ids, token, sampler.sequence_id);
     }
     ++sequence;
   }
-  if (ports.sequence_offsets)
-    ports.sequence_offsets[sequence] = static_cast<int32_t>(row);
-  if (ports.token_offsets)
-    ports.token_offsets[sequence] = static_cast<int32_t>(token);
-  if (ports.group_offsets)
-    ports.group_offsets[sequence] = static_cast<int32_t>(sequence);
+  offsets();
   Scalars(ports, options);
-  MIRL_TRY(session_.Run(*prefill_, {row, token, sequence, sequence}));
-  ++stats.prefill_calls;
-  stats.prefill_tokens += row;
-
-  token = 0;
-  for (int64_t share : start_counts_) {
-    int32_t holder = starting_[static_cast<size_t>(token)].slot;
-    for (int64_t i = 0; i < share; ++i, ++token) {
-      Running &running = starting_[static_cast<size_t>(token)];
-      MIRL_ASSIGN(bool goes_on, Take(running, ports.token[token], ports.logprob[token]));
-      if (!goes_on) {
-        free_.push_back(running.slot);
-        continue;
-      }
-      if (running.slot != holder)
-        for (const fb::Buffer *buffer : kv_)
-          CopyKvPrefix(session_, *buffer, holder, running.slot, running.trajectory->prompt_size());
-      running_.push_back(running);
-    }
-  }
-  starting_.clear();
-  start_counts_.clear();
-  start_context_ = 0;
-  return absl::OkStatus();
+  return session_.Run(step.decode ? *decode_ : *prefill_, {row, token, sequence, sequence});
 }
 
-absl::Status Roller::Decode(const SampleOptions &options, RolloutStats &stats) {
-  const Ports &ports = decode_ports_;
-  auto count = static_cast<int64_t>(running_.size());
-  for (int64_t r = 0; r < count; ++r) {
-    const Running &running = running_[static_cast<size_t>(r)];
-    if (ports.ids)
-      ports.ids[r] = running.last;
-    if (ports.positions)
-      ports.positions[r] = running.position;
-    if (ports.slots)
-      ports.slots[r] = running.slot;
-    if (ports.steps)
-      ports.steps[r] = running.step;
-    if (ports.sequence_ids)
-      ports.sequence_ids[r] = running.id;
+absl::Status Roller::Take(const Step &step, const SampleOptions &options) {
+  const Ports &ports = step.decode ? decode_ports_ : prefill_ports_;
+  size_t count = step.sampled.size();
+  for (size_t i = 0; i < count; ++i) {
+    int32_t token = ports.token[i];
+    if (token < 0 || token >= policy_.vocab_size())
+      return absl::InternalError(Cat("policy ", View(policy_.name()), " sampled token ", token,
+                                     " of a vocabulary of ", policy_.vocab_size(),
+                                     ": its weights are probably not numbers"));
+    Trajectory &trajectory = *running_[static_cast<size_t>(step.sampled[i])];
+    trajectory.Append(token, ports.logprob[i], options.version);
+    stop_[i] = is_eos_[static_cast<size_t>(token)];
+    if (stop_[i])
+      trajectory.ending = Ending::eos;
   }
-  for (int32_t *identity :
-       {ports.rows, ports.sequence_offsets, ports.token_offsets, ports.group_offsets})
-    if (identity)
-      for (int64_t r = 0; r < count + (identity != ports.rows); ++r)
-        identity[r] = static_cast<int32_t>(r);
-  Scalars(ports, options);
-  MIRL_TRY(session_.Run(*decode_, {count, count, count, count}));
-  ++stats.decode_calls;
-  stats.decode_rows += count;
-
-  // The ended ones leave; the order of the others means nothing but is kept.
-  size_t kept = 0;
-  for (int64_t r = 0; r < count; ++r) {
-    Running &running = running_[static_cast<size_t>(r)];
-    MIRL_ASSIGN(bool goes_on, Take(running, ports.token[r], ports.logprob[r]));
-    if (goes_on)
-      running_[kept++] = running;
-    else
-      free_.push_back(running.slot);
-  }
-  running_.resize(kept);
+  scheduler_->Complete({stop_.data(), count});
+  for (int32_t index : step.sampled)
+    if (Trajectory &trajectory = *running_[static_cast<size_t>(index)];
+        trajectory.ending == Ending::none && scheduler_->state(index) == SequenceState::ended)
+      trajectory.ending = Ending::length;
   return absl::OkStatus();
-}
-
-absl::StatusOr<bool> Roller::Take(Running &running, int32_t token, float logprob) {
-  if (token < 0 || token >= policy_.vocab_size())
-    return absl::InternalError(Cat("policy ", View(policy_.name()), " sampled token ", token,
-                                   " of a vocabulary of ", policy_.vocab_size(),
-                                   ": its weights are probably not numbers"));
-  Trajectory &trajectory = *running.trajectory;
-  trajectory.Append(token, logprob, version_);
-  if (is_eos_[static_cast<size_t>(token)]) {
-    trajectory.ending = Ending::eos;
-    return false;
-  }
-  running.last = token;
-  ++running.position;
-  ++running.step;
-  if (trajectory.response_size() < running.limit)
-    return true;
-  trajectory.ending = Ending::length;
-  return false;
 }
 
 } // namespace mirl::rt

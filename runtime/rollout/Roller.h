@@ -1,11 +1,9 @@
-// Continuous batching: sequences that end at different times share the KV cache's slots, and a slot
-// that becomes free is taken by the next sequence at once.
+// The rollout engine: a Scheduler driven with a session. What the scheduler puts into a step becomes
+// one call of `decode` or `prefill`; the tokens that come back end their sequences or go on.
 //
-// A prompt is computed once, by `prefill`, which also samples the first token of those of its
-// responses that have a slot already. The others start later from a copy of the prompt's keys and
-// values: their first decode step feeds the prompt's last token again, which writes the same bits
-// and predicts the response's first token. Rows never see each other and the generator is keyed by
-// sequence id and step, so tokens and log-probs do not depend on any of this.
+// Rows never see each other, sums have a fixed order, and the generator is keyed by sequence id and
+// step. So tokens and log-probs depend on weights, seed, sequence id, prompt and sampling settings,
+// and on nothing that the scheduler decides.
 
 #ifndef MIRL_RUNTIME_ROLLOUT_ROLLER_H
 #define MIRL_RUNTIME_ROLLOUT_ROLLER_H
@@ -17,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "runtime/executor/Session.h"
+#include "runtime/rollout/Scheduler.h"
 #include "runtime/rollout/Trajectory.h"
 
 namespace mirl::rt {
@@ -32,9 +31,19 @@ struct SampleOptions {
   int64_t version = 0;  // written to the trajectories
 };
 
+// How the engine uses what the plan has; nothing here changes a token.
+struct RollerOptions {
+  int64_t slots = 0;     // sequences that run at a time, at most the plan's; 0: the plan's
+  int64_t kv_blocks = 0; // of the KV pool, at most the plan's; 0: the plan's
+  int64_t chunk = 0;     // most prompt tokens of a call; 0: as many as a call has room for
+};
+
 struct RolloutStats {
-  int64_t tokens = 0; // generated
-  int64_t prefill_tokens = 0, prefill_calls = 0, decode_rows = 0, decode_calls = 0;
+  int64_t tokens = 0;         // generated
+  int64_t prefill_tokens = 0; // of prompts (and of responses that go on), the first time
+  int64_t prefill_calls = 0, decode_rows = 0, decode_calls = 0;
+  int64_t preemptions = 0, recomputed_tokens = 0;
+  int64_t kv_blocks = 0, peak_kv_blocks = 0; // of the pool; used at most
   double seconds = 0;
 };
 
@@ -48,17 +57,18 @@ constexpr int64_t SequenceId(int64_t first_id, int64_t prompt, int64_t sample) {
 
 class Roller {
 public:
-  // An error when the policy has no prefill and decode entries or they ask for what a rollout does
-  // not have. `session` must outlive the Roller.
-  static absl::StatusOr<std::unique_ptr<Roller>> Create(Session &session, const fb::Policy &policy);
+  // An error when the policy has no prefill and decode entries, they ask for what a rollout does not
+  // have, or the options leave no room for one sequence of the longest length. `session` must
+  // outlive the Roller.
+  static absl::StatusOr<std::unique_ptr<Roller>>
+  Create(Session &session, const fb::Policy &policy, const RollerOptions &options = {});
 
   // `n` responses to each prompt, in the order of the prompts. Adds to `stats`.
   absl::StatusOr<Batch> Sample(std::span<const Prompt> prompts, const SampleOptions &options,
                                RolloutStats &stats);
 
   const fb::Policy &policy() const { return policy_; }
-  // Sequences that run at a time.
-  int64_t slots() const { return slots_; }
+  const SchedulerLimits &limits() const { return scheduler_->limits(); }
 
 private:
   // The addresses of an entry's ports; nullptr where it has none.
@@ -72,12 +82,6 @@ private:
     const int32_t *token = nullptr;
     const float *logprob = nullptr;
   };
-  struct Running {
-    Trajectory *trajectory;
-    int64_t id, limit;
-    int32_t slot, last, position,
-        step; // the token to feed, its position; the response token it predicts
-  };
   struct Capacities {
     int64_t context = INT64_MAX, token = INT64_MAX, sequence = INT64_MAX, group = INT64_MAX;
   };
@@ -85,12 +89,16 @@ private:
   Roller(Session &session, const fb::Policy &policy) : session_(session), policy_(policy) {}
   absl::Status Resolve(std::string_view name, const fb::Entry *&entry, Ports &ports,
                        Capacities &capacities);
+  absl::Status Limit(const RollerOptions &options);
   void Scalars(const Ports &ports, const SampleOptions &options) const;
-  absl::Status Admit(Batch &batch, const SampleOptions &options, RolloutStats &stats);
-  absl::Status Prefill(const SampleOptions &options, RolloutStats &stats);
-  absl::Status Decode(const SampleOptions &options, RolloutStats &stats);
-  // Records a sampled token. False when the sequence has ended and its slot is free.
-  absl::StatusOr<bool> Take(Running &running, int32_t token, float logprob);
+  absl::Status CheckPrompt(const Prompt &prompt) const;
+  // Runs the sequences that have not ended, the oldest first, until all have.
+  absl::Status Run(std::span<const std::shared_ptr<Trajectory>> sequences,
+                   const SampleOptions &options, RolloutStats &stats);
+  void Prepare(const Step &step);
+  absl::Status Call(const Step &step, const SampleOptions &options);
+  // Records the tokens that the call sampled, and says to the scheduler which end.
+  absl::Status Take(const Step &step, const SampleOptions &options);
 
   Session &session_;
   const fb::Policy &policy_;
@@ -98,17 +106,13 @@ private:
   Ports prefill_ports_, decode_ports_;
   Capacities prefill_capacities_, decode_capacities_;
   std::vector<const fb::Buffer *> kv_;
+  const fb::Buffer *table_ = nullptr;
   std::vector<uint8_t> is_eos_; // by token
-  int64_t slots_ = 0;
+  std::unique_ptr<Scheduler> scheduler_;
 
-  // The state of one Sample; kept for its memory.
-  std::vector<Running> running_, starting_; // starting: in the prefill call being put together
-  std::vector<int64_t> start_counts_;       // sequences of each prompt in it
-  std::vector<int32_t> free_;
-  int64_t version_ = 0;   // of the policy
-  int64_t next_ = 0;      // sequence to start next, in order
-  int32_t resident_ = -1; // the slot that holds the prompt of `next_`, -1: none
-  int64_t start_context_ = 0;
+  // The state of one rollout; kept for its memory.
+  std::vector<Trajectory *> running_; // by the scheduler's number
+  std::vector<uint8_t> stop_;
 };
 
 } // namespace mirl::rt

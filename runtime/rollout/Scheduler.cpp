@@ -110,16 +110,16 @@ const Step *Scheduler::Next() {
   return &step_;
 }
 
-void Scheduler::AddPiece(int32_t index, int64_t count, bool samples) {
+void Scheduler::AddPiece(int32_t index, int64_t count, bool samples, bool again) {
   Sequence &s = at(index);
   step_.pieces.push_back({index, s.slot, static_cast<int32_t>(s.computed),
                           static_cast<int32_t>(count), samples ? 1 : 0});
   step_.rows += count;
   step_.decode &= count == 1 && samples;
-  int64_t end = s.computed + count;
-  stats_.recomputed_rows += std::max<int64_t>(0, std::min(s.reached, end) - s.computed);
-  if (count > 1 || !samples || s.computed < s.spec.prompt)
-    stats_.prefill_rows += count;
+  int64_t known = std::clamp<int64_t>(s.reached - s.computed, 0, count);
+  stats_.recomputed_rows += known;
+  if (!again && (count > 1 || !samples || s.computed < s.spec.prompt))
+    stats_.prefill_rows += count - known;
   if (samples)
     TakeSample(index);
 }
@@ -200,8 +200,7 @@ bool Scheduler::AdmitBesides() {
   if (piece.samples == 0 || first.spec.group != s.spec.group ||
       piece.first + piece.count != s.spec.prompt)
     return false;
-  // The copy of the prompt's last block, and what all need a while later.
-  if (pool_.free() < 1 + active() / 4)
+  if (pool_.free() < 1 + Reserved()) // The copy of the prompt's last block.
     return false;
   Occupy(index);
   Share(s, row(first), BlocksOf(s.spec.prompt));
@@ -210,6 +209,12 @@ bool Scheduler::AdmitBesides() {
   step_.decode = false;
   TakeSample(index);
   return true;
+}
+
+// Blocks that an admission leaves to the active sequences: enough for all to go on for some steps, or
+// the next preemption would be that of the one that was admitted.
+int64_t Scheduler::Reserved() const {
+  return (active() + 1) * width_ <= pool_.size() ? 0 : active() / 4;
 }
 
 // Blocks that are to be taken from the pool until all known tokens and the next one are computed.
@@ -231,11 +236,10 @@ bool Scheduler::AdmitAlone(int64_t &extra) {
   const Sequence *sibling = relatives ? Sibling(s.spec.group, prompt) : nullptr;
   if (relatives && !sibling)
     return false;
-  bool share = shared > 0 && (sibling || held_group_ == s.spec.group);
+  bool there = sibling || held_group_ == s.spec.group, share = there && shared > 0;
   // Whole blocks stay shared; the one that is written first becomes a copy.
   int64_t needed = Missing(s) - (share ? shared / kBlockTokens : 0);
-  // Enough for all to go on for some steps, or the next preemption would be this one's.
-  if (pool_.free() < needed + (active_.empty() ? 0 : active() / 4)) {
+  if (pool_.free() < needed + Reserved()) {
     if (!active_.empty())
       return false;
     DropHeld(); // Alone: with all blocks free it has room.
@@ -254,7 +258,7 @@ bool Scheduler::AdmitAlone(int64_t &extra) {
   if (!Reserve(index, s.computed + count))
     return false;
   extra -= count;
-  AddPiece(index, count, s.computed + count == s.known);
+  AddPiece(index, count, s.computed + count == s.known, there && shared < prompt);
   return true;
 }
 

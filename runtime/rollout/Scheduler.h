@@ -79,7 +79,7 @@ struct Step {
 struct SchedulerStats {
   int64_t steps = 0, decode_steps = 0;
   int64_t rows = 0, sampled = 0;
-  int64_t prefill_rows = 0;   // rows that do not sample, or that do for the first time
+  int64_t prefill_rows = 0;    // of tokens that are computed for the first time, but for those of decode
   int64_t recomputed_rows = 0; // of tokens that had been in the cache before a preemption
   int64_t preemptions = 0, copies = 0;
   int64_t peak_blocks = 0;
@@ -148,11 +148,13 @@ private:
   void Admit();   // rows for waiting ones
   bool AdmitBesides();
   bool AdmitAlone(int64_t &extra);
-  void AddPiece(int32_t index, int64_t count, bool samples);
+  // `again`: its one row is the prompt's last token, which is in the cache, and gives the first token.
+  void AddPiece(int32_t index, int64_t count, bool samples, bool again = false);
   // Blocks of its own for positions [computed, end); false when it had to be preempted itself.
   bool Reserve(int32_t index, int64_t end);
   void MakeRoom();
   int64_t Missing(const Sequence &sequence) const;
+  int64_t Reserved() const;
   void Share(Sequence &sequence, const int32_t *source, int64_t count);
   void Occupy(int32_t index);
   void Vacate(Sequence &sequence);

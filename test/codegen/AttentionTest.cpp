@@ -37,18 +37,19 @@ std::string attention(const Heads &h) {
 }
 
 // Appends the keys and values, then attends: what prefill and decode do.
-std::string cached(const Heads &h, int64_t slots, int64_t positions) {
+std::string paged(const Heads &h, int64_t slots, int64_t blocks, int64_t width) {
   EntryText text;
-  std::string keyCache = fixed({slots, h.kvHeads, positions / 16, h.dim, 16});
-  std::string valueCache = fixed({slots, h.kvHeads, positions, h.dim});
+  std::string keyCache = fixed({blocks, h.kvHeads, h.dim, 16}), valueCache = fixed({blocks, h.kvHeads, 16, h.dim});
   auto q = text.input("q", h.query()), k = text.input("k", h.key()), v = text.input("v", h.key());
   auto keys = text.variable("keys", keyCache), values = text.variable("values", valueCache);
+  auto table = text.input("table", "tensor<" + std::to_string(slots) + "x" + std::to_string(width) + "xi32>");
   auto slot = text.input("slots", indices()), position = text.input("positions", indices());
-  auto caches = text.op("nn.kv_append {0}, {1}, {2}, {3}, {4}, {5}", {k, v, keys, values, slot, position}, {keyCache, valueCache});
+  auto caches = text.op("nn.kv_append {0}, {1}, {2}, {3}, {4}, {5}, {6}", {k, v, keys, values, table, slot, position},
+                        {keyCache, valueCache});
   text.update(caches[0], 3);
   text.update(caches[1], 4);
-  text.result(text.op("nn.cached_attention {0}, {1}, {2}, {3}, {4}" + h.attributes(),
-                      {q, caches[0], caches[1], slot, position}, {h.query()})[0]);
+  text.result(text.op("nn.paged_attention {0}, {1}, {2}, {3}, {4}, {5}" + h.attributes(),
+                      {q, caches[0], caches[1], table, slot, position}, {h.query()})[0]);
   return text.str();
 }
 
@@ -100,22 +101,26 @@ TEST_P(Attention, Forward) {
   check(*entry, attentionArguments(*entry, kBatch), kBatch.extents(), 3e-6, 3e-6);
 }
 
-TEST_P(Attention, CachedIsTheSame) {
+TEST_P(Attention, PagedIsTheSame) {
   auto packed = Entry::compile(attention(GetParam()));
   auto arguments = attentionArguments(*packed, kBatch);
   Tensor expected = packed->run(arguments, kBatch.extents())[0];
   int64_t slots = kBatch.lengths.size();
-  auto entry = Entry::compile(cached(GetParam(), slots, 144));
+  int64_t width = 9, blocks = slots * width; // 144 positions
+  auto entry = Entry::compile(paged(GetParam(), slots, blocks, width));
   ASSERT_TRUE(entry);
   Extents extents = kBatch.extents();
   auto all = entry->randomArguments(extents);
   std::copy_n(arguments.begin(), 3, all.begin());
-  all[5].data.clear();
+  // Blocks anywhere: every block of the pool once, none where one would expect it.
+  for (int64_t b = 0; b < blocks; ++b)
+    all[5].data[b] = (b * 7 + 3) % blocks;
   all[6].data.clear();
+  all[7].data.clear();
   for (int64_t s = 0; s < slots; ++s)
     for (int64_t p = 0; p < kBatch.lengths[s]; ++p) {
-      all[5].data.push_back(slots - 1 - s); // any slot will do
-      all[6].data.push_back(p);
+      all[6].data.push_back(slots - 1 - s); // any slot will do
+      all[7].data.push_back(p);
     }
   check(*entry, all, extents, 3e-6, 3e-6);
   EXPECT_TRUE(sameBits(entry->run(all, extents)[2], expected)) << "prefill differs from packed attention";
@@ -125,11 +130,11 @@ TEST_P(Attention, CachedIsTheSame) {
   for (int64_t position = 0; position < 144; ++position) {
     std::vector<int64_t> present;
     for (int64_t c = 0; c < extents.context; ++c)
-      if (all[6].data[c] == position)
+      if (all[7].data[c] == position)
         present.push_back(c);
     if (present.empty())
       continue;
-    for (int i : {0, 1, 2, 5, 6}) {
+    for (int i : {0, 1, 2, 6, 7}) {
       step[i].data.clear();
       step[i].shape[0] = present.size();
       for (int64_t c : present) {

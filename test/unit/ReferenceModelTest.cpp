@@ -162,35 +162,37 @@ TEST(Reference, AttentionOfLargeScores) {
 }
 
 TEST(Reference, KvAppend) {
-  // Two slots, two heads of three columns, 32 positions; rows at positions on both sides of a block's end.
-  Tensor k = random({3, 6}, 5), v = random({3, 6}, 6), keys = random({2, 2, 2, 3, 16}, 7), values = random({2, 2, 32, 3}, 8);
-  const int slots[] = {1, 0, 1}, positions[] = {16, 3, 15};
+  // Two slots of two blocks of a pool of five, two heads of three columns; rows at positions on both sides of a block's
+  // end. Block 4 is both slots' first.
+  Tensor k = random({3, 6}, 5), v = random({3, 6}, 6), keys = random({5, 2, 3, 16}, 7), values = random({5, 2, 16, 3}, 8);
+  const int slots[] = {1, 0, 1}, positions[] = {16, 3, 15}, table[] = {4, 2, 4, 0};
   Tensor newKeys = keys, newValues = values;
   for (int c = 0; c < 3; ++c)
     for (int h = 0; h < 2; ++h)
       for (int i = 0; i < 3; ++i) {
-        int block = positions[c] / 16, lane = positions[c] % 16;
-        newKeys.data[(((slots[c] * 2 + h) * 2 + block) * 3 + i) * 16 + lane] = at(k, c, h * 3 + i);
-        newValues.data[((slots[c] * 2 + h) * 32 + positions[c]) * 3 + i] = at(v, c, h * 3 + i);
+        int block = table[slots[c] * 2 + positions[c] / 16], lane = positions[c] % 16;
+        newKeys.data[((block * 2 + h) * 3 + i) * 16 + lane] = at(k, c, h * 3 + i);
+        newValues.data[((block * 2 + h) * 16 + lane) * 3 + i] = at(v, c, h * 3 + i);
       }
   auto results = Program({3, 0, 0, 0})
                      .in("k", "!c6", k)
                      .in("v", "!c6", v)
-                     .in("kc", "tensor<2x2x2x3x16xf32>", keys)
-                     .in("vc", "tensor<2x2x32x3xf32>", values)
+                     .in("kc", "tensor<5x2x3x16xf32>", keys)
+                     .in("vc", "tensor<5x2x16x3xf32>", values)
+                     .in("t", "tensor<2x2xi32>", tensor({2, 2}, {4, 2, 4, 0}))
                      .in("slots", "!ci", row({1, 0, 1}))
                      .in("p", "!ci", row({16, 3, 15}))
-                     .ops("%a, %b = nn.kv_append %k, %v, %kc, %vc, %slots, %p : (!c6, !c6, tensor<2x2x2x3x16xf32>,"
-                          " tensor<2x2x32x3xf32>, !ci, !ci) -> (tensor<2x2x2x3x16xf32>, tensor<2x2x32x3xf32>)")
-                     .run("%a : tensor<2x2x2x3x16xf32>, %b : tensor<2x2x32x3xf32>");
+                     .ops("%a, %b = nn.kv_append %k, %v, %kc, %vc, %t, %slots, %p : (!c6, !c6, tensor<5x2x3x16xf32>,"
+                          " tensor<5x2x16x3xf32>, tensor<2x2xi32>, !ci, !ci) -> (tensor<5x2x3x16xf32>, tensor<5x2x16x3xf32>)")
+                     .run("%a : tensor<5x2x3x16xf32>, %b : tensor<5x2x16x3xf32>");
   ASSERT_EQ(results.size(), 2u);
   expectNear(results[0], newKeys, 0);
   expectNear(results[1], newValues, 0);
 }
 
-TEST(Reference, CachedAttention) {
-  // A sequence of 18 rows (two blocks of keys) in slot 1, appended and attended to in two calls; the other slot's and the
-  // later positions' contents must not matter. It is nn.attention of the whole sequence.
+TEST(Reference, PagedAttention) {
+  // A sequence of 18 rows (two blocks of keys, the second before the first in the pool) in slot 1, appended and attended to
+  // in two calls; other blocks' and later positions' contents must not matter. It is nn.attention of the whole sequence.
   const int kRows = 18, kFirst = 13;
   Tensor q = random({kRows, 8}, 9), k = random({kRows, 4}, 10), v = random({kRows, 4}, 11), expected = q;
   for (int64_t c = 0; c < kRows; ++c)
@@ -200,7 +202,7 @@ TEST(Reference, CachedAttention) {
         rows.push_back(j);
       attendTo(q, k, v, c, h, h / 2, 2, 0.5, rows, &expected.data[c * 8 + h * 2]);
     }
-  Tensor keys = filled({2, 2, 2, 2, 16}, 1e30), values = filled({2, 2, 32, 2}, 1e30);
+  Tensor keys = filled({3, 2, 2, 16}, 1e30), values = filled({3, 2, 16, 2}, 1e30);
   for (auto [begin, end] : {std::pair(0, kFirst), std::pair(kFirst, kRows)}) {
     auto part = [begin = begin, end = end](const Tensor &t) {
       return tensor({end - begin, t.columns()}, {t.data.begin() + begin * t.columns(), t.data.begin() + end * t.columns()});
@@ -212,15 +214,16 @@ TEST(Reference, CachedAttention) {
                        .in("q", "!c8", part(q))
                        .in("k", "!c4", part(k))
                        .in("v", "!c4", part(v))
-                       .in("kc", "tensor<2x2x2x2x16xf32>", keys)
-                       .in("vc", "tensor<2x2x32x2xf32>", values)
+                       .in("kc", "tensor<3x2x2x16xf32>", keys)
+                       .in("vc", "tensor<3x2x16x2xf32>", values)
+                       .in("t", "tensor<2x2xi32>", tensor({2, 2}, {1, 1, 2, 0}))
                        .in("slots", "!ci", filled({end - begin}, 1))
                        .in("p", "!ci", row(positions))
-                       .ops("%a, %b = nn.kv_append %k, %v, %kc, %vc, %slots, %p : (!c4, !c4, tensor<2x2x2x2x16xf32>,"
-                            " tensor<2x2x32x2xf32>, !ci, !ci) -> (tensor<2x2x2x2x16xf32>, tensor<2x2x32x2xf32>)")
-                       .ops("%y = nn.cached_attention %q, %a, %b, %slots, %p {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.5 : f32}"
-                            " : (!c8, tensor<2x2x2x2x16xf32>, tensor<2x2x32x2xf32>, !ci, !ci) -> !c8")
-                       .run("%y : !c8, %a : tensor<2x2x2x2x16xf32>, %b : tensor<2x2x32x2xf32>");
+                       .ops("%a, %b = nn.kv_append %k, %v, %kc, %vc, %t, %slots, %p : (!c4, !c4, tensor<3x2x2x16xf32>,"
+                            " tensor<3x2x16x2xf32>, tensor<2x2xi32>, !ci, !ci) -> (tensor<3x2x2x16xf32>, tensor<3x2x16x2xf32>)")
+                       .ops("%y = nn.paged_attention %q, %a, %b, %t, %slots, %p {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.5 : f32}"
+                            " : (!c8, tensor<3x2x2x16xf32>, tensor<3x2x16x2xf32>, tensor<2x2xi32>, !ci, !ci) -> !c8")
+                       .run("%y : !c8, %a : tensor<3x2x2x16xf32>, %b : tensor<3x2x16x2xf32>");
     ASSERT_EQ(results.size(), 3u);
     expectNear(results[0], part(expected), 1e-13);
     keys = results[1];

@@ -13,6 +13,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <string>
@@ -140,8 +141,19 @@ private:
       vocabulary_ = std::min(vocabulary_, policy.vocab_size());
       context_ = std::min(context_, policy.max_context());
       if (caches)
-        slots_ = std::min(slots_, policy.kv_slots());
+        slots_ = std::min({slots_, policy.kv_slots(), OrderBlocks(policy)});
     }
+  }
+
+  // Gives slot s the pool's blocks s·w … s·w + w − 1, w those of the longest sequence. Returns for how many slots the
+  // pool has blocks.
+  int64_t OrderBlocks(const fb::Policy &policy) {
+    const fb::Buffer &table = *plan_.root().buffers()->Get(policy.kv_table()->Get(0));
+    int64_t width = table.type()->dims()->Get(1)->size(), slots = std::min(policy.kv_slots(), policy.kv_blocks() / width);
+    blocks_.resize(static_cast<size_t>(slots * width));
+    std::iota(blocks_.begin(), blocks_.end(), 0);
+    session_.PatchBuffer(table, 0, blocks_.data(), slots * width * static_cast<int64_t>(sizeof(int32_t)));
+    return slots;
   }
 
   bool Uses(const flatbuffers::Vector<uint32_t> *buffers) const {
@@ -509,6 +521,7 @@ private:
   const fb::Entry &entry_;
   std::string where_;
   std::vector<const fb::Policy *> weights_;
+  std::vector<int32_t> blocks_; // of OrderBlocks, until the run
   int64_t vocabulary_ = int64_t{1} << 31, context_ = int64_t{1} << 31, slots_ = int64_t{1} << 31;
   std::map<std::string, double> params_;
   std::map<std::string, double, std::less<>> scalars_;

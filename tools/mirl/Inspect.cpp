@@ -242,6 +242,7 @@ Json Describe(const rt::Plan &plan) {
                                 {"vocab_size", policy.vocab_size()},
                                 {"max_context", policy.max_context()},
                                 {"kv_slots", policy.kv_slots()},
+                                {"kv_blocks", policy.kv_blocks()},
                                 {"prefill", Text(policy.prefill())},
                                 {"decode", Text(policy.decode())},
                                 {"score", Text(policy.score())}});

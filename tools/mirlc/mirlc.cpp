@@ -42,6 +42,8 @@ static cl::opt<int64_t> microTokens("micro-tokens", cl::desc("Tokens of a micro-
                                     cl::init(0), cl::cat(category));
 static cl::opt<int64_t> slots("slots", cl::desc("Sequences decoded at a time (default: chosen)"), cl::value_desc("n"), cl::init(0),
                               cl::cat(category));
+static cl::opt<int64_t> kvBlocks("kv-blocks", cl::desc("Blocks of 16 positions of the KV cache's pool (default: enough for all slots)"),
+                                 cl::value_desc("n"), cl::init(0), cl::cat(category));
 static cl::opt<std::string> library("library", cl::desc("Where `use` looks for models and libraries"), cl::value_desc("dir"), cl::Hidden,
                                     cl::cat(category));
 
@@ -59,6 +61,7 @@ usage: mirlc FILE.mirl --model DIR [options] -o OUT.plan
   --context N            tokens of the longest sequence (default: the program's `capacity context`)
   --micro-tokens N       tokens of a micro-batch
   --slots N              sequences decoded at a time
+  --kv-blocks N          blocks of 16 positions of the KV cache's pool (default: enough for all slots at full length)
   --help, --version
 
 example: mirlc examples/chain/mirror_descent.mirl --model examples/chain/model --set samples=4 -o rl.plan
@@ -191,11 +194,12 @@ int main(int argc, char **argv) {
       return usage("--memory-budget takes a number of bytes, as 512MiB, not '" + budget + "'");
     options.memoryBudget = *bytes;
   }
-  if (context < 0 || microTokens < 0 || slots < 0)
-    return usage("--context, --micro-tokens and --slots take positive numbers");
+  if (context < 0 || microTokens < 0 || slots < 0 || kvBlocks < 0)
+    return usage("--context, --micro-tokens, --slots and --kv-blocks take positive numbers");
   options.context = context;
   options.microTokens = microTokens;
   options.slots = slots;
+  options.kvBlocks = kvBlocks;
   auto started = std::chrono::steady_clock::now();
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();

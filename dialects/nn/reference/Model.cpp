@@ -134,38 +134,40 @@ LogicalResult AttentionOp::evaluate(ArrayRef<Tensor> in, SmallVectorImpl<Tensor>
 }
 
 LogicalResult KvAppendOp::evaluate(ArrayRef<Tensor> in, SmallVectorImpl<Tensor> &results, const Extents &) {
-  const Tensor &k = in[0], &v = in[1], &slots = in[4], &positions = in[5];
+  const Tensor &k = in[0], &v = in[1], &table = in[4], &slots = in[5], &positions = in[6];
   Tensor keys = in[2], values = in[3];
-  int64_t heads = keys.shape[1], blocks = keys.shape[2], head = keys.shape[3], limit = values.shape[2];
+  int64_t heads = keys.shape[1], head = keys.shape[2];
   for (int64_t c = 0; c < k.rows(); ++c)
     for (int64_t h = 0; h < heads; ++h)
       for (int64_t i = 0; i < head; ++i) {
-        int64_t p = at(positions, c), slot = at(slots, c) * heads + h, from = c * k.columns() + h * head + i;
-        keys.data[((slot * blocks + p / 16) * head + i) * 16 + p % 16] = k.data[from];
-        values.data[(slot * limit + p) * head + i] = v.data[from];
+        int64_t p = at(positions, c), block = at(table, at(slots, c) * table.columns() + p / 16);
+        int64_t to = (block * heads + h) * head * 16, from = c * k.columns() + h * head + i;
+        keys.data[to + i * 16 + p % 16] = k.data[from];
+        values.data[to + p % 16 * head + i] = v.data[from];
       }
   results.push_back(std::move(keys));
   results.push_back(std::move(values));
   return success();
 }
 
-LogicalResult CachedAttentionOp::evaluate(ArrayRef<Tensor> in, SmallVectorImpl<Tensor> &results, const Extents &) {
-  const Tensor &q = in[0], &keys = in[1], &values = in[2], &slots = in[3], &positions = in[4];
+LogicalResult PagedAttentionOp::evaluate(ArrayRef<Tensor> in, SmallVectorImpl<Tensor> &results, const Extents &) {
+  const Tensor &q = in[0], &keys = in[1], &values = in[2], &table = in[3], &slots = in[4], &positions = in[5];
   int64_t heads = getHeads(), kvHeads = getKvHeads(), group = heads / kvHeads, width = q.columns(), head = width / heads;
-  int64_t blocks = keys.shape[2], limit = values.shape[2];
   Tensor out = zeros(q.shape);
   for (int64_t c = 0; c < q.rows(); ++c)
     for (int64_t h = 0; h < heads; ++h) {
-      int64_t slot = at(slots, c) * kvHeads + h / group;
+      auto block = [&](int64_t j) {
+        return (at(table, at(slots, c) * table.columns() + j / 16) * kvHeads + h / group) * head * 16;
+      };
       attend(
           &q.data[c * width + h * head], head, getScale().convertToFloat(), at(positions, c) + 1,
           [&](int64_t j, const double *query) {
             double sum = 0;
             for (int64_t i = 0; i < head; ++i)
-              sum += query[i] * keys.data[((slot * blocks + j / 16) * head + i) * 16 + j % 16];
+              sum += query[i] * keys.data[block(j) + i * 16 + j % 16];
             return sum;
           },
-          [&](int64_t j) { return &values.data[(slot * limit + j) * head]; }, &out.data[c * width + h * head]);
+          [&](int64_t j) { return &values.data[block(j) + j % 16 * head]; }, &out.data[c * width + h * head]);
     }
   results.push_back(std::move(out));
   return success();

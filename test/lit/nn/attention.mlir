@@ -20,19 +20,20 @@ func.func @attention(%q: tensor<?x8xf32, #nn.axis<context>>, %k: tensor<?x4xf32,
 // CHECK-SAME: %[[Q:[^:]*]]: tensor<?x8xf32, #nn.axis<context>>
 // CHECK-SAME: %[[K:[^:]*]]: tensor<?x4xf32, #nn.axis<context>>
 // CHECK-SAME: %[[V:[^:]*]]: tensor<?x4xf32, #nn.axis<context>>
-// CHECK-SAME: %[[KC:[^:]*]]: tensor<3x2x4x2x16xf32>
-// CHECK-SAME: %[[VC:[^:]*]]: tensor<3x2x64x2xf32>
+// CHECK-SAME: %[[KC:[^:]*]]: tensor<12x2x2x16xf32>
+// CHECK-SAME: %[[VC:[^:]*]]: tensor<12x2x16x2xf32>
+// CHECK-SAME: %[[TABLE:[^:]*]]: tensor<3x4xi32>
 // CHECK-SAME: %[[SLOTS:[^:]*]]: tensor<?xi32, #nn.axis<context>>
 // CHECK-SAME: %[[POSITIONS:[^:]*]]: tensor<?xi32, #nn.axis<context>>
 func.func @cache(%q: tensor<?x8xf32, #nn.axis<context>>, %k: tensor<?x4xf32, #nn.axis<context>>,
-    %v: tensor<?x4xf32, #nn.axis<context>>, %kc: tensor<3x2x4x2x16xf32>, %vc: tensor<3x2x64x2xf32>,
+    %v: tensor<?x4xf32, #nn.axis<context>>, %kc: tensor<12x2x2x16xf32>, %vc: tensor<12x2x16x2xf32>, %table: tensor<3x4xi32>,
     %slots: tensor<?xi32, #nn.axis<context>>, %positions: tensor<?xi32, #nn.axis<context>>) {
-  // CHECK-NEXT: %{{.*}} = nn.kv_append %[[K]], %[[V]], %[[KC]], %[[VC]], %[[SLOTS]], %[[POSITIONS]] : (tensor<?x4xf32, #nn.axis<context>>, tensor<?x4xf32, #nn.axis<context>>, tensor<3x2x4x2x16xf32>, tensor<3x2x64x2xf32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> (tensor<3x2x4x2x16xf32>, tensor<3x2x64x2xf32>)
-  %0:2 = nn.kv_append %k, %v, %kc, %vc, %slots, %positions : (tensor<?x4xf32, #nn.axis<context>>, tensor<?x4xf32, #nn.axis<context>>, tensor<3x2x4x2x16xf32>, tensor<3x2x64x2xf32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> (tensor<3x2x4x2x16xf32>, tensor<3x2x64x2xf32>)
-  // CHECK-NEXT: %{{.*}} = nn.cached_attention %[[Q]], %[[KC]], %[[VC]], %[[SLOTS]], %[[POSITIONS]] {heads = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f32} : (tensor<?x8xf32, #nn.axis<context>>, tensor<3x2x4x2x16xf32>, tensor<3x2x64x2xf32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x8xf32, #nn.axis<context>>
-  %1 = nn.cached_attention %q, %kc, %vc, %slots, %positions {heads = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f32} : (tensor<?x8xf32, #nn.axis<context>>, tensor<3x2x4x2x16xf32>, tensor<3x2x64x2xf32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x8xf32, #nn.axis<context>>
-  // CHECK-NEXT: %{{.*}} = nn.cached_attention %[[Q]], %[[KC]], %[[VC]], %[[SLOTS]], %[[POSITIONS]] {heads = 4 : i64, kv_heads = 2 : i64, numerics = #nn.numerics<"lanes", 16, f32>, scale = 5.000000e-01 : f32} : (tensor<?x8xf32, #nn.axis<context>>, tensor<3x2x4x2x16xf32>, tensor<3x2x64x2xf32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x8xf32, #nn.axis<context>>
-  %2 = nn.cached_attention %q, %kc, %vc, %slots, %positions {heads = 4 : i64, kv_heads = 2 : i64, numerics = #nn.numerics<"lanes", 16, f32>, scale = 5.000000e-01 : f32} : (tensor<?x8xf32, #nn.axis<context>>, tensor<3x2x4x2x16xf32>, tensor<3x2x64x2xf32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x8xf32, #nn.axis<context>>
+  // CHECK-NEXT: %{{.*}} = nn.kv_append %[[K]], %[[V]], %[[KC]], %[[VC]], %[[TABLE]], %[[SLOTS]], %[[POSITIONS]] : (tensor<?x4xf32, #nn.axis<context>>, tensor<?x4xf32, #nn.axis<context>>, tensor<12x2x2x16xf32>, tensor<12x2x16x2xf32>, tensor<3x4xi32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> (tensor<12x2x2x16xf32>, tensor<12x2x16x2xf32>)
+  %0:2 = nn.kv_append %k, %v, %kc, %vc, %table, %slots, %positions : (tensor<?x4xf32, #nn.axis<context>>, tensor<?x4xf32, #nn.axis<context>>, tensor<12x2x2x16xf32>, tensor<12x2x16x2xf32>, tensor<3x4xi32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> (tensor<12x2x2x16xf32>, tensor<12x2x16x2xf32>)
+  // CHECK-NEXT: %{{.*}} = nn.paged_attention %[[Q]], %[[KC]], %[[VC]], %[[TABLE]], %[[SLOTS]], %[[POSITIONS]] {heads = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f32} : (tensor<?x8xf32, #nn.axis<context>>, tensor<12x2x2x16xf32>, tensor<12x2x16x2xf32>, tensor<3x4xi32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x8xf32, #nn.axis<context>>
+  %1 = nn.paged_attention %q, %kc, %vc, %table, %slots, %positions {heads = 4 : i64, kv_heads = 2 : i64, scale = 5.000000e-01 : f32} : (tensor<?x8xf32, #nn.axis<context>>, tensor<12x2x2x16xf32>, tensor<12x2x16x2xf32>, tensor<3x4xi32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x8xf32, #nn.axis<context>>
+  // CHECK-NEXT: %{{.*}} = nn.paged_attention %[[Q]], %[[KC]], %[[VC]], %[[TABLE]], %[[SLOTS]], %[[POSITIONS]] {heads = 4 : i64, kv_heads = 2 : i64, numerics = #nn.numerics<"lanes", 16, f32>, scale = 5.000000e-01 : f32} : (tensor<?x8xf32, #nn.axis<context>>, tensor<12x2x2x16xf32>, tensor<12x2x16x2xf32>, tensor<3x4xi32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x8xf32, #nn.axis<context>>
+  %2 = nn.paged_attention %q, %kc, %vc, %table, %slots, %positions {heads = 4 : i64, kv_heads = 2 : i64, numerics = #nn.numerics<"lanes", 16, f32>, scale = 5.000000e-01 : f32} : (tensor<?x8xf32, #nn.axis<context>>, tensor<12x2x2x16xf32>, tensor<12x2x16x2xf32>, tensor<3x4xi32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x8xf32, #nn.axis<context>>
   return
 }
 

@@ -13,8 +13,8 @@ nn.variable @"pi/model.norm.weight.grad" "gradient" "pi" "model.norm.weight" ini
 nn.variable @"opt/model.norm.weight.m" "moment1" "opt" "model.norm.weight" init "zeros" : tensor<96xf32>
 // CHECK: nn.variable @"opt/model.norm.weight.v" "moment2" "opt" "model.norm.weight" init "zeros" : tensor<96xf32>
 nn.variable @"opt/model.norm.weight.v" "moment2" "opt" "model.norm.weight" init "zeros" : tensor<96xf32>
-// CHECK: nn.variable @"pi/kv.0.k" "kv_cache" "pi" "" init "zeros" : tensor<4x2x8x12x16xf32>
-nn.variable @"pi/kv.0.k" "kv_cache" "pi" "" init "zeros" : tensor<4x2x8x12x16xf32>
+// CHECK: nn.variable @"pi/kv.0.k" "kv_cache" "pi" "" init "zeros" : tensor<32x2x12x16xf32>
+nn.variable @"pi/kv.0.k" "kv_cache" "pi" "" init "zeros" : tensor<32x2x12x16xf32>
 // CHECK: nn.variable @"opt/step" "state" "opt" "" init "zeros" : tensor<f32>
 nn.variable @"opt/step" "state" "opt" "" init "zeros" : tensor<f32>
 

@@ -29,19 +29,20 @@ func.func @chains(%x: tensor<?x4xf32, #nn.axis<context>>, %w: tensor<4x4xf32>, %
 // CHECK-SAME: %[[ARG0:[^ :,]+]]: tensor<?x4xf32, #nn.axis<context>>,
 // CHECK-SAME: %[[ARG1:[^ :,]+]]: tensor<4xf32>,
 // CHECK-SAME: %[[ARG2:[^ :,]+]]: tensor<?xi32, #nn.axis<sequence, 1>>,
-// CHECK-SAME: %[[ARG3:[^ :,]+]]: tensor<2x2x1x2x16xf32>,
+// CHECK-SAME: %[[ARG3:[^ :,]+]]: tensor<2x2x2x16xf32>,
 // CHECK-SAME: %[[ARG4:[^ :,]+]]: tensor<2x2x16x2xf32>,
-// CHECK-SAME: %[[ARG5:[^ :,]+]]: tensor<?xi32, #nn.axis<context>>)
+// CHECK-SAME: %[[ARG5:[^ :,]+]]: tensor<2x1xi32>,
+// CHECK-SAME: %[[ARG6:[^ :,]+]]: tensor<?xi32, #nn.axis<context>>)
 // CHECK-SAME: -> tensor<?x4xf32, #nn.axis<context>> {
 // CHECK-NEXT: %[[RESULT:[^ :,]+]], %[[RSTD:[^ :,]+]] = nn.rms_norm %[[ARG0]], %[[ARG1]] {eps = 0.000000e+00 : f32, numerics = #nn.numerics<"lanes", 16, f32>} : (tensor<?x4xf32, #nn.axis<context>>, tensor<4xf32>) -> (tensor<?x4xf32, #nn.axis<context>>, tensor<?xf32, #nn.axis<context>>)
 // CHECK-NEXT: %[[RESULT_0:[^ :,]+]], %[[LSE:[^ :,]+]] = nn.attention %[[RESULT]], %[[ARG0]], %[[ARG0]], %[[ARG2]] {heads = 2 : i64, kv_heads = 2 : i64, numerics = #nn.numerics<"lanes", 16, f32>, scale = 1.000000e+00 : f32} : (tensor<?x4xf32, #nn.axis<context>>, tensor<?x4xf32, #nn.axis<context>>, tensor<?x4xf32, #nn.axis<context>>, tensor<?xi32, #nn.axis<sequence, 1>>) -> (tensor<?x4xf32, #nn.axis<context>>, tensor<?x2xf32, #nn.axis<context>>)
-// CHECK-NEXT: %[[V10:.*]] = nn.cached_attention %[[RESULT_0]], %[[ARG3]], %[[ARG4]], %[[ARG5]], %[[ARG5]] {heads = 2 : i64, kv_heads = 2 : i64, numerics = #nn.numerics<"lanes", 16, f32>, scale = 1.000000e+00 : f32} : (tensor<?x4xf32, #nn.axis<context>>, tensor<2x2x1x2x16xf32>, tensor<2x2x16x2xf32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x4xf32, #nn.axis<context>>
-// CHECK-NEXT: return %[[V10]] : tensor<?x4xf32, #nn.axis<context>>
+// CHECK-NEXT: %[[V11:.*]] = nn.paged_attention %[[RESULT_0]], %[[ARG3]], %[[ARG4]], %[[ARG5]], %[[ARG6]], %[[ARG6]] {heads = 2 : i64, kv_heads = 2 : i64, numerics = #nn.numerics<"lanes", 16, f32>, scale = 1.000000e+00 : f32} : (tensor<?x4xf32, #nn.axis<context>>, tensor<2x2x2x16xf32>, tensor<2x2x16x2xf32>, tensor<2x1xi32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x4xf32, #nn.axis<context>>
+// CHECK-NEXT: return %[[V11]] : tensor<?x4xf32, #nn.axis<context>>
 // CHECK-NEXT: }
-func.func @lanes(%x: tensor<?x4xf32, #nn.axis<context>>, %n: tensor<4xf32>, %o: tensor<?xi32, #nn.axis<sequence, 1>>, %kc: tensor<2x2x1x2x16xf32>, %vc: tensor<2x2x16x2xf32>, %s: tensor<?xi32, #nn.axis<context>>) -> tensor<?x4xf32, #nn.axis<context>> {
+func.func @lanes(%x: tensor<?x4xf32, #nn.axis<context>>, %n: tensor<4xf32>, %o: tensor<?xi32, #nn.axis<sequence, 1>>, %kc: tensor<2x2x2x16xf32>, %vc: tensor<2x2x16x2xf32>, %bt: tensor<2x1xi32>, %s: tensor<?xi32, #nn.axis<context>>) -> tensor<?x4xf32, #nn.axis<context>> {
   %0:2 = nn.rms_norm %x, %n {eps = 0.0 : f32} : (tensor<?x4xf32, #nn.axis<context>>, tensor<4xf32>) -> (tensor<?x4xf32, #nn.axis<context>>, tensor<?xf32, #nn.axis<context>>)
   %1:2 = nn.attention %0#0, %x, %x, %o {heads = 2, kv_heads = 2, scale = 1.0 : f32} : (tensor<?x4xf32, #nn.axis<context>>, tensor<?x4xf32, #nn.axis<context>>, tensor<?x4xf32, #nn.axis<context>>, tensor<?xi32, #nn.axis<sequence, 1>>) -> (tensor<?x4xf32, #nn.axis<context>>, tensor<?x2xf32, #nn.axis<context>>)
-  %2 = nn.cached_attention %1#0, %kc, %vc, %s, %s {heads = 2, kv_heads = 2, scale = 1.0 : f32} : (tensor<?x4xf32, #nn.axis<context>>, tensor<2x2x1x2x16xf32>, tensor<2x2x16x2xf32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x4xf32, #nn.axis<context>>
+  %2 = nn.paged_attention %1#0, %kc, %vc, %bt, %s, %s {heads = 2, kv_heads = 2, scale = 1.0 : f32} : (tensor<?x4xf32, #nn.axis<context>>, tensor<2x2x2x16xf32>, tensor<2x2x16x2xf32>, tensor<2x1xi32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x4xf32, #nn.axis<context>>
   return %2 : tensor<?x4xf32, #nn.axis<context>>
 }
 

@@ -3,6 +3,7 @@
 // RUN: mirl-opt %s --verify-rl --split-step --rl-to-nn='context=12' | FileCheck %s --check-prefix=CONTEXT
 // RUN: mirl-opt %s --verify-rl --split-step --rl-to-nn='micro-tokens=40' | FileCheck %s --check-prefix=MICRO
 // RUN: mirl-opt %s --verify-rl --split-step --rl-to-nn='slots=7' | FileCheck %s --check-prefix=SLOTS
+// RUN: mirl-opt %s --verify-rl --split-step --rl-to-nn='kv-blocks=5' | FileCheck %s --check-prefix=BLOCKS
 
 // 64 prompts, 2 responses each, of 16 tokens; micro-batches of 1024 tokens. All 128 responses decode at a time.
 // CHECK-DAG: func.func @imitate.micro({{.*}} attributes {nn.capacities = {context = 1024 : i64, group = 64 : i64, sequence = 128 : i64, token = 1024 : i64},
@@ -13,8 +14,8 @@
 // CHECK-DAG: func.func @pi.decode({{.*}} attributes {nn.capacities = {context = 128 : i64, group = 128 : i64, sequence = 128 : i64, token = 128 : i64},
 // CHECK-DAG: plan.step @imitate("y") batch @imitate.batch micro @imitate.micro apply @imitate.apply packing "sequence" by @opt
 // CHECK-DAG: plan.step @pairs("y") batch @pairs.batch micro @pairs.micro apply @pairs.apply packing "group" by @opt
-// CHECK-DAG: nn.variable @"pi/kv.0.k" "kv_cache" "pi" "" init "zeros" : tensor<128x2x1x2x16xf32>
-// CHECK-DAG: plan.policy @pi "m" "trainable" {decode = @pi.decode, kv_slots = 128 : i64, max_context = 16 : i64, prefill = @pi.prefill, score = @pi.score, vocab_size = 9 : i64}
+// CHECK-DAG: nn.variable @"pi/kv.0.k" "kv_cache" "pi" "" init "zeros" : tensor<128x2x2x16xf32>
+// CHECK-DAG: plan.policy @pi "m" "trainable" {decode = @pi.decode, kv_blocks = 128 : i64, kv_slots = 128 : i64, max_context = 16 : i64, prefill = @pi.prefill, score = @pi.score, vocab_size = 9 : i64}
 
 // A shorter context than declared.
 // CONTEXT-DAG: func.func @imitate.micro({{.*}} attributes {nn.capacities = {context = 1024 : i64, group = 64 : i64, sequence = 128 : i64, token = 1024 : i64},
@@ -25,20 +26,20 @@
 // CONTEXT-DAG: func.func @pi.decode({{.*}} attributes {nn.capacities = {context = 128 : i64, group = 128 : i64, sequence = 128 : i64, token = 128 : i64},
 // CONTEXT-DAG: plan.step @imitate("y") batch @imitate.batch micro @imitate.micro apply @imitate.apply packing "sequence" by @opt
 // CONTEXT-DAG: plan.step @pairs("y") batch @pairs.batch micro @pairs.micro apply @pairs.apply packing "group" by @opt
-// CONTEXT-DAG: nn.variable @"pi/kv.0.k" "kv_cache" "pi" "" init "zeros" : tensor<128x2x1x2x16xf32>
-// CONTEXT-DAG: plan.policy @pi "m" "trainable" {decode = @pi.decode, kv_slots = 128 : i64, max_context = 12 : i64, prefill = @pi.prefill, score = @pi.score, vocab_size = 9 : i64}
+// CONTEXT-DAG: nn.variable @"pi/kv.0.k" "kv_cache" "pi" "" init "zeros" : tensor<128x2x2x16xf32>
+// CONTEXT-DAG: plan.policy @pi "m" "trainable" {decode = @pi.decode, kv_blocks = 128 : i64, kv_slots = 128 : i64, max_context = 12 : i64, prefill = @pi.prefill, score = @pi.score, vocab_size = 9 : i64}
 
 // Micro-batches of 40 tokens: two sequences, or a group of 2.
 // MICRO-DAG: func.func @imitate.micro({{.*}} attributes {nn.capacities = {context = 40 : i64, group = 40 : i64, sequence = 40 : i64, token = 40 : i64},
 // MICRO-DAG: func.func @imitate.batch({{.*}} attributes {nn.capacities = {context = 2048 : i64, group = 64 : i64, sequence = 128 : i64, token = 2048 : i64},
 // MICRO-DAG: func.func @pairs.micro({{.*}} attributes {nn.capacities = {context = 40 : i64, group = 40 : i64, sequence = 40 : i64, token = 40 : i64},
 // MICRO-DAG: func.func @pi.score({{.*}} attributes {nn.capacities = {context = 40 : i64, group = 40 : i64, sequence = 40 : i64, token = 40 : i64},
-// MICRO-DAG: func.func @pi.prefill({{.*}} attributes {nn.capacities = {context = 40 : i64, group = 128 : i64, sequence = 128 : i64, token = 128 : i64},
+// MICRO-DAG: func.func @pi.prefill({{.*}} attributes {nn.capacities = {context = 256 : i64, group = 128 : i64, sequence = 128 : i64, token = 128 : i64},
 // MICRO-DAG: func.func @pi.decode({{.*}} attributes {nn.capacities = {context = 128 : i64, group = 128 : i64, sequence = 128 : i64, token = 128 : i64},
 // MICRO-DAG: plan.step @imitate("y") batch @imitate.batch micro @imitate.micro apply @imitate.apply packing "sequence" by @opt
 // MICRO-DAG: plan.step @pairs("y") batch @pairs.batch micro @pairs.micro apply @pairs.apply packing "group" by @opt
-// MICRO-DAG: nn.variable @"pi/kv.0.k" "kv_cache" "pi" "" init "zeros" : tensor<128x2x1x2x16xf32>
-// MICRO-DAG: plan.policy @pi "m" "trainable" {decode = @pi.decode, kv_slots = 128 : i64, max_context = 16 : i64, prefill = @pi.prefill, score = @pi.score, vocab_size = 9 : i64}
+// MICRO-DAG: nn.variable @"pi/kv.0.k" "kv_cache" "pi" "" init "zeros" : tensor<128x2x2x16xf32>
+// MICRO-DAG: plan.policy @pi "m" "trainable" {decode = @pi.decode, kv_blocks = 128 : i64, kv_slots = 128 : i64, max_context = 16 : i64, prefill = @pi.prefill, score = @pi.score, vocab_size = 9 : i64}
 
 // Seven responses at a time.
 // SLOTS-DAG: func.func @imitate.micro({{.*}} attributes {nn.capacities = {context = 1024 : i64, group = 64 : i64, sequence = 128 : i64, token = 1024 : i64},
@@ -49,8 +50,14 @@
 // SLOTS-DAG: func.func @pi.decode({{.*}} attributes {nn.capacities = {context = 7 : i64, group = 7 : i64, sequence = 7 : i64, token = 7 : i64},
 // SLOTS-DAG: plan.step @imitate("y") batch @imitate.batch micro @imitate.micro apply @imitate.apply packing "sequence" by @opt
 // SLOTS-DAG: plan.step @pairs("y") batch @pairs.batch micro @pairs.micro apply @pairs.apply packing "group" by @opt
-// SLOTS-DAG: nn.variable @"pi/kv.0.k" "kv_cache" "pi" "" init "zeros" : tensor<7x2x1x2x16xf32>
-// SLOTS-DAG: plan.policy @pi "m" "trainable" {decode = @pi.decode, kv_slots = 7 : i64, max_context = 16 : i64, prefill = @pi.prefill, score = @pi.score, vocab_size = 9 : i64}
+// SLOTS-DAG: nn.variable @"pi/kv.0.k" "kv_cache" "pi" "" init "zeros" : tensor<7x2x2x16xf32>
+// SLOTS-DAG: plan.policy @pi "m" "trainable" {decode = @pi.decode, kv_blocks = 7 : i64, kv_slots = 7 : i64, max_context = 16 : i64, prefill = @pi.prefill, score = @pi.score, vocab_size = 9 : i64}
+
+// A pool of five blocks for 128 slots.
+// BLOCKS-DAG: nn.variable @"pi/kv.0.k" "kv_cache" "pi" "" init "zeros" : tensor<5x2x2x16xf32>
+// BLOCKS-DAG: nn.variable @"pi/kv.0.v" "kv_cache" "pi" "" init "zeros" : tensor<5x2x16x2xf32>
+// BLOCKS-DAG: nn.variable @"pi/kv.table" "kv_table" "pi" "" init "zeros" : tensor<128x1xi32>
+// BLOCKS-DAG: plan.policy @pi "m" "trainable" {decode = @pi.decode, kv_blocks = 5 : i64, kv_slots = 128 : i64,
 
 module attributes {mirl.context = 16 : i64} {
   rl.param @tau = 0.125

@@ -1,9 +1,8 @@
-#include <cstring>
+#include <algorithm>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "runtime/rollout/KvCache.h"
 #include "runtime/rollout/Roller.h"
 #include "test/runtime/train/ToyPlan.h"
 
@@ -176,22 +175,57 @@ TEST(Rollout, BadPromptsNameTheirRecord) {
   EXPECT_THAT(refusal({1}, options), HasSubstr("top_p"));
 }
 
-TEST(KvCache, CopiesThePrefixOnly) {
-  auto session = test::ToySession({.slots = 3});
-  for (int index : {1, 2}) { // keys in blocks of 16, values in rows
-    const fb::Buffer &buffer = *session->plan().root().buffers()->Get(static_cast<uint32_t>(index));
-    std::span<uint8_t> bytes = session->Buffer(buffer);
-    auto *data = reinterpret_cast<float *>(bytes.data());
-    for (int i = 0; i < 3 * test::kContext; ++i)
-      data[i] = static_cast<float>(i);
-    CopyKvPrefix(*session, buffer, 0, 2, 5);
-    int copied = index == 1 ? 16 : 5;
-    for (int i = 0; i < test::kContext; ++i) {
-      EXPECT_EQ(data[2 * test::kContext + i], i < copied ? i : 2 * test::kContext + i)
-          << buffer.name()->str();
-      EXPECT_EQ(data[test::kContext + i], test::kContext + i);
+// Whatever the engine is told, the tokens are the same.
+TEST(Rollout, NothingTheEngineDecidesChangesATokenOrItsLogprob) {
+  std::vector<Prompt> prompts = Prompts();
+  SampleOptions options = Settings();
+  options.max_tokens = 30;
+  int64_t preemptions = 0;
+  for (int64_t slots : {1, 2, 7, 20}) {
+    for (int64_t kv_blocks : {2, 3, 5, 40}) {
+      for (int64_t chunk : {0, 1, 5}) {
+        auto session = test::ToySession({.slots = 20, .prefill_sequences = 20, .eos = ""});
+        auto roller = Roller::Create(*session, test::ToyPolicy(*session),
+                                     {.slots = slots, .kv_blocks = kv_blocks, .chunk = chunk});
+        ASSERT_TRUE(roller.ok()) << roller.status();
+        RolloutStats stats;
+        auto batch = (*roller)->Sample(prompts, options, stats);
+        ASSERT_TRUE(batch.ok()) << batch.status();
+        for (size_t i = 0; i < batch->trajectories.size(); ++i) {
+          const Trajectory &got = *batch->trajectories[i];
+          // The toy's end token is no end here.
+          std::vector<int32_t> head(got.response.begin(),
+                                    std::find(got.response.begin(), got.response.end(), 7));
+          auto want = Reference(*got.prompt.ids, options.seed, got.sequence_id,
+                                static_cast<int64_t>(head.size()));
+          if (head.empty())
+            continue;
+          EXPECT_EQ(head, want.tokens);
+          EXPECT_EQ(std::vector<float>(got.logprob.begin(),
+                                       got.logprob.begin() + static_cast<int64_t>(head.size())),
+                    want.logprob);
+          EXPECT_EQ(got.ending, Ending::length);
+        }
+        EXPECT_LE(stats.peak_kv_blocks, kv_blocks);
+        preemptions += stats.preemptions;
+      }
     }
   }
+  EXPECT_GT(preemptions, 300);
+}
+
+TEST(Rollout, APoolOrSlotsThatThePlanDoesNotHaveAreRefused) {
+  auto session = test::ToySession({.slots = 4});
+  auto refusal = [&](const RollerOptions &options) {
+    return std::string(
+        Roller::Create(*session, test::ToyPolicy(*session), options).status().message());
+  };
+  EXPECT_THAT(refusal({.kv_blocks = 1}), HasSubstr("1 blocks of 16 positions; one sequence of the "
+                                                   "longest length, 32 tokens, needs 2"));
+  EXPECT_THAT(refusal({.kv_blocks = 9}), HasSubstr("KV blocks 9: policy pi was compiled for 1 to 8"));
+  EXPECT_THAT(refusal({.slots = 5}), HasSubstr("slots 5: policy pi was compiled for 1 to 4"));
+  EXPECT_THAT(refusal({.slots = -1}), HasSubstr("slots -1"));
+  EXPECT_THAT(refusal({.chunk = -1}), HasSubstr("chunk"));
 }
 
 } // namespace

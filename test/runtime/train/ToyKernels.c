@@ -27,25 +27,31 @@ static int64_t mass(int64_t hash, int v, const float *w) {
   return 1 + (hash * 31 + v * 17 + (int64_t)w[v]) % 97;
 }
 
-// {ids, positions, slots, rows, sequence_ids, steps, seed, temperature, w, keys, values, token,
-// logprob}
+// Where the cache has position p of a slot.
+static int64_t place(const int32_t *table, int64_t slot, int64_t p) {
+  return (int64_t)table[slot * (kContext / kBlock) + p / kBlock] * kBlock + p % kBlock;
+}
+
+// {ids, positions, slots, rows, sequence_ids, steps, seed, temperature, w, keys, values, table,
+// token, logprob}
 void toy_sample(void *const *b, const int64_t *dims, int64_t begin, int64_t end) {
   (void)begin;
   (void)end;
   const int32_t *ids = b[0], *positions = b[1], *slots = b[2], *rows = b[3], *steps = b[5];
   const int64_t *sequence_ids = b[4], *seed = b[6];
   const float *temperature = b[7], *w = b[8];
-  float *keys = b[9], *values = b[10], *logprob = b[12];
-  int32_t *token = b[11];
+  float *keys = b[9], *values = b[10], *logprob = b[13];
+  const int32_t *table = b[11];
+  int32_t *token = b[12];
   for (int64_t c = 0; c < dims[0]; ++c) {
-    int64_t at = (int64_t)slots[c] * kContext + positions[c];
+    int64_t at = place(table, slots[c], positions[c]);
     keys[at] = (float)(ids[c] + 1);
     values[at] = (float)(ids[c] * positions[c]);
   }
   for (int64_t r = 0; r < dims[1]; ++r) {
     int64_t c = rows[r], hash = 0, total = 0;
     for (int64_t j = 0; j <= positions[c]; ++j) {
-      int64_t at = (int64_t)slots[c] * kContext + j;
+      int64_t at = place(table, slots[c], j);
       hash += (int64_t)keys[at] * (j + 1) + (int64_t)values[at] * 3;
     }
     for (int v = 0; v < kVocabulary; ++v)

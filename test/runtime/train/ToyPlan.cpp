@@ -47,8 +47,9 @@ class Writer {
 public:
   int Buffer(const std::string &name, fb::BufferKind kind, std::vector<int64_t> dims,
              const std::string &owner, const std::string &weight = "",
-             const std::string &init = "zeros") {
+             const std::string &init = "zeros", DType dtype = DType::f32) {
     Shape shape;
+    shape.dtype = dtype;
     uint64_t bytes = 4;
     for (int64_t dim : dims) {
       shape.dims.emplace_back(Axis::fixed, dim);
@@ -157,10 +158,13 @@ std::vector<uint8_t> ToyPlanBytes(const ToyOptions &options) {
   auto &b = w.b_;
   b.ForceDefaults(true); // The checksum needs a place.
   int weight = w.Buffer("pi/w", fb::BufferKind::weight, {kVocabulary}, "pi", "w", "zeros");
+  int64_t blocks = options.kv_blocks ? options.kv_blocks : options.slots * (kContext / 16);
   int keys = w.Buffer("pi/kv.0.k", fb::BufferKind::kv_cache,
-                      {options.slots, 1, kContext / 16, 1, 16}, "pi");
+                      {blocks, 1, 1, 16}, "pi");
   int values =
-      w.Buffer("pi/kv.0.v", fb::BufferKind::kv_cache, {options.slots, 1, kContext, 1}, "pi");
+      w.Buffer("pi/kv.0.v", fb::BufferKind::kv_cache, {blocks, 1, 16, 1}, "pi");
+  int table = w.Buffer("pi/kv.table", fb::BufferKind::kv_table, {options.slots, kContext / 16}, "pi", "", "zeros",
+                       DType::i32);
   int gradient = w.Buffer("pi/w.grad", fb::BufferKind::gradient, {kVocabulary}, "pi", "w");
   int loss = w.Buffer("train/loss", fb::BufferKind::state, {}, "train");
   int micro = w.Buffer("train/micro", fb::BufferKind::state, {}, "train");
@@ -183,6 +187,7 @@ std::vector<uint8_t> ToyPlanBytes(const ToyOptions &options) {
             {"w", {}, weight, "", ""},
             {"keys", {}, keys, "", ""},
             {"values", {}, values, "", ""},
+            {"table", {}, table, "", ""},
             {"token", Row(DType::i32, Axis::token), -1, "", "token"},
             {"logprob", Row(DType::f32, Axis::token), -1, "", "logprob"}}});
   };
@@ -260,7 +265,8 @@ std::vector<uint8_t> ToyPlanBytes(const ToyOptions &options) {
       fb::CreatePolicy(b, b.CreateString("pi"), b.CreateString("toy"), fb::PolicyRole::trainable,
                        b.CreateVector(index({weight})), b.CreateString("pi.prefill"),
                        b.CreateString("pi.decode"), b.CreateString(""), kVocabulary, kContext,
-                       options.slots, b.CreateVector(index({keys, values})));
+                       options.slots, b.CreateVector(index({keys, values})), blocks,
+                       b.CreateVector(index({table})));
   auto optimizer =
       fb::CreateOptimizer(b, b.CreateString("opt"), b.CreateString("pi"),
                           b.CreateString(options.reset), b.CreateVector(index({state})));

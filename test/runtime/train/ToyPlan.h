@@ -30,6 +30,7 @@ struct Instr {
 
 struct ToyOptions {
   int64_t slots = 4;
+  int64_t kv_blocks = 0; // 0: as many as all slots need
   int64_t prefill_context = 64, prefill_tokens = 64, prefill_sequences = 16;
   int64_t micro_context = 4096, micro_sequences = 1024;
   int64_t batch_sequences = 1024;
