@@ -194,6 +194,7 @@ absl::Status Roller::Run(std::span<const std::shared_ptr<Trajectory>> sequences,
     MIRL_TRY(scheduler_->Add(spec));
     running_.push_back(trajectory.get());
   }
+  int64_t before = stats.tokens;
   while (const Step *step = scheduler_->Next()) {
     Prepare(*step);
     MIRL_TRY(Call(*step, options));
@@ -201,6 +202,8 @@ absl::Status Roller::Run(std::span<const std::shared_ptr<Trajectory>> sequences,
     stats.tokens += static_cast<int64_t>(step->sampled.size());
     if (step->decode)
       stats.decode_rows += step->rows;
+    if (watcher_)
+      watcher_(*scheduler_, stats.tokens - before);
   }
   const SchedulerStats &scheduled = scheduler_->stats();
   stats.decode_calls += scheduled.decode_steps;

@@ -9,8 +9,10 @@
 #define MIRL_RUNTIME_ROLLOUT_ROLLER_H
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -67,6 +69,10 @@ public:
   absl::StatusOr<Batch> Sample(std::span<const Prompt> prompts, const SampleOptions &options,
                                RolloutStats &stats);
 
+  // Called after every step of a rollout, with the scheduler and the tokens of this rollout so far.
+  using Watcher = std::function<void(const Scheduler &, int64_t tokens)>;
+  void Watch(Watcher watcher) { watcher_ = std::move(watcher); }
+
   const fb::Policy &policy() const { return policy_; }
   const SchedulerLimits &limits() const { return scheduler_->limits(); }
 
@@ -109,6 +115,8 @@ private:
   const fb::Buffer *table_ = nullptr;
   std::vector<uint8_t> is_eos_; // by token
   std::unique_ptr<Scheduler> scheduler_;
+
+  Watcher watcher_;
 
   // The state of one rollout; kept for its memory.
   std::vector<Trajectory *> running_; // by the scheduler's number

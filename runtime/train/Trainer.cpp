@@ -123,7 +123,7 @@ absl::Status Trainer::Prepare(const Instructions *program) {
     if (op == "sample" || op == "evaluate") {
       std::string name = Text(instruction, "policy");
       if (std::unique_ptr<Roller> &roller = rollers_[name]; !roller) {
-        MIRL_ASSIGN(roller, Roller::Create(session_, *plan.FindPolicy(name)));
+        MIRL_ASSIGN(roller, Roller::Create(session_, *plan.FindPolicy(name), options_.engine));
       }
     }
     if (op == "verify" || (op == "evaluate" && Has(instruction, "kind"))) {

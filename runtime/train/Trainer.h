@@ -29,6 +29,7 @@ struct TrainerOptions {
   std::map<std::string, std::string> data =
       {}; // data sets that come from another file than the plan says
   bool check_parity = false;
+  RollerOptions engine = {};
 };
 // NOLINTEND(readability-redundant-member-init)
 

@@ -19,11 +19,13 @@ struct Options {
   int64_t limit = 0;
   int threads = 0;
   SamplingFlags sampling;
+  rt::RollerOptions engine;
 };
 
 absl::Status Rollout(const Options &options) {
   MIRL_ASSIGN(Sampler sampler,
-              MakeSampler(options.plan, options.model, options.policy, options.threads));
+              MakeSampler(options.plan, options.model, options.policy, options.threads,
+                          options.engine));
   std::unique_ptr<rt::AtomicFile> file;
   if (options.out != "-")
     file = std::make_unique<rt::AtomicFile>(options.out);
@@ -60,8 +62,8 @@ void AddRolloutCommand(CLI::App &app, int &exit_code) {
   CLI::App *command = app.add_subcommand("rollout", "Sample responses to prompts");
   command->footer("Writes a JSON object a response: prompt, response, tokens, logprobs, finished, "
                   "sequence_id.\n"
-                  "What is sampled depends on the model, the prompts, n and the seed, not on the "
-                  "plan's batch size.\n"
+                  "What is sampled depends on the model, the prompts, n and the seed, not on "
+                  "slots, blocks, chunks or threads.\n"
                   "Example:\n  mirl rollout step.plan --model run/final --data prompts.jsonl --n 4 "
                   "--out rollout.jsonl");
   command->add_option("plan", options->plan, "a plan whose program samples")->required();
@@ -85,6 +87,7 @@ void AddRolloutCommand(CLI::App &app, int &exit_code) {
   command->add_option("--limit", options->limit, "use the first so many prompts")
       ->check(CLI::PositiveNumber);
   command->add_option("--threads", options->threads, "0: all cores")->check(CLI::NonNegativeNumber);
+  AddEngineFlags(*command, options->engine);
   command->callback([options, &exit_code] { exit_code = Finish(Rollout(*options)); });
 }
 

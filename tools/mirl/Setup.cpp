@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "runtime/report/Progress.h"
 #include "runtime/artifact/Macros.h"
 #include "runtime/train/Program.h"
@@ -36,7 +38,8 @@ absl::StatusOr<std::unique_ptr<rt::Tokenizer>> LoadTokenizer(const rt::Plan &pla
 rt::TextLimits Sampler::limits() const { return {policy->vocab_size(), policy->max_context()}; }
 
 absl::StatusOr<Sampler> MakeSampler(const std::string &path, const std::string &model,
-                                    const std::string &name, int threads) {
+                                    const std::string &name, int threads,
+                                    const rt::RollerOptions &engine) {
   MIRL_ASSIGN(std::shared_ptr<const rt::Plan> plan, rt::Plan::Load(path));
   Sampler sampler;
   const fb::Plan &root = plan->root();
@@ -63,13 +66,28 @@ absl::StatusOr<Sampler> MakeSampler(const std::string &path, const std::string &
   rt::SessionOptions options;
   options.threads = threads;
   MIRL_ASSIGN(sampler.session, rt::Session::Create(plan, options));
-  MIRL_ASSIGN(sampler.roller, rt::Roller::Create(*sampler.session, *sampler.policy));
+  MIRL_ASSIGN(sampler.roller, rt::Roller::Create(*sampler.session, *sampler.policy, engine));
   std::string folder = model.empty() ? std::string(View(root.model_dir())) : model;
   if (folder.empty())
     return Invalid("there are no weights: ", path, " names no model folder; give one with --model");
   MIRL_TRY(rt::LoadWeights(*sampler.session, *sampler.policy, folder));
   MIRL_ASSIGN(sampler.tokenizer, LoadTokenizer(*plan, folder));
   return sampler;
+}
+
+void AddEngineFlags(CLI::App &command, rt::RollerOptions &engine) {
+  command
+      .add_option("--slots", engine.slots,
+                  "sequences that run at a time, at most the plan's (the plan's)")
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option("--kv-blocks", engine.kv_blocks,
+                  "blocks of 16 positions of the KV cache, at most the plan's (the plan's)")
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option("--prefill-chunk", engine.chunk,
+                  "most tokens of prompts in a call (as many as it has room for)")
+      ->check(CLI::PositiveNumber);
 }
 
 rt::SampleOptions SamplingOptions(const rt::Plan &plan, const SamplingFlags &flags,
@@ -107,6 +125,25 @@ absl::Status SampleData(Sampler &sampler, const std::string &path, int64_t limit
   // ids of its own, and which prompts are in it depends on the data and n alone.
   int64_t piece = std::clamp<int64_t>(8192 / std::max<int64_t>(1, options.n), 1, rt::kMaxPrompts);
   int64_t stream = 0;
+  // Once a second, how it goes.
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point started = Clock::now(), said = started;
+  int64_t before = 0; // tokens of the pieces before
+  sampler.roller->Watch([&](const rt::Scheduler &scheduler, int64_t tokens) {
+    Clock::time_point now = Clock::now();
+    if (now - said < std::chrono::seconds(1))
+      return;
+    said = now;
+    double seconds = std::chrono::duration<double>(now - started).count();
+    const rt::BlockPool &pool = scheduler.pool();
+    std::fprintf(stderr, "%s tok/s, %lld running, %lld waiting, %lld finished, %.0f %% of the KV blocks\n",
+                 rt::FormatCount(static_cast<double>(before + tokens) / seconds).c_str(),
+                 static_cast<long long>(scheduler.active()),
+                 static_cast<long long>(scheduler.waiting()),
+                 static_cast<long long>(scheduler.finished()),
+                 100.0 * static_cast<double>(pool.used()) / static_cast<double>(pool.size()));
+  });
+  absl::Cleanup no_more = [&] { sampler.roller->Watch(nullptr); };
   for (int64_t begin = 0; begin < total; begin += piece, ++stream) {
     std::vector<rt::Prompt> prompts;
     for (int64_t r = begin; r < std::min(total, begin + piece); ++r) {
@@ -116,11 +153,14 @@ absl::Status SampleData(Sampler &sampler, const std::string &path, int64_t limit
     }
     options.first_id = rt::FirstSequenceId(stream);
     MIRL_ASSIGN(rt::Batch batch, sampler.roller->Sample(prompts, options, stats));
+    before = stats.tokens;
     MIRL_TRY(take(batch));
     std::fprintf(
-        stderr, "%lld of %lld prompts, %s tok/s\n",
+        stderr, "%lld of %lld prompts, %s tok/s, %lld preemptions, at most %lld of %lld KV blocks\n",
         static_cast<long long>(std::min(total, begin + piece)), static_cast<long long>(total),
-        rt::FormatCount(static_cast<double>(stats.tokens) / std::max(stats.seconds, 1e-9)).c_str());
+        rt::FormatCount(static_cast<double>(stats.tokens) / std::max(stats.seconds, 1e-9)).c_str(),
+        static_cast<long long>(stats.preemptions), static_cast<long long>(stats.peak_kv_blocks),
+        static_cast<long long>(stats.kv_blocks));
   }
   return absl::OkStatus();
 }

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include <CLI/CLI.hpp>
+
 #include "absl/status/statusor.h"
 #include "runtime/executor/Session.h"
 #include "runtime/rollout/Roller.h"
@@ -36,7 +38,11 @@ struct Sampler {
 // `model`: the weights' folder; "": where the plan says. `policy`: its name; "": the one the
 // program samples from, or the first that can sample.
 absl::StatusOr<Sampler> MakeSampler(const std::string &plan, const std::string &model,
-                                    const std::string &policy, int threads);
+                                    const std::string &policy, int threads,
+                                    const rt::RollerOptions &engine = {});
+
+// --slots, --kv-blocks and --prefill-chunk of a command that samples.
+void AddEngineFlags(CLI::App &command, rt::RollerOptions &engine);
 
 // The sampling settings of a command line; what was not given is the program's.
 struct SamplingFlags {

@@ -29,6 +29,7 @@ struct Options {
   int64_t iterations = 0; // 0: the plan's
   int threads = 0;
   bool profile = false, check_parity = false;
+  rt::RollerOptions engine;
 };
 
 // "name=value" pairs; a text without "name=" gets the name "".
@@ -52,6 +53,7 @@ absl::Status Run(const Options &options) {
   rt::TrainerOptions trainer_options;
   trainer_options.seed = options.seed;
   trainer_options.check_parity = options.check_parity;
+  trainer_options.engine = options.engine;
   MIRL_ASSIGN(trainer_options.params, ParseParams(*plan, options.set));
   MIRL_ASSIGN(trainer_options.data, ParsePairs("--data", options.data, /*name_optional=*/false));
   // `iterations` is a parameter like others, but --iterations is shorter.
@@ -182,6 +184,7 @@ void AddTrainCommand(CLI::App &app, int &exit_code) {
   command->add_option("--data", options->data, "NAME=FILE: where a data set is")
       ->allow_extra_args(false);
   command->add_option("--threads", options->threads, "0: all cores")->check(CLI::NonNegativeNumber);
+  AddEngineFlags(*command, options->engine);
   command->add_flag("--profile", options->profile,
                     "measure every kernel; print a table at the end");
   command->add_flag(

@@ -1,0 +1,70 @@
+"""With frozen weights a rollout's tokens and log-probs are the same bits whatever the schedule: slots, blocks of the KV
+cache (so few that sequences are preempted), chunks of prefill, threads. Settings are drawn; a failure prints the seed, and
+MIRL_SEED repeats it. `--full` (as ctest does not) takes 200 prompts times 4 samples and more draws."""
+
+import os
+import random
+import re
+import sys
+
+import harness
+
+FULL = "--full" in sys.argv
+if FULL:
+    sys.argv.remove("--full")
+
+
+class Rollout(harness.World):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        world = cls("setUp")
+        cls.plan = world.compile("mirror_descent")
+        cls.base = cls.dir / "base"
+        world.ok("mirl", "init", cls.plan, "--out", cls.base, "--seed", 1)
+        # Random weights end no response early: all are as long as the context allows.
+        cls.prompts = cls.dir / "few.jsonl"
+        lines = (cls.dir / "data/prompts.jsonl").read_text().splitlines(True)
+        cls.prompts.write_text("".join(lines[:200 if FULL else 40]))
+        cls.expected, _ = world.rollout("expected")
+
+    def setUp(self):
+        pass
+
+    def rollout(self, name, *options):
+        out = self.dir / f"{name}.jsonl"
+        done = harness.run("mirl", "rollout", self.plan, "--model", self.base, "--data", self.prompts, "--n", 4, "--seed", 9,
+                           "--max-tokens", 100, "--out", out, *options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        found = re.search(r"(\d+) preemptions", done.stderr)
+        self.assertTrue(found, done.stderr)
+        return out.read_text(), int(found[1])
+
+    def test_drawn_schedules(self):
+        seed = int(os.environ.get("MIRL_SEED") or random.SystemRandom().randrange(1 << 31))
+        draw = random.Random(seed)
+        preemptions = 0
+        for i in range(24 if FULL else 8):
+            options = ["--threads", draw.choice([1, 2]), "--slots", draw.choice([1, 7, 64] + ([512] if FULL else []))]
+            if draw.random() < 0.5:
+                options += ["--prefill-chunk", draw.randint(1, 40)]
+            # The longest sequence needs 8 blocks.
+            if i % 2 == 0:
+                options[3] = max(7, options[3])
+                options += ["--kv-blocks", draw.randint(8, 14)]
+            with self.subTest(f"MIRL_SEED={seed} {options}"):
+                text, count = self.rollout("drawn", *options)
+                preemptions += count
+                self.assertTrue(text == self.expected, "tokens or log-probs depend on the schedule")
+        self.assertGreater(preemptions, 500 if FULL else 100, f"MIRL_SEED={seed}")
+
+    def test_what_the_plan_does_not_have(self):
+        few = ["--model", self.base, "--data", self.prompts, "--out", self.dir / "none"]
+        self.refused(["7 blocks of 16 positions", "128 tokens, needs 8"], "mirl", "rollout", self.plan, *few, "--kv-blocks", 7)
+        self.refused("was compiled for 1 to 4096", "mirl", "rollout", self.plan, *few, "--kv-blocks", 4097)
+        self.refused("was compiled for 1 to 512", "mirl", "rollout", self.plan, *few, "--slots", 513)
+        self.refused("--slots", "mirl", "rollout", self.plan, *few, "--slots", 0, code=2)
+
+
+if __name__ == "__main__":
+    harness.main()
