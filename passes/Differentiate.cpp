@@ -39,6 +39,7 @@ public:
   void add(Value value, Value gradient) override {
     auto weight = accumulators_.find(value);
     Value &sum = weight != accumulators_.end() ? weight->second : gradients_[value];
+    gradient = as(sum ? sum.getType() : value.getType(), gradient);
     sum = sum ? nn::BinaryOp::create(builder_, value.getLoc(), gradient.getType(), nn::BinaryKind::add, sum, gradient)
                     .getResult()
               : gradient;
@@ -51,13 +52,21 @@ public:
       return;
     }
     // Not a weight: one gradient among others.
-    Value &sum = gradients_[value];
-    sum = build(sum ? sum : zeros(value));
+    Type f32 = cast<RankedTensorType>(value.getType()).clone(builder_.getF32Type());
+    Value sum = gradients_.lookup(value);
+    gradients_[value] = as(value.getType(), build(sum ? as(f32, sum) : zeros(f32, value.getLoc())));
   }
 
 private:
-  Value zeros(Value value) {
-    return nn::SplatOp::create(builder_, value.getLoc(), value.getType(), builder_.getF32FloatAttr(0));
+  Value zeros(Type type, Location loc) { return nn::SplatOp::create(builder_, loc, type, builder_.getF32FloatAttr(0)); }
+  // `gradient` with the element type of `type`.
+  Value as(Type type, Value gradient) {
+    return gradient.getType() == type ? gradient : nn::CastOp::create(builder_, gradient.getLoc(), type, gradient).getResult();
+  }
+  // Gradients are accumulated in f32, whatever the type of the weight.
+  static bool accumulates(Type accumulator, Type weight) {
+    auto tensor = cast<RankedTensorType>(weight);
+    return accumulator == tensor.clone(Float32Type::get(weight.getContext()));
   }
   LogicalResult findNeeded(Value loss);
 
@@ -74,8 +83,8 @@ LogicalResult Reverse::findNeeded(Value loss) {
     unsigned i = argument.getArgNumber();
     if (auto into = function_.getArgAttrOfType<IntegerAttr>(i, kGradient)) {
       if (into.getInt() < 0 || into.getInt() >= function_.getNumArguments() ||
-          function_.getArgument(into.getInt()).getType() != argument.getType())
-        return function_.emitOpError() << "argument " << i << ": nn.gradient must name an argument of the same type";
+          !accumulates(function_.getArgument(into.getInt()).getType(), argument.getType()))
+        return function_.emitOpError() << "argument " << i << ": nn.gradient must name an f32 argument of the same shape";
       accumulators_[argument] = function_.getArgument(into.getInt());
       needed_.insert(argument);
     } else if (function_.getArgAttr(i, kGradientOutput)) {
@@ -164,7 +173,7 @@ LogicalResult Reverse::run() {
         addResult(sum, {builder_.getNamedAttr(nn::attr::kAlias, builder_.getI64IntegerAttr(into.getInt()))});
     } else if (auto port = function_.getArgAttrOfType<StringAttr>(i, kGradientOutput)) {
       Value gradient = gradients_.lookup(argument);
-      addResult(gradient ? gradient : zeros(argument),
+      addResult(gradient ? gradient : zeros(argument.getType(), argument.getLoc()),
                 {builder_.getNamedAttr(nn::attr::kName, port),
                  builder_.getNamedAttr(nn::attr::kSource, builder_.getStringAttr("output:" + port.getValue()))});
     }

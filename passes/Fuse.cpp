@@ -5,7 +5,7 @@
 //    schedule adds bias, then residual to the finished sum, as the separate op did;
 //  - `add(rms_norm_data_grad(…), r)` likewise takes the gradient that flows past the norm;
 //  - the remaining elementwise ops (unary, binary, compare, select, splat, spread of a number,
-//    stop_gradient) are nn.fused: ops of one type that follow each other, with nothing in between
+//    stop_gradient, cast) are nn.fused: ops of one shape that follow each other, with nothing in between
 //    that depends on them, become one loop; a loop moves up into the one whose results it uses where it can, and what a
 //    loop can make from what it reads anyway is made in it once more instead of being read. Codegen sees no
 //    elementwise op outside nn.fused (splats that are results or initial accumulators aside).
@@ -41,7 +41,34 @@ StringRef shortName(Operation *op) {
 }
 
 bool isElementwise(Operation *op) {
-  return isa<nn::UnaryOp, nn::BinaryOp, nn::CompareOp, nn::SelectOp, nn::StopGradientOp>(op);
+  return isa<nn::UnaryOp, nn::BinaryOp, nn::CompareOp, nn::SelectOp, nn::StopGradientOp, nn::CastOp>(op);
+}
+
+// What ops of one loop have in common: the shape and what the rows are. Elements may be f32 or bf16.
+Type loopType(Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  return type.clone(Float32Type::get(value.getContext()));
+}
+
+// Whether the result of an op is a bf16 that its expansion in f32 need not be.
+bool rounds(Operation *op) {
+  if (!cast<RankedTensorType>(op->getResult(0).getType()).getElementType().isBF16())
+    return false;
+  // These give one of their operands, its negative, or 0 or 1.
+  if (auto unary = dyn_cast<nn::UnaryOp>(op))
+    return unary.getKind() != nn::UnaryKind::neg && unary.getKind() != nn::UnaryKind::abs;
+  if (auto binary = dyn_cast<nn::BinaryOp>(op))
+    return binary.getKind() != nn::BinaryKind::min && binary.getKind() != nn::BinaryKind::max;
+  return !isa<nn::CompareOp, nn::SelectOp, nn::StopGradientOp>(op);
+}
+
+// One element of an op in f32, rounded where the op's result is bf16.
+Value expand(OpBuilder &builder, Operation *op, ValueRange operands) {
+  Value value = nn::expandScalar(builder, op, operands);
+  if (!rounds(op))
+    return value;
+  value = arith::TruncFOp::create(builder, op->getLoc(), builder.getBF16Type(), value);
+  return arith::ExtFOp::create(builder, op->getLoc(), builder.getF32Type(), value);
 }
 
 // Free inside a loop: repeated in every group that wants it.
@@ -110,7 +137,7 @@ SmallVector<Group> findGroups(Block &block) {
       continue;
     Group *home = nullptr;
     for (Group &group : llvm::reverse(groups))
-      if (group.last()->getResult(0).getType() == op.getResult(0).getType() && related(group, &op) && canJoin(group, &op)) {
+      if (loopType(group.last()->getResult(0)) == loopType(op.getResult(0)) && related(group, &op) && canJoin(group, &op)) {
         home = &group;
         break;
       }
@@ -123,7 +150,7 @@ SmallVector<Group> findGroups(Block &block) {
 
 // Moves the whole of `later` up to `group`, whose results it uses, when all else that it reads is there by then.
 bool rise(Group &later, Group &group) {
-  if (later.ops.empty() || group.ops.empty() || later.last()->getResult(0).getType() != group.last()->getResult(0).getType())
+  if (later.ops.empty() || group.ops.empty() || loopType(later.last()->getResult(0)) != loopType(group.last()->getResult(0)))
     return false;
   bool uses = false;
   for (Operation *op : later.ops)
@@ -154,7 +181,7 @@ void recompute(Group &group, OpBuilder &builder) {
   for (Value value : read) {
     Operation *def = value.getDefiningOp();
     bool here = def && isElementwise(def) && llvm::all_of(def->getOperands(), [&](Value operand) {
-      return operand.getType() == value.getType() && (read.contains(operand) || isFree(operand.getDefiningOp()));
+      return loopType(operand) == loopType(value) && (read.contains(operand) || isFree(operand.getDefiningOp()));
     });
     if (!here)
       continue;
@@ -203,13 +230,13 @@ void buildFused(Group &group, OpBuilder &builder) {
     for (Value operand : op->getOperands()) {
       Operation *def = operand.getDefiningOp();
       if (def && isa<nn::SplatOp>(def))
-        operands.push_back(nn::expandScalar(builder, def, {}));
+        operands.push_back(expand(builder, def, {}));
       else if (def && isa<nn::SpreadOp>(def))
         operands.push_back(map.lookup(def->getOperand(0)));
       else
         operands.push_back(map.lookup(operand));
     }
-    map.map(op->getResult(0), nn::expandScalar(builder, op, operands));
+    map.map(op->getResult(0), expand(builder, op, operands));
   }
   SmallVector<Value> yielded(llvm::map_range(results, [&](Value v) { return map.lookup(v); }));
   nn::YieldOp::create(builder, fused.getLoc(), yielded);

@@ -31,6 +31,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 
 namespace mirl::passes {
@@ -334,20 +335,35 @@ LogicalResult EntryLowering::run() {
 void EntryLowering::launch(const cpu::LaunchSpec &spec,
                            llvm::function_ref<void(cpu::KernelBuilder &)> body) {
   auto zero = plan::AffineAttr::get(context(), 0.0, 0.0, 0.0, 0.0, 0.0);
-  plan::LaunchOp::create(builder_, loc_, FlatSymbolRefAttr::get(context(), spec.kernel), spec.reads,
+  // The types of the buffers are part of a kernel: "linear_…_bf3" has bf16 in buffers 0 and 1.
+  SmallVector<Type> elements;
+  uint64_t narrow = 0;
+  for (ValueRange slices : {ValueRange(spec.reads), ValueRange(spec.writes)})
+    for (Value slice : slices) {
+      elements.push_back(cast<plan::SliceType>(slice.getType()).getTensor().getElementType());
+      narrow |= uint64_t(elements.back().isBF16()) << (elements.size() - 1);
+    }
+  std::string name = spec.kernel + (narrow ? "_bf" + llvm::utohexstr(narrow, /*LowerCase=*/true) : "");
+  plan::LaunchOp::create(builder_, loc_, FlatSymbolRefAttr::get(context(), name), spec.reads,
                          spec.writes, spec.work, builder_.getI64IntegerAttr(spec.grain),
                          current_->getName().getIdentifier(),
                          builder_.getDenseI64ArrayAttr(spec.updates),
                          spec.flops ? spec.flops : zero, spec.bytes ? spec.bytes : zero);
-  if (!state_.kernelNames.insert(spec.kernel).second)
+  if (!state_.kernelNames.insert(name).second)
     return;
+  auto setElements = [&](cpu::KernelBuilder &b) {
+    for (auto [i, element] : llvm::enumerate(elements))
+      if (element.isBF16())
+        b.setElement(b.buffer(i), element);
+  };
   OpBuilder::InsertionGuard guard(builder_);
   builder_.setInsertionPointToEnd(state_.kernels.getBody());
   if (state_.cuda) {
     unsigned buffers = spec.reads.size() + spec.writes.size();
-    auto kernel = LLVM::LLVMFuncOp::create(builder_, loc_, spec.kernel,
+    auto kernel = LLVM::LLVMFuncOp::create(builder_, loc_, name,
                                            cuda::SimtKernelBuilder::kernelType(context(), buffers));
     cuda::SimtKernelBuilder kernelBuilder(loc_, kernel, buffers);
+    setElements(kernelBuilder);
     body(kernelBuilder);
     kernelFailed_ |= failed(kernelBuilder.finish());
     return;
@@ -356,10 +372,11 @@ void EntryLowering::launch(const cpu::LaunchSpec &spec,
   Type i64 = builder_.getI64Type();
   auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context()),
                                           ArrayRef<Type>{pointer, pointer, i64, i64});
-  auto kernel = LLVM::LLVMFuncOp::create(builder_, loc_, spec.kernel, type);
+  auto kernel = LLVM::LLVMFuncOp::create(builder_, loc_, name, type);
   Block *block = kernel.addEntryBlock(builder_);
   cpu::KernelBuilder kernelBuilder(loc_, block->getArgument(0), block->getArgument(1),
                                    block->getArgument(2), block->getArgument(3));
+  setElements(kernelBuilder);
   body(kernelBuilder);
   LLVM::ReturnOp::create(kernelBuilder, ValueRange());
 }

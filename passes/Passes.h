@@ -30,6 +30,8 @@ struct PipelineOptions {
   int64_t memoryBudget = 0;
   std::string cpu = "native"; // CPU to compile for
   std::string cuda;           // GPU to compile for, as sm_90a; empty: the CPU
+  bool bf16 = false;          // weights, caches and activations
+  bool tensorCores = false;   // products of bf16 on a GPU are the tensor cores'
   bool ptxOnly = false;       // the code of a plan for a GPU is PTX
 };
 void buildRlToNn(mlir::OpPassManager &pm, const PipelineOptions &options);

@@ -28,6 +28,12 @@ def RlToNn : Pass<"rl-to-nn", "mlir::ModuleOp"> {
 
 // --- nn: tensors -----------------------------------------------------------------------------------
 
+def AssignTypes : Pass<"assign-types", "mlir::ModuleOp"> {
+  let summary = "Make weights, caches and activations bf16, with f32 originals of trained weights";
+  let dependentDialects = ["mirl::nn::NnDialect"];
+  let options = [Option<"dtype", "dtype", "std::string", "\"f32\"", "Of weights and activations: f32 (nothing changes) or bf16">];
+}
+
 def Differentiate : Pass<"differentiate", "mlir::func::FuncOp"> {
   let summary = "Build the adjoint of functions that ask for gradients";
   let dependentDialects = ["mirl::nn::NnDialect"];
@@ -45,6 +51,9 @@ def Fuse : Pass<"fuse", "mlir::func::FuncOp"> {
 
 def AssignNumerics : Pass<"assign-numerics", "mlir::func::FuncOp"> {
   let summary = "Write the order of every reduction into its op";
+  let options = [
+    Option<"tensorCores", "tensor-cores", "bool", "false", "Products of bf16 are those of Hopper's tensor cores: k16">,
+  ];
 }
 
 // --- plan: the executable ----------------------------------------------------------------------------

@@ -24,6 +24,10 @@ void buildRlToNn(OpPassManager &pm, const PipelineOptions &options) {
 
 // Tensors: derivatives, memory, fusion, and the order of every sum.
 void buildNnToKernels(OpPassManager &pm, const PipelineOptions &options) {
+  // Before differentiation, so that the gradient of an activation is of its type.
+  AssignTypesOptions types;
+  types.dtype = options.bf16 ? "bf16" : "f32";
+  pm.addPass(createAssignTypes(types));
   OpPassManager &entry = pm.nest<func::FuncOp>();
   // Before differentiation: what is dead or common in the forward pass would be differentiated twice.
   entry.addPass(createCanonicalizerPass());
@@ -36,7 +40,9 @@ void buildNnToKernels(OpPassManager &pm, const PipelineOptions &options) {
   recompute.budget = options.memoryBudget;
   entry.addPass(createPlanRecompute(recompute));
   entry.addPass(createFuse());
-  entry.addPass(createAssignNumerics());
+  AssignNumericsOptions numerics;
+  numerics.tensorCores = options.tensorCores;
+  entry.addPass(createAssignNumerics(numerics));
 }
 
 // Launches, memory, machine code.

@@ -24,7 +24,7 @@ namespace {
 
 bool isCheap(Operation *op) {
   return isa<nn::UnaryOp, nn::BinaryOp, nn::CompareOp, nn::SelectOp, nn::RmsNormOp, nn::RotaryOp, nn::EmbeddingOp,
-             nn::GatherRowsOp, nn::SegmentSpreadOp, nn::SpreadOp, nn::SplatOp>(op);
+             nn::GatherRowsOp, nn::SegmentSpreadOp, nn::SpreadOp, nn::SplatOp, nn::CastOp>(op);
 }
 
 class Liveness {

@@ -100,6 +100,7 @@ flatbuffers::Offset<fb::TensorType> Writer::type(RankedTensorType type) {
 fb::BufferKind bufferKind(StringRef kind) {
   return llvm::StringSwitch<fb::BufferKind>(kind)
       .Case("weight", fb::BufferKind::weight)
+      .Case("master", fb::BufferKind::master)
       .Case("gradient", fb::BufferKind::gradient)
       .Case("moment1", fb::BufferKind::moment1)
       .Case("moment2", fb::BufferKind::moment2)

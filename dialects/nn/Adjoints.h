@@ -18,11 +18,12 @@ public:
   // values for which this is false.
   virtual bool needed(mlir::Value value) const = 0;
 
-  // Adds `gradient` (of the value's type) to the gradient of `value`.
+  // Adds `gradient` to the gradient of `value`, of whose shape it is; its element type is made the value's (f32 where it
+  // goes into a weight's accumulator).
   virtual void add(mlir::Value value, mlir::Value gradient) = 0;
 
   // For ops that add into an accumulator: `build(into)` makes the op and returns its result. `into`
-  // is the gradient of `value` so far: the gradient variable of a weight, or zeros.
+  // is the gradient of `value` so far, in f32: the gradient variable of a weight, or zeros.
   virtual void accumulate(mlir::Value value,
                           llvm::function_ref<mlir::Value(mlir::Value into)> build) = 0;
 };

@@ -37,7 +37,7 @@ def Nn_RmsNormDataGradOp : Nn_TensorOp<"rms_norm_data_grad"> {
   let summary = "gradient of nn.rms_norm with respect to its input";
   let description = [{
     With x̂ = input · rstd and g = gradient · weight: result = rstd · (g − x̂ · mean(g · x̂)), plus `residual`
-    when given (the gradient that flows past the norm). Shapes: gradient, input C×d, weight d, rstd C.
+    when given (the gradient that flows past the norm; a bf16 result is rounded before it is added, and after). Shapes: gradient, input C×d, weight d, rstd C.
   }];
   let arguments = (ins Nn_Tensor:$gradient, Nn_Tensor:$input, Nn_Tensor:$weight, Nn_Scalars:$rstd,
                        Optional<Nn_Tensor>:$residual);
@@ -55,7 +55,7 @@ def Nn_AttentionGradOp : Nn_TensorOp<"attention_grad"> {
   let description = [{
     With P = exp(scale·s − lse), D = Σ gradient·result (per row and head), dP = gradient·vᵀ, dS = scale · P · (dP − D):
     dq = dS·k, dk = dSᵀ·q, dv = Pᵀ·gradient, sums over rows ascending; the query heads of a key/value
-    head add up in head order.
+    head add up in head order. All of it in f32: bf16 gradients are rounded once, at the end.
   }];
   let arguments = (ins Nn_Tensor:$gradient, Nn_Tensor:$query, Nn_Tensor:$key, Nn_Tensor:$value,
                        Nn_Tensor:$result, Nn_Scalars:$lse, Nn_Indices:$offsets, I64Attr:$heads,
@@ -74,7 +74,8 @@ def Nn_LinearLogprobGradOp : Nn_TensorOp<"linear_logprob_grad", [InPlace, AttrSi
   let description = [{
     With p = softmax(z) recomputed from lse, g = logprob_gradient, e = entropy_gradient (optional, with the
     entropy itself): dz[r, v] = (g[r]·(1[v = target] − p[v]) − e[r]·p[v]·(z[v] − lse[r] + entropy[r])) / temperature;
-    hidden_gradient = dz · weight (a chain over v), weight_gradient = into + dzᵀ · hidden (a chain over r).
+    hidden_gradient = dz · weight (a chain over v), weight_gradient = into + dzᵀ · hidden (a chain over r). dz is f32, and
+    so is the chain of a bf16 hidden_gradient, which is rounded once at its end.
     Peak extra memory is independent of V.
   }];
   let arguments = (ins Nn_Scalars:$logprob_gradient, Nn_Tensor:$hidden, Nn_Tensor:$weight, Nn_Indices:$targets,
@@ -104,10 +105,10 @@ def Nn_AdamwOp : Nn_TensorOp<"adamw", [InPlace]> {
     (Loshchilov & Hutter, arXiv 1711.05101.) With g = gradient · scale, t = step (1 at the first update):
     m' = β1·m + (1−β1)·g, v' = β2·v + (1−β2)·g², weight' = weight·(1 − lr·weight_decay)
     − lr · (m'/(1−β1^t)) / (sqrt(v'/(1−β2^t)) + eps). lr, step, scale have rank 0.
-    Results take over weight, moment1 and moment2.
+    Results take over weight, moment1 and moment2, all of them f32. `copy`, when asked for, is new_weight in bf16.
   }];
   let arguments = (ins Nn_Tensor:$weight, Nn_Tensor:$gradient, Nn_Tensor:$moment1, Nn_Tensor:$moment2,
                        Nn_Scalars:$lr, Nn_Scalars:$step, Nn_Scalars:$scale, F32Attr:$beta1, F32Attr:$beta2,
                        F32Attr:$eps, F32Attr:$weight_decay);
-  let results = (outs Nn_Tensor:$new_weight, Nn_Tensor:$new_moment1, Nn_Tensor:$new_moment2);
+  let results = (outs Nn_Tensor:$new_weight, Nn_Tensor:$new_moment1, Nn_Tensor:$new_moment2, Optional<Nn_Tensor>:$copy);
 }

@@ -94,7 +94,7 @@ LogicalResult ScatterRowsOp::verify() {
 LogicalResult LinearLogprobGradOp::verify() {
   Named g{"logprob_gradient", getLogprobGradient()}, h{"hidden", getHidden()}, w{"weight", getWeight()}, into{"into", getInto()};
   ShapeCheck check(*this);
-  check.rank(g, 1).rank(h, 2).sameRows(g, h).rank(w, 2).fixed(w).sameType(into, w).rank({"targets", getTargets()}, 1);
+  check.rank(g, 1).rank(h, 2).sameRows(g, h).rank(w, 2).fixed(w).sameShape(into, w).rank({"targets", getTargets()}, 1);
   check.sameRows({"targets", getTargets()}, h).sameType({"lse", getLse()}, g);
   check.that(!getEntropyGradient() == !getEntropy(), "entropy_gradient and entropy come together");
   if (getEntropy())
@@ -116,8 +116,11 @@ LogicalResult SquaredNormOp::verify() {
 
 LogicalResult AdamwOp::verify() {
   Named w{"weight", getWeight()};
-  return ShapeCheck(*this)
-      .fixed(w)
+  ShapeCheck check(*this);
+  if (getCopy())
+    check.sameShape({"copy", getCopy()}, w);
+  return check.fixed(w)
+      .that(w.type().getElementType().isF32(), "updates a weight in f32; a bf16 one is its `copy`")
       .sameType({"gradient", getGradient()}, w)
       .sameType({"moment1", getMoment1()}, w)
       .sameType({"moment2", getMoment2()}, w)
@@ -128,4 +131,4 @@ LogicalResult AdamwOp::verify() {
       .scalar({"step", getStep()})
       .scalar({"scale", getScale()});
 }
-int AdamwOp::getTiedOperand(unsigned result) { return result == 0 ? 0 : static_cast<int>(result) + 1; }
+int AdamwOp::getTiedOperand(unsigned result) { return result == 0 ? 0 : result < 3 ? static_cast<int>(result) + 1 : -1; }

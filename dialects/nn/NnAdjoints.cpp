@@ -123,9 +123,14 @@ LogicalResult LinearLogprobOp::buildAdjoint(OpBuilder &b, ArrayRef<Value> gradie
       return grad.getWeightGradient();
     });
   else
-    grad = build(maths.splat(getWeight().getType(), 0));
+    grad = build(maths.splat(cast<RankedTensorType>(getWeight().getType()).clone(b.getF32Type()), 0));
   if (adjoints.needed(getHidden()))
     adjoints.add(getHidden(), grad.getHiddenGradient());
+  return success();
+}
+
+LogicalResult CastOp::buildAdjoint(OpBuilder &b, ArrayRef<Value> gradients, Adjoints &adjoints) {
+  adjoints.add(getInput(), gradients[0]);
   return success();
 }
 

@@ -9,8 +9,8 @@ def Nn_VariableOp : Nn_Op<"variable", [Symbol]> {
     take variables as arguments that carry `nn.variable = @name`; a result that carries
     `nn.alias = i` becomes the new value of argument i.
 
-    `kind` is one of weight, gradient, moment1, moment2, kv_cache, kv_table, state. `init` is
-    `normal:<std>`, `zeros` or `ones`. `weight` is the Hugging Face name it is, or belongs to.
+    `kind` is one of weight, master (the f32 original of a bf16 weight), gradient, moment1, moment2, kv_cache,
+    kv_table, state. `init` is `normal:<std>`, `zeros` or `ones`. `weight` is the Hugging Face name it is, or belongs to.
 
     ```mlir
     nn.variable @"pi/model.norm.weight" weight "pi" "model.norm.weight" init "ones" : tensor<96xf32>
@@ -58,7 +58,8 @@ def Nn_LinearOp : Nn_TensorOp<"linear", [Differentiable, AttrSizedOperandSegment
   let description = [{
     result[m, n] = Σ_k input[m, k] · weight[n, k]  + bias[n] + residual[m, n].
     Shapes: input M×K, weight N×K (as Hugging Face stores it), bias N, residual M×N. The sum over k
-    is one chain of fused multiply-adds from zero, k ascending; then bias, then residual are added.
+    is one chain of fused multiply-adds from zero, k ascending; then bias, then residual are added. A bf16 result is
+    rounded before the residual is added (it is a value of its own then), and after.
   }];
   let arguments = (ins Nn_Tensor:$input, Nn_Tensor:$weight, Optional<Nn_Tensor>:$bias,
                        Optional<Nn_Tensor>:$residual, OptionalAttr<Nn_NumericsAttr>:$numerics);
@@ -105,7 +106,7 @@ def Nn_AttentionOp : Nn_TensorOp<"attention", [Differentiable]> {
 
     Order: a score is a chain over hd ascending; then times scale; the maximum; exp(score − max); the sum over
     j in 16 lanes by j modulo 16; out is a chain over j ascending of p_j·v_j, divided by the sum at the end.
-    `nn.cached_attention` has the same order, hence the same bits.
+    `nn.paged_attention` has the same order, hence the same bits.
   }];
   let arguments = (ins Nn_Tensor:$query, Nn_Tensor:$key, Nn_Tensor:$value, Nn_Indices:$offsets,
                        I64Attr:$heads, I64Attr:$kv_heads, F32Attr:$scale,

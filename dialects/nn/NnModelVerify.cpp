@@ -15,11 +15,12 @@ static bool isInit(StringRef init) {
 static constexpr StringLiteral kInitRule = "init must be zeros, ones or normal:<std>";
 
 LogicalResult VariableOp::verify() {
-  static constexpr StringLiteral kinds[] = {"weight", "gradient", "moment1", "moment2", "kv_cache", "kv_table", "state"};
+  static constexpr StringLiteral kinds[] = {"weight", "master", "gradient", "moment1", "moment2", "kv_cache", "kv_table",
+                                          "state"};
   auto type = cast<RankedTensorType>(getType());
   return ShapeCheck(*this)
       .that(llvm::is_contained(kinds, getKind()),
-            "kind must be weight, gradient, moment1, moment2, kv_cache, kv_table or state, is '" + getKind() + "'")
+            "kind must be weight, master, gradient, moment1, moment2, kv_cache, kv_table or state, is '" + getKind() + "'")
       .that(isInit(getInit()), kInitRule + ", is '" + getInit() + "'")
       .that(type.hasStaticShape(), "a persistent tensor must have fixed dimensions");
 }

@@ -111,6 +111,18 @@ def Nn_ExtentOp : Nn_TensorOp<"extent", [Differentiable]> {
   let assemblyFormat = "$axis attr-dict `:` type($result)";
 }
 
+def Nn_CastOp : Nn_TensorOp<"cast", [Elementwise, Differentiable]> {
+  let summary = "the same numbers as bf16, rounded to nearest even, or as f32, exactly";
+  let description = [{
+    ```mlir
+    %y = nn.cast %x : (tensor<?x96xf32, #nn.axis<context>>) -> tensor<?x96xbf16, #nn.axis<context>>
+    ```
+  }];
+  let arguments = (ins Nn_Tensor:$input);
+  let results = (outs Nn_Tensor:$result);
+  let hasFolder = 1;
+}
+
 def Nn_StopGradientOp : Nn_ElementwiseOp<"stop_gradient", [Differentiable]> {
   let summary = "the identity, through which no gradient flows";
   let arguments = (ins Nn_Tensor:$input);
@@ -122,7 +134,9 @@ def Nn_FusedOp : Nn_Op<"fused", [Pure, Reference, SingleBlock, IsolatedFromAbove
   let summary = "several elementwise ops as one loop over the elements";
   let description = [{
     The body is a scalar program (`arith` and `math` on f32) with one argument per operand. Every operand has
-    the results' shape, or rank 0 (then the same value for all elements).
+    the results' shape, or rank 0 (then the same value for all elements). Operands and results may be bf16:
+    they are extended on the way in and rounded on the way out, and where an op inside had a bf16 result the body
+    rounds too (`arith.truncf` and `arith.extf`), so that fusion changes no bit.
     ```mlir
     %y = nn.fused %gate, %up : (tensor<?x256xf32, #nn.axis<context>>, …) -> tensor<?x256xf32, #nn.axis<context>> {
     ^bb0(%g: f32, %u: f32):

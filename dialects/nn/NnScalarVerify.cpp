@@ -18,6 +18,22 @@ LogicalResult CompareOp::verify() { return elementwise(*this); }
 LogicalResult SelectOp::verify() { return elementwise(*this); }
 LogicalResult StopGradientOp::verify() { return elementwise(*this); }
 
+LogicalResult CastOp::verify() {
+  Named x{"input", getInput()}, y{"result", getResult()};
+  return ShapeCheck(*this).rank(y, y.rank()).sameShape(x, y);
+}
+
+OpFoldResult CastOp::fold(FoldAdaptor) {
+  if (getInput().getType() == getResult().getType())
+    return getInput();
+  // A bf16 that was an f32 in between is what it was.
+  if (auto before = getInput().getDefiningOp<CastOp>())
+    if (before.getInput().getType() == getResult().getType() &&
+        cast<RankedTensorType>(getResult().getType()).getElementType().isBF16())
+      return before.getInput();
+  return {};
+}
+
 OpFoldResult SplatOp::fold(FoldAdaptor) { return getValueAttr(); }
 
 // The number a value is filled with, when it is a splat.
@@ -105,7 +121,7 @@ LogicalResult FusedOp::verify() {
   Named first{"result", getResults().front()};
   check.rank(first, first.rank());
   for (Value result : getResults())
-    check.sameType({"every result", result}, first);
+    check.sameShape({"every result", result}, first);
   Block &body = getBody().front();
   check.that(body.getNumArguments() == getInputs().size(),
              "the body must have one argument per operand: " + Twine(getInputs().size()) + ", has " +

@@ -106,5 +106,6 @@ Value mirl::nn::expandScalar(OpBuilder &builder, Operation *op, ValueRange x) {
       })
       .Case([&](SplatOp splat) -> Value { return arith::ConstantOp::create(b, splat.getValueAttr()); })
       .Case([&](StopGradientOp) -> Value { return x[0]; })
+      .Case([&](CastOp) -> Value { return x[0]; })
       .Default([](Operation *) { return Value(); });
 }

@@ -8,8 +8,8 @@
 
 namespace mirl::nn {
 
-// Builds one element of unary, binary, compare, select, splat or stop_gradient from its scalar
-// operands (f32); null for other ops.
+// Builds one element of unary, binary, compare, select, splat, stop_gradient or cast from its scalar
+// operands (f32); null for other ops. A bf16 result is not rounded yet.
 mlir::Value expandScalar(mlir::OpBuilder &builder, mlir::Operation *op, mlir::ValueRange operands);
 
 } // namespace mirl::nn

@@ -50,6 +50,10 @@ ShapeCheck &ShapeCheck::sameType(Named a, Named b) {
   return that(a.type() == b.type(), Twine(a.name) + " and " + b.name + " must have the same type");
 }
 
+ShapeCheck &ShapeCheck::sameShape(Named a, Named b) {
+  return that(a.type().clone(b.type().getElementType()) == b.type(), Twine(a.name) + " and " + b.name + " must have the same shape");
+}
+
 ShapeCheck &ShapeCheck::offsets(Named offsets) {
   rank(offsets, 1);
   if (failed_)

@@ -29,6 +29,8 @@ public:
   // Both have one row per element of the same axis (or the same fixed number of rows).
   ShapeCheck &sameRows(Named a, Named b);
   ShapeCheck &sameType(Named a, Named b);
+  // The same but for the element type.
+  ShapeCheck &sameShape(Named a, Named b);
   // `offsets` has one element more than `axis` has rows.
   ShapeCheck &offsetsOf(Named offsets, Named rows);
   ShapeCheck &offsets(Named offsets);

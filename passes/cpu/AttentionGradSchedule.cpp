@@ -218,8 +218,8 @@ LogicalResult lowerAttentionGrad(Operation *op, Lowering &lowering) {
   spec.kernel = "attention_grad_" + axisName(type) + "_" + axisName(offsets) + s.name() + "_s" + llvm::utohexstr(s.scaleBits, true);
   spec.reads = {lowering.slice(grad.getGradient()), lowering.slice(grad.getQuery()), lowering.slice(grad.getKey()),
                 lowering.slice(grad.getValue()), lowering.slice(grad.getLse()), delta, lowering.slice(grad.getOffsets())};
-  spec.writes = {lowering.slice(grad.getQueryGradient()), lowering.slice(grad.getKeyGradient()),
-                 lowering.slice(grad.getValueGradient())};
+  for (Value result : grad.getResults())
+    spec.writes.push_back(chainSlice(lowering, result, "attention_gradient"));
   // One item for each sequence (the offsets have one row more) and key/value head.
   std::optional<nn::AxisAttr> axis = nn::axisOf(offsets);
   spec.work = plan::WorkAttr::get(lowering.context(), axis ? std::optional(axis->getAxis()) : std::nullopt,
@@ -231,6 +231,9 @@ LogicalResult lowerAttentionGrad(Operation *op, Lowering &lowering) {
       Item(b, s, b.divide(item, b.c(s.kvHeads)), b.rem(item, b.c(s.kvHeads))).emit();
     });
   });
+  for (auto [chain, result] : llvm::zip(spec.writes, grad.getResults()))
+    if (Value rounded = lowering.slice(result); rounded != chain)
+      emitCast(lowering, chain, rounded);
   return success();
 }
 

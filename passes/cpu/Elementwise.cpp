@@ -67,7 +67,7 @@ void storeLanes(KernelBuilder &b, Value vector, Value pointer, Value index, Valu
 }
 
 double bytesPerRow(RankedTensorType type) {
-  return 4.0 * (type.hasStaticShape() ? type.getNumElements() : columnsOf(type));
+  return type.getElementTypeBitWidth() / 8.0 * (type.hasStaticShape() ? type.getNumElements() : columnsOf(type));
 }
 
 // --- nn.fused ----------------------------------------------------------------------------------------
@@ -83,6 +83,11 @@ LogicalResult cloneOp(Operation *op, KernelBuilder &b, IRMapping &map) {
     Value scalar = b.clone(*constant.getOperation())->getResult(0);
     return result(b.splat(scalar));
   }
+  // A value of bf16 between two ops lives as the f32 that it is.
+  if (auto round = dyn_cast<arith::TruncFOp>(op))
+    return result(b.roundTo(round.getType(), operand(0)));
+  if (isa<arith::ExtFOp>(op))
+    return result(operand(0));
   if (isa<math::ExpOp>(op))
     return result(b.exp(operand(0)));
   if (isa<math::LogOp>(op))
@@ -146,7 +151,9 @@ LogicalResult lowerFused(Operation *op, Lowering &lowering) {
   // The results' rank-0 operands are scalars only beside results of another rank.
   std::string pattern;
   SmallVector<bool> scalar;
-  double bytes = bytesPerRow(type) * fused.getNumResults();
+  double bytes = 0;
+  for (Value result : fused.getResults())
+    bytes += bytesPerRow(cast<RankedTensorType>(result.getType()));
   // An operand whose storage a result takes over (a variable computed into itself) is in writes.
   SmallVector<unsigned> position;
   SmallVector<Value> results;
@@ -169,14 +176,14 @@ LogicalResult lowerFused(Operation *op, Lowering &lowering) {
       spec.reads.push_back(slice);
       pattern += scalar.back() ? "s" : "v";
     }
-    bytes += scalar.back() ? 0 : bytesPerRow(type);
+    bytes += scalar.back() ? 0 : bytesPerRow(inputType);
   }
   llvm::sort(spec.updates);
   spec.writes = results;
   spec.kernel = "fused_" + hashOf(fused.getBody()) + "_" + pattern + "_" + axisName(type) + "_c" +
                 std::to_string(columnsOf(type));
   spec.work = cut.work(lowering);
-  double elements = bytesPerRow(type) / 4;
+  double elements = bytesPerRow(type) * 8 / type.getElementTypeBitWidth();
   spec.flops = plan::perRow(type, elements * flopsOf(fused.getBody()));
   spec.bytes = plan::perRow(type, bytes);
   unsigned reads = spec.reads.size();
@@ -240,6 +247,13 @@ LogicalResult lowerStopGradient(Operation *op, Lowering &lowering) {
   return success();
 }
 
+// --- nn.cast ----------------------------------------------------------------------------------------
+
+LogicalResult lowerCast(Operation *op, Lowering &lowering) {
+  emitCast(lowering, lowering.slice(op->getOperand(0)), lowering.slice(op->getResult(0)));
+  return success();
+}
+
 // --- nn.adamw ---------------------------------------------------------------------------------------
 
 // 1 − β^t, t ≥ 1 a whole number, as −expm1(u) with u = t · log β (log β is rounded once, from double,
@@ -277,11 +291,16 @@ LogicalResult lowerAdamw(Operation *op, Lowering &lowering) {
                 lowering.slice(adamw.getStep()), lowering.slice(adamw.getScale())};
   spec.writes = {lowering.slice(adamw.getNewWeight()), lowering.slice(adamw.getNewMoment1()),
                  lowering.slice(adamw.getNewMoment2())};
+  bool copies = static_cast<bool>(adamw.getCopy());
+  if (copies) {
+    spec.kernel += "_copy";
+    spec.writes.push_back(lowering.slice(adamw.getCopy()));
+  }
   spec.updates = {0, 1, 2};
   spec.work = cut.work(lowering);
   double elements = type.getNumElements();
   spec.flops = plan::perRow(type, 15 * elements);
-  spec.bytes = plan::perRow(type, 28 * elements);
+  spec.bytes = plan::perRow(type, (copies ? 30 : 28) * elements);
   lowering.launch(spec, [&](KernelBuilder &b) {
     Value gradient = b.buffer(0), weight = b.buffer(4), m = b.buffer(5), v = b.buffer(6);
     Value lr = b.loadf(b.buffer(1), b.c(0)), step = b.loadf(b.buffer(2), b.c(0));
@@ -302,6 +321,8 @@ LogicalResult lowerAdamw(Operation *op, Lowering &lowering) {
       storeLanes(b, m1, m, i, count);
       storeLanes(b, v1, v, i, count);
       storeLanes(b, w, weight, i, count);
+      if (copies)
+        storeLanes(b, w, b.buffer(7), i, count);
     });
   });
   return success();
@@ -367,10 +388,35 @@ LogicalResult lowerSquaredNorm(Operation *op, Lowering &lowering) {
 
 } // namespace
 
+void emitCast(Lowering &lowering, Value from, Value to) {
+  auto source = cast<plan::SliceType>(from.getType()).getTensor(), type = cast<plan::SliceType>(to.getType()).getTensor();
+  Cut cut(type);
+  LaunchSpec spec;
+  spec.kernel = "cast_" + axisName(type) + "_c" + std::to_string(columnsOf(type));
+  spec.reads = {from};
+  spec.writes = {to};
+  spec.work = cut.work(lowering);
+  spec.bytes = plan::perRow(type, bytesPerRow(source) + bytesPerRow(type));
+  lowering.launch(spec, [&](KernelBuilder &b) {
+    Value input = b.buffer(0), output = b.buffer(1);
+    cut.elements(b, [&](Value index, Value count) {
+      storeLanes(b, loadLanes(b, input, index, count), output, index, count);
+    });
+  });
+}
+
+Value chainSlice(Lowering &lowering, Value tensor, StringRef name) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  if (type.getElementType().isF32())
+    return lowering.slice(tensor);
+  return lowering.scratch(type.clone(Float32Type::get(lowering.context())), name);
+}
+
 void registerElementwiseSchedules(llvm::StringMap<Schedule> &schedules) {
   schedules["nn.fused"] = lowerFused;
   schedules["nn.splat"] = lowerSplat;
   schedules["nn.stop_gradient"] = lowerStopGradient;
+  schedules["nn.cast"] = lowerCast;
   schedules["nn.adamw"] = lowerAdamw;
   schedules["nn.squared_norm"] = lowerSquaredNorm;
 }

@@ -13,9 +13,7 @@ using namespace mlir;
 
 namespace mirl::passes::cpu {
 
-// An f32 pointer is known to be aligned to its element, no better.
-static constexpr unsigned kFloatAlign = 4;
-
+// A pointer is known to be aligned to its element, no better.
 static unsigned alignOf(Type type) {
   if (auto vector = dyn_cast<VectorType>(type))
     type = vector.getElementType();
@@ -279,11 +277,77 @@ Value KernelBuilder::at(Value pointer, Value index, Type element) {
                              ArrayRef<LLVM::GEPArg>{index});
 }
 
+Type KernelBuilder::elementOf(Value pointer) {
+  auto it = elements_.find(pointer);
+  return it == elements_.end() ? Type(getF32Type()) : it->second;
+}
+
+void KernelBuilder::setElement(Value pointer, Type element) {
+  if (element.isBF16())
+    elements_[pointer] = element;
+}
+
+Type KernelBuilder::storedType(Value pointer) {
+  return isNarrow(pointer) ? Type(getI16Type()) : Type(getF32Type());
+}
+
+Value KernelBuilder::offset(Value pointer, Value elements) {
+  Value moved = at(pointer, elements, storedType(pointer));
+  setElement(moved, elementOf(pointer));
+  return moved;
+}
+
+Value KernelBuilder::offset(Value pointer, int64_t elements) {
+  Value moved = LLVM::GEPOp::create(*this, LLVM::LLVMPointerType::get(getContext()), storedType(pointer), pointer,
+                                    ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(elements)});
+  setElement(moved, elementOf(pointer));
+  return moved;
+}
+
+// A bf16 is the upper half of an f32.
+Value KernelBuilder::widen(Value bits) {
+  bool lanes = isa<VectorType>(bits.getType());
+  Value wide = arith::ExtUIOp::create(*this, lanes ? Type(lanesOf(getI32Type())) : Type(getI32Type()), bits);
+  wide = arith::ShLIOp::create(*this, wide, intLike(wide, 16));
+  return arith::BitcastOp::create(*this, lanes ? Type(lanesOf(getF32Type())) : Type(getF32Type()), wide);
+}
+
+Value KernelBuilder::shortBits(Value value) {
+  Value bits = arith::BitcastOp::create(*this, i32Like(value.getType()), value);
+  Value upper = arith::ShRUIOp::create(*this, bits, intLike(bits, 16));
+  // Half of the last place, less one where the number is even: a carry rounds to nearest, ties to even. It runs into
+  // the exponent where it must, and beyond the largest number to infinity.
+  Value odd = arith::AndIOp::create(*this, upper, intLike(bits, 1));
+  Value rounded = arith::AddIOp::create(*this, bits, arith::AddIOp::create(*this, odd, intLike(bits, 0x7fff)));
+  rounded = arith::ShRUIOp::create(*this, rounded, intLike(bits, 16));
+  Value isNan = arith::CmpFOp::create(*this, arith::CmpFPredicate::UNO, value, value);
+  return arith::SelectOp::create(*this, isNan, arith::OrIOp::create(*this, upper, intLike(bits, 0x40)), rounded);
+}
+
+Value KernelBuilder::narrow(Value value) {
+  bool lanes = isa<VectorType>(value.getType());
+  return arith::TruncIOp::create(*this, lanes ? Type(lanesOf(getI16Type())) : Type(getI16Type()), shortBits(value));
+}
+
+Value KernelBuilder::roundTo(Type element, Value value) {
+  if (!element.isBF16())
+    return value;
+  Value bits = shortBits(value);
+  return arith::BitcastOp::create(*this, value.getType(), arith::ShLIOp::create(*this, bits, intLike(bits, 16)));
+}
+
 Value KernelBuilder::load(Type element, Value pointer, Value index) {
   return LLVM::LoadOp::create(*this, element, at(pointer, index, element), alignOf(element));
 }
 
+Value KernelBuilder::loadf(Value pointer, Value index) {
+  Value stored = load(storedType(pointer), pointer, index);
+  return isNarrow(pointer) ? widen(stored) : stored;
+}
+
 void KernelBuilder::store(Value value, Value pointer, Value index) {
+  if (isNarrow(pointer) && value.getType().isF32())
+    value = narrow(value);
   Type type = value.getType();
   LLVM::StoreOp::create(*this, value, at(pointer, index, type), alignOf(type));
 }
@@ -293,12 +357,14 @@ Value KernelBuilder::loadi(Value pointer, Value index) {
 }
 
 Value KernelBuilder::loadv(Value pointer, Value index) {
-  return LLVM::LoadOp::create(*this, lanesOf(getF32Type()), at(pointer, index, getF32Type()),
-                              kFloatAlign);
+  Type stored = storedType(pointer);
+  Value lanes = LLVM::LoadOp::create(*this, lanesOf(stored), at(pointer, index, stored), alignOf(stored));
+  return isNarrow(pointer) ? widen(lanes) : lanes;
 }
 
 void KernelBuilder::storev(Value vector, Value pointer, Value index) {
-  LLVM::StoreOp::create(*this, vector, at(pointer, index, getF32Type()), kFloatAlign);
+  Type stored = storedType(pointer);
+  LLVM::StoreOp::create(*this, isNarrow(pointer) ? narrow(vector) : vector, at(pointer, index, stored), alignOf(stored));
 }
 
 Value KernelBuilder::mask(Value count) {
@@ -313,14 +379,22 @@ Value KernelBuilder::mask(Value count) {
 }
 
 Value KernelBuilder::loadvMasked(Value pointer, Value index, Value count, double other) {
-  return LLVM::MaskedLoadOp::create(*this, lanesOf(getF32Type()),
-                                    at(pointer, index, getF32Type()), mask(count), vf(other),
-                                    kFloatAlign);
+  Type stored = storedType(pointer);
+  Value here = mask(count);
+  auto masked = [&](Value otherwise) {
+    return LLVM::MaskedLoadOp::create(*this, lanesOf(stored), at(pointer, index, stored), here, otherwise, alignOf(stored));
+  };
+  if (!isNarrow(pointer))
+    return masked(vf(other));
+  Value lanes = widen(masked(arith::ConstantOp::create(*this, getZeroAttr(lanesOf(stored)))));
+  // +0 is what is there already.
+  return other == 0 ? lanes : select(here, lanes, vf(other));
 }
 
 void KernelBuilder::storevMasked(Value vector, Value pointer, Value index, Value count) {
-  LLVM::MaskedStoreOp::create(*this, vector, at(pointer, index, getF32Type()), mask(count),
-                              kFloatAlign);
+  Type stored = storedType(pointer);
+  LLVM::MaskedStoreOp::create(*this, isNarrow(pointer) ? narrow(vector) : vector, at(pointer, index, stored),
+                              mask(count), alignOf(stored));
 }
 
 Value KernelBuilder::scratch(int64_t elements) {
@@ -332,7 +406,7 @@ Value KernelBuilder::scratch(int64_t elements) {
 
 void KernelBuilder::prefetch(Value pointer, Value index) {
   // Read, into every level, data.
-  LLVM::Prefetch::create(*this, at(pointer, index, getF32Type()), 0, 3, 1);
+  LLVM::Prefetch::create(*this, at(pointer, index, storedType(pointer)), 0, 3, 1);
 }
 
 void KernelBuilder::transpose(MutableArrayRef<Value> v) {

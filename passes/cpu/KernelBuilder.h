@@ -6,7 +6,8 @@
 //
 // Everything a kernel computes is on scalars and on vectors of 16 f32 (`vector<16xf32>`): the width is
 // part of the numerics (16 lanes), LLVM splits it where the machine's registers are narrower, so
-// AVX2 and AVX-512 give the same bits. Nothing here contracts or reassociates: a fused
+// AVX2 and AVX-512 give the same bits. Memory holds f32 or bf16: a pointer knows which (elementOf), loads
+// extend and stores round to nearest even, so that a schedule is written once for both. Nothing here contracts or reassociates: a fused
 // multiply-add is written `fma`, and nothing else becomes one.
 
 #ifndef MIRL_PASSES_CPU_KERNELBUILDER_H
@@ -83,9 +84,18 @@ public:
 
   // --- memory: `index` counts elements of the accessed element type from `pointer`
   Value at(Value pointer, Value index, mlir::Type element); // !llvm.ptr
+  // The float type that lies behind a pointer: bf16 where setElement said so, else f32. `offset` is a pointer that
+  // many of these further on, which knows the same.
+  mlir::Type elementOf(Value pointer);
+  void setElement(Value pointer, mlir::Type element);
+  Value offset(Value pointer, Value elements);
+  Value offset(Value pointer, int64_t elements);
+  // What storing an f32 (or 16 lanes of it) as `element` and loading it again gives.
+  Value roundTo(mlir::Type element, Value value);
   Value load(mlir::Type element, Value pointer, Value index);
+  // An f32 is stored as the pointer's element; anything else as it is.
   virtual void store(Value value, Value pointer, Value index);
-  Value loadf(Value pointer, Value index) { return load(getF32Type(), pointer, index); }
+  Value loadf(Value pointer, Value index); // as f32
   Value loadi(Value pointer, Value index); // i32 element, as i64
   virtual Value loadv(Value pointer, Value index); // 16 consecutive f32
   virtual void storev(Value vector, Value pointer, Value index);
@@ -110,6 +120,14 @@ public:
   Value select(Value condition, Value a, Value b);
 
 protected:
+  // bf16, whose bits lie in an integer of 16 bits, to f32 and back (to nearest even; a NaN stays one). Scalars and
+  // lanes alike.
+  Value widen(Value bits);
+  Value narrow(Value value);
+  bool isNarrow(Value pointer) { return elementOf(pointer).isBF16(); }
+  // How the element behind a pointer lies in memory.
+  mlir::Type storedType(Value pointer);
+
   // For a kernel with another signature.
   explicit KernelBuilder(mlir::Location loc) : ImplicitLocOpBuilder(loc, loc.getContext()) {}
   Value begin_, end_;
@@ -117,10 +135,12 @@ protected:
 private:
   std::pair<Value, Value> match(Value a, Value b); // splats the scalar one when the other is a vector
   Value intLike(Value a, int64_t value);           // i32 constant of the shape of `a`
+  Value shortBits(Value value);                    // i32, in whose lower half are the bits of a bf16
   mlir::Type i32Like(mlir::Type type);
 
   Value buffers_, dims_;
   llvm::SmallVector<Value> loadedBuffers_, loadedDims_;
+  llvm::DenseMap<Value, mlir::Type> elements_; // of pointers to something else than f32
 };
 
 } // namespace mirl::passes::cpu

@@ -220,7 +220,7 @@ LogicalResult lowerLogprobGrad(Operation *op, Lowering &lowering) {
   int64_t d = chunks.depth(), columns = chunks.columns();
   bool longRows = d > kLongRow;
   Value hidden = lowering.slice(grad.getHidden()), weight = lowering.slice(grad.getWeight());
-  Value hiddenGradient = lowering.slice(grad.getHiddenGradient());
+  Value hiddenGradient = chainSlice(lowering, grad.getHiddenGradient(), "hidden_gradient");
   Value packedHidden = longRows ? packRows(lowering, hidden, type) : hidden;
   Value packedWeight =
       longRows ? lowering.scratch(RankedTensorType::get({panelsOf(d), columns, kTileColumns}, f32), "packed_chunk") : weight;
@@ -307,6 +307,8 @@ LogicalResult lowerLogprobGrad(Operation *op, Lowering &lowering) {
       emitItems(b, q);
     });
   });
+  if (Value rounded = lowering.slice(grad.getHiddenGradient()); rounded != hiddenGradient)
+    emitCast(lowering, hiddenGradient, rounded);
   return success();
 }
 

@@ -20,12 +20,11 @@ using namespace mlir;
 namespace mirl::passes::cpu {
 namespace {
 
-LogicalResult checkTypes(Operation *op) {
-  for (Value value : op->getOperands()) {
-    auto type = cast<RankedTensorType>(value.getType());
-    if (!type.getElementType().isF32())
-      return op->emitOpError("is compiled for f32 on the CPU, an operand is ") << type;
-  }
+// These schedules compute one chain of fused multiply-adds.
+LogicalResult checkOrder(Operation *op) {
+  auto numerics = op->getAttrOfType<nn::NumericsAttr>("numerics");
+  if (numerics && numerics.getOrder() != "chain")
+    return op->emitOpError("states the order ") << numerics << ", for which there is no schedule here: only a chain has one";
   return success();
 }
 
@@ -94,7 +93,7 @@ void emitFewRows(KernelBuilder &b, const Product &p, Value weight, int64_t rows,
       if (p.bias)
         value = b.fadd(value, load(p.bias, column));
       if (p.residual)
-        value = b.fadd(value, load(p.residual, at));
+        value = b.fadd(b.roundTo(b.elementOf(p.c), value), load(p.residual, at));
       if (n % kLanes == 0)
         b.storev(value, p.c, at);
       else
@@ -105,7 +104,7 @@ void emitFewRows(KernelBuilder &b, const Product &p, Value weight, int64_t rows,
 
 LogicalResult lowerLinear(Operation *op, Lowering &lowering) {
   auto linear = cast<nn::LinearOp>(op);
-  if (failed(checkTypes(op)))
+  if (failed(checkOrder(op)))
     return failure();
   auto input = cast<RankedTensorType>(linear.getInput().getType());
   auto weight = cast<RankedTensorType>(linear.getWeight().getType());
@@ -123,6 +122,7 @@ LogicalResult lowerLinear(Operation *op, Lowering &lowering) {
     p.staticRows = input.getDimSize(0);
   p.aRow = k;
   p.aK = 1;
+  p.result = result.getElementType();
   chooseBlocks(p, k);
   LaunchSpec spec;
   spec.reads = {lowering.slice(linear.getInput()), weights};
@@ -176,7 +176,7 @@ LogicalResult lowerLinear(Operation *op, Lowering &lowering) {
 
 LogicalResult lowerDataGrad(Operation *op, Lowering &lowering) {
   auto grad = cast<nn::LinearDataGradOp>(op);
-  if (failed(checkTypes(op)))
+  if (failed(checkOrder(op)))
     return failure();
   auto gradient = cast<RankedTensorType>(grad.getGradient().getType());
   auto weight = cast<RankedTensorType>(grad.getWeight().getType());
@@ -191,6 +191,7 @@ LogicalResult lowerDataGrad(Operation *op, Lowering &lowering) {
     p.staticRows = gradient.getDimSize(0);
   p.aRow = n;
   p.aK = 1;
+  p.result = result.getElementType();
   chooseBlocks(p, n);
   Value weights = lowering.slice(grad.getWeight());
   LaunchSpec spec;
@@ -219,11 +220,13 @@ LogicalResult lowerDataGrad(Operation *op, Lowering &lowering) {
 
 LogicalResult lowerWeightGrad(Operation *op, Lowering &lowering) {
   auto grad = cast<nn::LinearWeightGradOp>(op);
-  if (failed(checkTypes(op)))
+  if (failed(checkOrder(op)))
     return failure();
   auto gradient = cast<RankedTensorType>(grad.getGradient().getType());
   auto input = cast<RankedTensorType>(grad.getInput().getType());
   auto result = cast<RankedTensorType>(grad.getResult().getType());
+  if (!result.getElementType().isF32())
+    return op->emitOpError("accumulates in f32, `into` is ") << result;
   int64_t n = result.getDimSize(0), k = result.getDimSize(1);
   Product p;
   p.columns = k;

@@ -13,12 +13,11 @@ namespace mirl::passes::cpu {
 static constexpr int64_t kUnroll = 4;
 
 Value advance(KernelBuilder &b, Value pointer, int64_t elements) {
-  return LLVM::GEPOp::create(b, LLVM::LLVMPointerType::get(b.getContext()), b.getF32Type(), pointer,
-                             ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(elements)});
+  return b.offset(pointer, elements);
 }
 
 Value advance(KernelBuilder &b, Value pointer, Value elements) {
-  return b.at(pointer, elements, b.getF32Type());
+  return b.offset(pointer, elements);
 }
 
 Value loadLanes(KernelBuilder &b, Value pointer, Value offset, int64_t lanes) {

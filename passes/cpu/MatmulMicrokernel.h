@@ -46,9 +46,9 @@ mlir::Value loadLanes(KernelBuilder &b, mlir::Value pointer, mlir::Value offset,
 void storeLanes(KernelBuilder &b, mlir::Value vector, mlir::Value pointer, mlir::Value offset,
                 int64_t lanes);
 
-// pointer + a constant number of f32.
+// pointer + a constant number of its elements (f32 or bf16).
 mlir::Value advance(KernelBuilder &b, mlir::Value pointer, int64_t elements);
-// pointer + a number of f32.
+// pointer + a number of its elements.
 mlir::Value advance(KernelBuilder &b, mlir::Value pointer, mlir::Value elements);
 
 // target[(k)·targetK + i] = source[row i][k] for 16 rows and k in [0, depth). Row i begins at

@@ -49,7 +49,7 @@ void Product::emitItem(KernelBuilder &b, Value row0, Value count,
   int64_t panelsPerBlock = columnBlock / kTileColumns;
   Value firstPanel = b.mul(block, panelsPerBlock);
   Value endPanel = b.min(b.add(firstPanel, panelsPerBlock), b.c(columns / kTileColumns));
-  bool oneDepth = staticDepth && *staticDepth <= kDepthBlock;
+  bool oneDepth = !cutsDepth() || (staticDepth && *staticDepth <= kDepthBlock);
   int64_t depthMultiple = staticDepth && *staticDepth % 4 == 0 ? 4 : 1;
 
   auto depthBlock = [&](Value k0) {
@@ -89,7 +89,7 @@ void Product::emitItem(KernelBuilder &b, Value row0, Value count,
           if (bias)
             value = b.fadd(value, loadLanes(b, bias, b.add(column, offset), lanes));
           if (residual)
-            value = b.fadd(value,
+            value = b.fadd(b.roundTo(b.elementOf(c), value),
                            loadLanes(b, residual, b.add(corner, r * columns + offset), lanes));
           return value;
         };
@@ -147,6 +147,8 @@ void emitItems(KernelBuilder &b, const Product &p,
 }
 
 void chooseBlocks(Product &p, double depth) {
+  // The stack holds A of one block of k.
+  p.packA &= p.cutsDepth();
   int64_t padded = (p.columns + kTileColumns - 1) / kTileColumns * kTileColumns;
   p.columnBlock = std::min<int64_t>(padded, p.packA ? 512 : 256);
   if (p.packA) {

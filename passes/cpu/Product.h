@@ -30,10 +30,13 @@ struct Product {
   bool packedB = false;                // B is [panel][k][32], else row-major with stride `columns`
   bool packA = false;
   bool fromC = false;                  // the chain starts at C instead of zero
+  mlir::Type result;                   // the element type of C: null for f32
   int64_t rowTiles = 1;                // of an item
   int64_t columnBlock = 0;             // of an item, a multiple of 32
   mlir::Value bias, residual;                // base pointers, or null
 
+  // Whether k is cut into blocks, between which C holds partial sums: a bf16 C would round them.
+  bool cutsDepth() const { return !result || !result.isBF16(); }
   int64_t columnBlocks() const { return (columns + columnBlock - 1) / columnBlock; }
   // One item: rows [row0, row0 + count), column block `block`.
   void emitItem(KernelBuilder &b, mlir::Value row0, mlir::Value count, std::optional<int64_t> staticCount,

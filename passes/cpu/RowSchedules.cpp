@@ -191,7 +191,7 @@ LogicalResult lowerRmsNormDataGrad(Operation *op, Lowering &lowering) {
         Value normed = b.fmul(loadLanes(b, input, b.add(at, column), lanes), rstd);
         Value value = b.fmul(rstd, b.fsub(scaled(column, lanes), b.fmul(normed, mean)));
         if (residual)
-          value = b.fadd(value, loadLanes(b, past, b.add(at, column), lanes));
+          value = b.fadd(b.roundTo(b.elementOf(target), value), loadLanes(b, past, b.add(at, column), lanes));
         storeLanes(b, value, target, b.add(at, column), lanes);
       });
     });

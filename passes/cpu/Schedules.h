@@ -54,6 +54,12 @@ int64_t columnsOf(mlir::RankedTensorType type);
 // What a kernel's name says about the rows of a tensor: "context", "sequence1", "r256".
 std::string axisName(mlir::RankedTensorType type);
 
+// Emits a launch that copies `from` to `to`, slices of one shape that hold f32 or bf16.
+void emitCast(Lowering &lowering, mlir::Value from, mlir::Value to);
+// Where a chain that goes on in memory is kept: the slice of `tensor` itself when that holds f32, else f32 scratch of its
+// shape, from which emitCast rounds at the end.
+mlir::Value chainSlice(Lowering &lowering, mlir::Value tensor, llvm::StringRef name);
+
 // One registration function a file.
 void registerSampleSchedule(llvm::StringMap<Schedule> &schedules);
 void registerMatmulSchedules(llvm::StringMap<Schedule> &schedules);      // linear, data/weight grads

@@ -331,6 +331,14 @@ absl::Status ConvertToF32(const TensorView &tensor, float *out) {
   }
 }
 
+void RoundToBf16(std::span<const float> values, uint16_t *out) {
+  for (float value : values) {
+    auto bits = std::bit_cast<uint32_t>(value);
+    bool nan = (bits & 0x7fffffffu) > 0x7f800000u;
+    *out++ = static_cast<uint16_t>(nan ? bits >> 16 | 0x40u : (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+  }
+}
+
 absl::Status ConvertToI32(const TensorView &tensor, int32_t *out) { return ConvertToInteger(tensor, out, "i32"); }
 absl::Status ConvertToI64(const TensorView &tensor, int64_t *out) { return ConvertToInteger(tensor, out, "i64"); }
 

@@ -32,30 +32,52 @@ std::vector<int64_t> Shape(const fb::Buffer &buffer) {
   return shape;
 }
 
+bool IsKept(const fb::Buffer &buffer) {
+  return buffer.type()->dtype() == fb::DType::f32 || buffer.type()->dtype() == fb::DType::bf16;
+}
+
+// The f32 original of a bf16 weight that is trained; nullptr when there is none.
+const fb::Buffer *FindMaster(const Session &session, const fb::Buffer &weight) {
+  for (const fb::Buffer *buffer : *session.plan().root().buffers())
+    if (buffer->kind() == fb::BufferKind::master && Text(buffer->owner()) == Text(weight.owner()) &&
+        Text(buffer->weight()) == Text(weight.weight()))
+      return buffer;
+  return nullptr;
+}
+
 // Calls `visit` with each weight of the policy, in the plan's order.
 template <typename Visit> absl::Status ForWeights(Session &session, const fb::Policy &policy, Visit visit) {
   const auto *buffers = session.plan().root().buffers();
   if (policy.weights())
     for (uint32_t index : *policy.weights()) {
       const fb::Buffer &buffer = *buffers->Get(index);
-      if (buffer.type()->dtype() != fb::DType::f32)
+      if (!IsKept(buffer))
         return absl::UnimplementedError(absl::StrCat(session.plan().name(), ": weight ", Text(buffer.weight()),
                                                      " is kept as ", fb::EnumNameDType(buffer.type()->dtype()),
-                                                     "; weights are f32"));
+                                                     "; weights are f32 or bf16"));
       if (absl::Status status = visit(buffer); !status.ok())
         return status;
     }
   return absl::OkStatus();
 }
 
-// Calls `fill` with room for the numbers of a weight: where they lie, or in host memory on their way to a device.
+// Calls `fill` with room for the numbers of a weight in f32: where they lie, or in host memory on their way to a device. A
+// bf16 weight gets them rounded, its master as they are.
 template <typename Fill> absl::Status FillWeight(Session &session, const fb::Buffer &buffer, Fill fill) {
-  if (std::span<uint8_t> bytes = session.Buffer(buffer); !bytes.empty())
+  bool f32 = buffer.type()->dtype() == fb::DType::f32;
+  if (std::span<uint8_t> bytes = session.Buffer(buffer); !bytes.empty() && f32)
     return fill(reinterpret_cast<float *>(bytes.data()));
   std::vector<float> host(static_cast<size_t>(ElementCount(*buffer.type(), {})));
   if (absl::Status status = fill(host.data()); !status.ok())
     return status;
-  return session.WriteBuffer(buffer, host.data());
+  if (f32)
+    return session.WriteBuffer(buffer, host.data());
+  if (const fb::Buffer *master = FindMaster(session, buffer))
+    if (absl::Status status = session.WriteBuffer(*master, host.data()); !status.ok())
+      return status;
+  std::vector<uint16_t> rounded(host.size());
+  RoundToBf16(host, rounded.data());
+  return session.WriteBuffer(buffer, rounded.data());
 }
 
 // Two independent normal numbers (Box & Muller, 1958) from four random words.
@@ -69,7 +91,7 @@ void Normals(const PhiloxBlock &block, double *out) {
 
 } // namespace
 
-absl::Status LoadWeights(Session &session, const fb::Policy &policy, const std::string &directory) {
+absl::Status LoadWeights(Session &session, const fb::Policy &policy, const std::string &directory, std::string *note) {
   struct stat info;
   if (stat(directory.c_str(), &info) != 0 || !S_ISDIR(info.st_mode))
     return absl::NotFoundError(absl::StrCat(directory, ": there is no such folder; --model names a model's folder"));
@@ -108,6 +130,19 @@ absl::Status LoadWeights(Session &session, const fb::Policy &policy, const std::
       absl::StrAppend(&list, " and ", missing.size() - 5, " more");
     return absl::NotFoundError(absl::StrCat(directory, ": policy ", Text(policy.name()), " needs weights that are not there: ", list));
   }
+  // Of how many weights the numbers change, and of how many only the type.
+  size_t rounded = 0, extended = 0;
+  for (const Found &one : found) {
+    bool f32 = one.buffer->type()->dtype() == fb::DType::f32;
+    rounded += !f32 && one.tensor->dtype != TensorDType::BF16;
+    extended += f32 && one.tensor->dtype != TensorDType::F32;
+  }
+  if (note && rounded)
+    *note = absl::StrCat(directory, ": ", rounded, " of the ", found.size(), " weights of policy ", Text(policy.name()),
+                         " are rounded to BF16, which the plan computes in");
+  else if (note && extended)
+    *note = absl::StrCat(directory, ": ", extended, " of the ", found.size(), " weights of policy ", Text(policy.name()),
+                         " become F32, which the plan computes in");
   for (const Found &one : found)
     if (status = FillWeight(session, *one.buffer, [&](float *to) { return ConvertToF32(*one.tensor, to); }); !status.ok())
       return status;
@@ -161,7 +196,8 @@ absl::Status SaveModel(Session &session, const fb::Policy &policy, const std::st
       read = session.ReadBuffer(buffer, copies.back().data());
       data = copies.back().data();
     }
-    tensors.push_back({Text(buffer.weight()), TensorDType::F32, Shape(buffer), data});
+    TensorDType dtype = buffer.type()->dtype() == fb::DType::bf16 ? TensorDType::BF16 : TensorDType::F32;
+    tensors.push_back({Text(buffer.weight()), dtype, Shape(buffer), data});
     return read;
   });
   if (!status.ok())

@@ -1,4 +1,4 @@
-// nn.attention, nn.kv_append, nn.cached_attention and nn.attention_grad.
+// nn.attention, nn.kv_append, nn.paged_attention and nn.attention_grad.
 //
 // Tolerances: scores are chains of head_dim products of numbers from [−1, 1], an error of about head_dim · 2^-24, which
 // the exponential turns into a relative error of the same size; sums over the keys add a few 2^-24 of numbers that are at

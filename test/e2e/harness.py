@@ -48,6 +48,13 @@ def read_safetensors(path):
     return result
 
 
+def tensor_types(path):
+    """{name: dtype}."""
+    data = pathlib.Path(path).read_bytes()
+    (size,) = struct.unpack_from("<Q", data)
+    return {name: entry["dtype"] for name, entry in json.loads(data[8:8 + size]).items() if name != "__metadata__"}
+
+
 class World(unittest.TestCase):
     """A temporary folder with the chain task's data; `self.dir`."""
 

@@ -5,21 +5,23 @@ import harness
 
 
 class Parity(harness.World):
-    def parity(self, slots):
-        rl = self.compile("mirror_descent", out=f"slots{slots}", options=["--slots", slots])
-        base = self.dir / f"base{slots}"
+    def parity(self, slots, dtype="f32"):
+        name = f"slots{slots}.{dtype}"
+        rl = self.compile("mirror_descent", out=name, options=["--slots", slots, "--dtype", dtype])
+        base = self.dir / f"base.{name}"
         self.ok("mirl", "init", rl, "--out", base, "--seed", 3)
         # The head starts at zero in the example: one update of the warm-up makes it a real distribution.
-        sft = self.compile("sft")
-        warm = self.dir / f"warm{slots}"
+        sft = self.compile("sft", out=f"sft.{name}", options=["--dtype", dtype])
+        warm = self.dir / f"warm.{name}"
         self.ok("mirl", "train", sft, "--run", warm, "--model", base, "--iterations", 40,
                 "--data", f"examples={self.dir / 'data/sft.jsonl'}")
-        run = self.dir / f"run{slots}"
+        run = self.dir / f"run.{name}"
         iterations = 1 if slots < 8 else 2
         self.ok("mirl", "train", rl, "--run", run, "--model", warm / "final", "--iterations", iterations, "--check-parity", *self.data())
         for line in self.metrics(run):
             self.assertGreater(line["parity_tokens"], 1000)
             self.assertEqual(line["parity_mismatches"], 0)
+        return run
 
     def test_one_sequence_at_a_time(self):
         self.parity(1)
@@ -29,6 +31,15 @@ class Parity(harness.World):
 
     def test_sixty_four_at_a_time(self):
         self.parity(64)
+
+    def test_bf16(self):
+        run = self.parity(3, "bf16")
+        final = harness.tensor_types(run / "final" / "model.safetensors")
+        self.assertEqual(set(final.values()), {"BF16"})
+        run = self.parity(64, "bf16")
+        # It learns: weights move by less than a bf16 can hold, hence the f32 masters.
+        losses = [line["loss"] for line in self.metrics(self.dir / "warm.slots64.bf16")]
+        self.assertLess(losses[-1], 0.6 * losses[0])
 
 
 if __name__ == "__main__":

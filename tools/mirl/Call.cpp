@@ -23,6 +23,7 @@
 #include "runtime/weights/Safetensors.h"
 #include "runtime/weights/Weights.h"
 #include "tools/mirl/Commands.h"
+#include "tools/mirl/Setup.h"
 
 namespace mirl::tools {
 
@@ -475,7 +476,7 @@ private:
       if (folder.empty())
         return Invalid("entry ", View(entry_.name()), " needs the weights of policy ",
                        View(policy->name()), "; name a model's folder with --model");
-      MIRL_TRY(rt::LoadWeights(session_, *policy, folder));
+      MIRL_TRY(LoadPolicy(session_, *policy, folder));
     }
     return absl::OkStatus();
   }

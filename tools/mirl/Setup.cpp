@@ -20,6 +20,14 @@ using rt::Invalid;
 using rt::Length;
 using rt::View;
 
+absl::Status LoadPolicy(rt::Session &session, const fb::Policy &policy, const std::string &directory) {
+  std::string note;
+  MIRL_TRY(rt::LoadWeights(session, policy, directory, &note));
+  if (!note.empty())
+    std::fprintf(stderr, "mirl: note: %s\n", note.c_str());
+  return absl::OkStatus();
+}
+
 std::string TokenizerDirectory(const rt::Plan &plan, const std::string &directory) {
   std::string beside(View(plan.root().model_dir()));
   bool here = !directory.empty() && access(Cat(directory, "/tokenizer.json").c_str(), F_OK) == 0;
@@ -70,7 +78,7 @@ absl::StatusOr<Sampler> MakeSampler(const std::string &path, const std::string &
   std::string folder = model.empty() ? std::string(View(root.model_dir())) : model;
   if (folder.empty())
     return Invalid("there are no weights: ", path, " names no model folder; give one with --model");
-  MIRL_TRY(rt::LoadWeights(*sampler.session, *sampler.policy, folder));
+  MIRL_TRY(LoadPolicy(*sampler.session, *sampler.policy, folder));
   MIRL_ASSIGN(sampler.tokenizer, LoadTokenizer(*plan, folder));
   return sampler;
 }

@@ -18,6 +18,9 @@
 
 namespace mirl::tools {
 
+// LoadWeights (runtime/weights/Weights.h); a conversion of types is said on stderr.
+absl::Status LoadPolicy(rt::Session &session, const fb::Policy &policy, const std::string &directory);
+
 // `directory`/tokenizer.json, or the one beside the model that the plan was compiled for.
 absl::StatusOr<std::unique_ptr<rt::Tokenizer>> LoadTokenizer(const rt::Plan &plan,
                                                              const std::string &directory);

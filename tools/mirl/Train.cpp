@@ -87,7 +87,7 @@ absl::Status Run(const Options &options) {
     if (folder.empty())
       return Invalid("there are no weights for policy ", View(policy.name()), ": ", options.plan,
                      " names no model folder; give one with --model");
-    MIRL_TRY(rt::LoadWeights(*session, policy, folder));
+    MIRL_TRY(LoadPolicy(*session, policy, folder));
   }
   MIRL_ASSIGN(std::unique_ptr<rt::Tokenizer> tokenizer, LoadTokenizer(*plan, main_model));
 

@@ -34,6 +34,8 @@ static cl::opt<std::string> target("target", cl::desc("cpu, or cpu:x86-64-v3, cp
 static cl::opt<std::string> emit("emit", cl::desc("What to write: rl, nn, kernels, ptx (text) or plan"), cl::value_desc("stage"),
                                  cl::init("plan"), cl::cat(category));
 static cl::opt<std::string> output("o", cl::desc("Where to write it (text: standard output)"), cl::value_desc("file"), cl::cat(category));
+static cl::opt<std::string> dtype("dtype", cl::desc("Weights and activations: f32 (default for cpu) or bf16 (default for cuda)"),
+                                  cl::value_desc("type"), cl::cat(category));
 static cl::opt<std::string> budget("memory-budget", cl::desc("Transient memory of an entry, as 512MiB: recompute until it is met"),
                                    cl::value_desc("bytes"), cl::cat(category));
 static cl::opt<int64_t> context("context", cl::desc("Tokens of the longest sequence (default: the program's capacity)"), cl::value_desc("n"),
@@ -55,6 +57,8 @@ usage: mirlc FILE.mirl --model DIR [options] -o OUT.plan
   --set NAME=VALUE       set a const or a parameter of the program (repeatable)
   --target TARGET        cpu (for this machine), cpu:x86-64-v3 (AVX2) or cpu:x86-64-v4 (AVX-512), or cuda:sm_90a
                          (NVIDIA Hopper; needs ptxas)
+  --dtype TYPE           of weights and activations: f32 (default for cpu) or bf16 (default for cuda; sums, log-probs,
+                         gradients of weights and the optimizer stay f32)
   --emit STAGE           rl, nn or kernels (text), ptx (text; of cuda), or plan (default)
   -o FILE                where to write it; text goes to standard output without it
   --memory-budget BYTES  transient memory of an entry (512MiB, 2GiB, …): recompute until it is met
@@ -185,6 +189,9 @@ int main(int argc, char **argv) {
   }
   if ((device != "cpu" || !llvm::is_contained({"native", "x86-64-v3", "x86-64-v4"}, options.cpu)) && options.cuda != "sm_90a")
     return usage("--target takes cpu, cpu:native, cpu:x86-64-v3, cpu:x86-64-v4 or cuda:sm_90a, not '" + target + "'");
+  if (!dtype.empty() && dtype != "f32" && dtype != "bf16")
+    return usage("--dtype takes f32 or bf16, not '" + dtype + "'");
+  options.bf16 = dtype.empty() ? !options.cuda.empty() : dtype == "bf16";
   options.ptxOnly = emit == "ptx";
   if (options.ptxOnly && options.cuda.empty())
     return usage("--emit ptx needs --target cuda:sm_90a");

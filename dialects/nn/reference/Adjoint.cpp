@@ -168,8 +168,11 @@ LogicalResult AdamwOp::evaluate(ArrayRef<Tensor> in, SmallVectorImpl<Tensor> &re
     double mean = m.data[i] / (1 - std::pow(beta1, step)), square = v.data[i] / (1 - std::pow(beta2, step));
     w.data[i] = w.data[i] * (1 - lr * getWeightDecay().convertToFloat()) - lr * mean / (std::sqrt(square) + getEps().convertToFloat());
   }
+  Tensor copy = w;
   results.push_back(std::move(w));
   results.push_back(std::move(m));
   results.push_back(std::move(v));
+  if (getCopy())
+    results.push_back(std::move(copy));
   return success();
 }

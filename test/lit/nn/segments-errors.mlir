@@ -149,7 +149,7 @@ func.func @f(%x: tensor<4xf32>) {
 // -----
 
 func.func @f(%x0: tensor<4xf32>) {
-  // expected-error @+1 {{every result and result must have the same type}}
+  // expected-error @+1 {{every result and result must have the same shape}}
   %0:2 = nn.fused %x0 : (tensor<4xf32>) -> (tensor<4xf32>, tensor<2xf32>) {
   ^bb0(%a: f32):
     nn.yield %a, %a : f32, f32

@@ -40,7 +40,7 @@ func.func @f(%x: tensor<?xf32, #nn.axis<token>>) -> tensor<f32> attributes {nn.d
 
 // -----
 
-// expected-error @+1 {{argument 0: nn.gradient must name an argument of the same type}}
+// expected-error @+1 {{argument 0: nn.gradient must name an f32 argument of the same shape}}
 func.func @f(%x: tensor<?xf32, #nn.axis<token>> {nn.gradient = 1 : i64}, %g: tensor<4xf32>) -> tensor<f32> attributes {nn.differentiate = {loss = 0 : i64}} {
   %loss = nn.reduce sum %x : (tensor<?xf32, #nn.axis<token>>) -> tensor<f32>
   return %loss : tensor<f32>
@@ -48,7 +48,7 @@ func.func @f(%x: tensor<?xf32, #nn.axis<token>> {nn.gradient = 1 : i64}, %g: ten
 
 // -----
 
-// expected-error @+1 {{argument 0: nn.gradient must name an argument of the same type}}
+// expected-error @+1 {{argument 0: nn.gradient must name an f32 argument of the same shape}}
 func.func @f(%x: tensor<?xf32, #nn.axis<token>> {nn.gradient = 7 : i64}, %g: tensor<4xf32>) -> tensor<f32> attributes {nn.differentiate = {loss = 0 : i64}} {
   %loss = nn.reduce sum %x : (tensor<?xf32, #nn.axis<token>>) -> tensor<f32>
   return %loss : tensor<f32>
@@ -56,7 +56,7 @@ func.func @f(%x: tensor<?xf32, #nn.axis<token>> {nn.gradient = 7 : i64}, %g: ten
 
 // -----
 
-// expected-error @+1 {{argument 0: nn.gradient must name an argument of the same type}}
+// expected-error @+1 {{argument 0: nn.gradient must name an f32 argument of the same shape}}
 func.func @f(%x: tensor<?xf32, #nn.axis<token>> {nn.gradient = -1 : i64}, %g: tensor<4xf32>) -> tensor<f32> attributes {nn.differentiate = {loss = 0 : i64}} {
   %loss = nn.reduce sum %x : (tensor<?xf32, #nn.axis<token>>) -> tensor<f32>
   return %loss : tensor<f32>
