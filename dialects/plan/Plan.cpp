@@ -103,6 +103,26 @@ void AffineAttr::print(AsmPrinter &printer) const {
   printer << ">";
 }
 
+// --- the body of plan.host ---------------------------------------------------------------------------
+
+// Nothing, or a block in braces. One without instructions is a body too, where MLIR would read `{}` as
+// no region.
+static ParseResult parseBody(OpAsmParser &parser, Region &body) {
+  OptionalParseResult parsed = parser.parseOptionalRegion(body);
+  if (!parsed.has_value())
+    return success();
+  if (failed(*parsed))
+    return failure();
+  if (body.empty())
+    body.emplaceBlock();
+  return success();
+}
+
+static void printBody(OpAsmPrinter &printer, HostOp, Region &body) {
+  if (!body.empty())
+    printer.printRegion(body, /*printEntryBlockArgs=*/false);
+}
+
 namespace mirl::plan {
 
 std::optional<int64_t> bytesAtCapacity(RankedTensorType type, DictionaryAttr capacities) {

@@ -228,7 +228,9 @@ def Plan_HostOp : Plan_Op<"host", [NoTerminator, SymbolUser]> {
   let arguments = (ins StrAttr:$instruction, StrArrayAttr:$operandNames, StrArrayAttr:$resultNames, DictionaryAttr:$settings);
   let regions = (region MaxSizedRegion<1>:$body);
   let hasVerifier = 1;
-  let assemblyFormat = "$instruction $operandNames `->` $resultNames $settings attr-dict-with-keyword ($body^)?";
+  let assemblyFormat = [{
+    $instruction $operandNames `->` $resultNames $settings attr-dict-with-keyword custom<Body>($body)
+  }];
 }
 
 #endif // MIRL_DIALECTS_PLAN_OPS

@@ -53,5 +53,9 @@ plan.program {
   // CHECK-SAME: max_tokens = 6.400000e+01 : f64, name = "test", policy = "pi", temperature = 0.000000e+00 : f64}
   plan.host "evaluate" [] -> [] {policy = "pi", dataset = "prompts", name = "test", temperature = 0.0, max_tokens = 64.0,
                                  every = 10.0, kind = "exact_answer"}
+  // A loop over nothing is a loop all the same.
+  // CHECK-NEXT: plan.host "repeat" [] -> [] {count = 3.000000e+00 : f64} {
+  // CHECK-NEXT: }
+  plan.host "repeat" [] -> [] {count = 3.0} {}
 // CHECK-NEXT: }
 }
