@@ -131,6 +131,15 @@ TEST(Adjoint, StopGradient) {
   expectNear(gradients[0], row({0, 0}), 0);
 }
 
+TEST(Adjoint, Cast) {
+  // The gradient of a rounding is passed on as it comes, in the type of what was rounded.
+  Program program({0, 3, 0, 0});
+  program.wrt("x", "!t", random({3}, 3))
+      .ops("%b = nn.cast %x : (!t) -> tensor<?xbf16, #nn.axis<token>>\n"
+           "%y = nn.cast %b : (tensor<?xbf16, #nn.axis<token>>) -> !t");
+  weighted(program, "y", "!t", 3).checkGradients("loss");
+}
+
 TEST(Adjoint, Splat) {
   Program program({0, 3, 0, 0});
   program.wrt("x", "!t", random({3}, 3)).ops("%two = nn.splat 2.0 : !t\n%z = nn.binary mul %two, %x : !t");

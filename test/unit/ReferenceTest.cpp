@@ -121,6 +121,17 @@ TEST(Reference, StopGradient) {
   expectNear(results[0], row({1, -2}), 0);
 }
 
+TEST(Reference, Cast) {
+  // The reference is exact: it rounds nothing, on the way to bf16 or back. 1 + 2^-9 has no bf16.
+  auto results = Program({0, 2, 0, 0})
+                     .in("x", "!t", row({1.001953125, -2}))
+                     .ops("%b = nn.cast %x : (!t) -> tensor<?xbf16, #nn.axis<token>>\n"
+                          "%y = nn.cast %b : (tensor<?xbf16, #nn.axis<token>>) -> !t")
+                     .run("%y : !t");
+  ASSERT_EQ(results.size(), 1u);
+  expectNear(results[0], row({1.001953125, -2}), 0);
+}
+
 TEST(Reference, Spread) {
   auto results = Program({0, 3, 0, 0}).in("x", "!f", number(4)).ops("%y = nn.spread %x : (!f) -> !t").run("%y : !t");
   ASSERT_EQ(results.size(), 1u);
