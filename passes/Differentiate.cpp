@@ -11,6 +11,10 @@
 // it; nothing is built for other values. Gradients that meet are added; those of weights are not
 // added but chained through the accumulators of the ops that make them (Adjoints::accumulate), so
 // that the sum over all rows of all micro-batches is one chain.
+//
+// What nn.select does not choose has no gradient, whatever it holds: in the maths that feeds a
+// branch, a gradient of 0 stays 0 where the derivative is infinite or no number. So
+// `if n > 0 then x / n else 0` has the gradient 0 at n = 0, and not 0 · ∞.
 
 #include "passes/Passes.h"
 
@@ -37,6 +41,9 @@ public:
   bool needed(Value value) const override { return needed_.contains(value); }
 
   void add(Value value, Value gradient) override {
+    if (Type type = gradient.getType(); guarded_ && guarded_ != gradient && guarded_.getType() == type)
+      gradient = nn::SelectOp::create(builder_, value.getLoc(), type, guarded_, gradient,
+                                      zeros(type, value.getLoc()));
     auto weight = accumulators_.find(value);
     Value &sum = weight != accumulators_.end() ? weight->second : gradients_[value];
     gradient = as(sum ? sum.getType() : value.getType(), gradient);
@@ -69,6 +76,7 @@ private:
     return accumulator == tensor.clone(Float32Type::get(weight.getContext()));
   }
   LogicalResult findNeeded(Value loss);
+  void findBranches();
 
   func::FuncOp function_;
   OpBuilder &builder_;
@@ -76,7 +84,32 @@ private:
   llvm::DenseMap<Value, Value> gradients_;
   // Weights, in argument order, with the accumulator so far.
   llvm::MapVector<Value, Value> accumulators_;
+  // The maths that feeds the branches of nn.select, as far as an infinite derivative can occur in
+  // it; and the gradient of the one whose adjoint is being built.
+  llvm::DenseSet<Operation *> branches_;
+  Value guarded_;
 };
+
+void Reverse::findBranches() {
+  llvm::DenseSet<Operation *> seen;
+  SmallVector<Value> work;
+  for (auto select : function_.front().getOps<nn::SelectOp>())
+    work.append({select.getOnTrue(), select.getOnFalse()});
+  while (!work.empty()) {
+    Operation *op = work.pop_back_val().getDefiningOp();
+    // Scalars of losses only: the model's own ops have finite derivatives.
+    if (!isa_and_nonnull<nn::UnaryOp, nn::BinaryOp, nn::SelectOp, nn::SpreadOp,
+                         nn::SegmentSpreadOp, nn::ReduceOp, nn::SegmentReduceOp>(op) ||
+        !seen.insert(op).second)
+      continue;
+    auto unary = dyn_cast<nn::UnaryOp>(op);
+    auto binary = dyn_cast<nn::BinaryOp>(op);
+    if ((unary && unary.getKind() != nn::UnaryKind::neg && unary.getKind() != nn::UnaryKind::abs) ||
+        (binary && (binary.getKind() == nn::BinaryKind::mul || binary.getKind() == nn::BinaryKind::div)))
+      branches_.insert(op);
+    work.append(op->operand_begin(), op->operand_end());
+  }
+}
 
 LogicalResult Reverse::findNeeded(Value loss) {
   for (BlockArgument argument : function_.getArguments()) {
@@ -136,6 +169,7 @@ LogicalResult Reverse::run() {
     return function_.emitOpError() << "the loss must have rank 0, has type " << loss.getType();
   if (failed(findNeeded(loss)))
     return failure();
+  findBranches();
 
   SmallVector<Operation *> forward;
   for (Operation &op : function_.front().without_terminator())
@@ -150,6 +184,7 @@ LogicalResult Reverse::run() {
       gradients.push_back(gradients_.lookup(result));
     if (llvm::none_of(gradients, [](Value v) { return static_cast<bool>(v); }))
       continue;
+    guarded_ = branches_.contains(op) ? gradients[0] : Value();
     if (failed(cast<nn::DifferentiableOpInterface>(op).buildAdjoint(builder_, gradients, *this)))
       return failure();
   }

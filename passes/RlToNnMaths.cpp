@@ -1,7 +1,7 @@
 // rl-to-nn: scoped values become tensors over the axis of their scope.
 //
 // A spread from group to token goes by way of the sequences, and so does a reduction; a mean is a
-// sum over max(count, 1), so a sequence without tokens has mean 0.
+// sum over max(count, 1), so a sequence without tokens has mean 0; so are its maximum and minimum.
 
 #include "passes/RlToNn.h"
 
@@ -75,12 +75,22 @@ Value Maths::reduce(Location loc, rl::ReduceKind kind, Value tensor, rl::Scope f
     return nn::BinaryOp::create(b, loc, type, nn::BinaryKind::div, sum, least);
   }
   nn::ReduceKind lowered = *nn::symbolizeReduceKind(rl::stringifyReduceKind(kind));
+  auto segments = [&](Value fine, rl::Scope coarse) -> Value {
+    return nn::SegmentReduceOp::create(b, loc, tensorOf(b.getContext(), coarse), lowered, fine,
+                                       offsets(loc, coarse), nn::NumericsAttr());
+  };
+  Value result;
   if (to == rl::Scope::batch)
-    return nn::ReduceOp::create(b, loc, type, lowered, tensor, Value(), nn::NumericsAttr());
-  if (from == rl::Scope::token && to == rl::Scope::group)
-    tensor = reduce(loc, kind, tensor, from, rl::Scope::sequence);
-  return nn::SegmentReduceOp::create(b, loc, type, lowered, tensor, offsets(loc, to),
-                                     nn::NumericsAttr());
+    result = nn::ReduceOp::create(b, loc, type, lowered, tensor, Value(), nn::NumericsAttr());
+  else if (from == rl::Scope::token && to == rl::Scope::group)
+    result = segments(segments(tensor, rl::Scope::sequence), to);
+  else
+    result = segments(tensor, to);
+  if (kind == rl::ReduceKind::sum)
+    return result;
+  // The ops' own maximum of nothing is −∞.
+  Value zero = nn::SplatOp::create(b, loc, type, b.getF32FloatAttr(0.0f));
+  return nn::SelectOp::create(b, loc, type, count(loc, from, to), result, zero);
 }
 
 FailureOr<Value> Maths::compute(Operation *op) {

@@ -20,6 +20,14 @@ entry group_means(x: sequence) -> (mean: group, best: group, spread: sequence) {
   let m = mean(x, over = group)
   return m, max(x, over = group), x - m
 }
+entry guarded(logp: token, mask: token) -> (loss: batch, best: sequence, middle: sequence) gradient logp {
+  let n = sum(mask, over = batch)
+  let k = sum(mask, over = sequence)
+  let whole = if n > 0 then sum(logp * mask, over = batch) / n else 0
+  let each = if k > 0 then sqrt(square(sum(logp * mask, over = sequence) / k)) else 0
+  return whole + mean(each, over = batch) + mean(max(logp, over = sequence), over = batch),
+         max(logp, over = sequence), mean(logp, over = sequence)
+}
 """
 
 
@@ -94,6 +102,26 @@ class Losses(harness.World):
             self.assertEqual(result["best"][g], max(r for r, mine in zip(self.reward, self.groups) if mine == g))
         for s, (r, b) in enumerate(zip(self.reward, baseline)):
             self.assertAlmostEqual(result["spread"][s], r - b, delta=1e-6)
+
+    def test_nothing_to_reduce(self):
+        # The third sequence and the last have no tokens, and no token of the first is wanted, or none at all.
+        def call(logp, mask, lengths):
+            offsets = [sum(lengths[:s]) for s in range(len(lengths) + 1)]
+            packed = {"token_offsets": ("I32", [len(offsets)], offsets), "logp": ("F32", [len(logp)], logp),
+                      "mask": ("F32", [len(mask)], mask)}
+            harness.write_safetensors(self.dir / "none.safetensors", packed)
+            self.ok("mirl", "call", self.plan, "guarded", "--in", self.dir / "none.safetensors", "--out", self.dir / "out.safetensors")
+            return harness.read_safetensors(self.dir / "out.safetensors")
+
+        logp = [-0.5, -1.0, -2.0]
+        result = call(logp, [0.0, 0.0, 1.0], [2, 1, 0, 0])
+        self.assertEqual(result["best"], [-0.5, -2.0, 0.0, 0.0])
+        self.assertEqual(result["middle"], [-0.75, -2.0, 0.0, 0.0])
+        self.assertAlmostEqual(result["loss"][0], -2.0 + 2.0 / 4 + (-0.5 - 2.0) / 4, delta=1e-6)
+        self.assertEqual(result["grad.logp"], [0.25, 0.0, 1.0 - 0.25 + 0.25])
+        result = call(logp, [0.0, 0.0, 0.0], [2, 1, 0, 0])
+        self.assertAlmostEqual(result["loss"][0], (-0.5 - 2.0) / 4, delta=1e-6)
+        self.assertEqual(result["grad.logp"], [0.25, 0.0, 0.25])
 
     def test_what_is_wrong_with_the_input_is_said(self):
         harness.write_safetensors(self.dir / "bad.safetensors", {"logp": ("F32", [2], [0.0, 0.0])})

@@ -150,3 +150,22 @@ func.func @twice(%a: tensor<?xf32, #nn.axis<token>> {nn.gradient_output = "grad.
   %loss = nn.reduce sum %y : (tensor<?xf32, #nn.axis<token>>) -> tensor<f32>
   return %loss : tensor<f32>
 }
+
+// In the maths behind a choice a gradient of 0 stays 0: where %n is 0 the quotient is not chosen, and its derivative is
+// infinite.
+// CHECK-LABEL: func.func @guarded(
+// CHECK-SAME: %[[X:[^ :,]+]]: tensor<f32>,
+// CHECK-SAME: %[[N:[^ :,]+]]: tensor<f32>)
+// CHECK: nn.select %[[N]], %{{.*}}, %{{.*}} : tensor<f32>
+// CHECK: %[[ONE:.*]] = nn.splat 1.000000e+00
+// CHECK: %[[G:.*]] = nn.select %[[N]], %[[ONE]], %{{.*}} : tensor<f32>
+// CHECK: %[[DX:.*]] = nn.binary div %[[G]], %[[N]] : tensor<f32>
+// CHECK-NEXT: %[[ZERO:.*]] = nn.splat 0.000000e+00
+// CHECK-NEXT: %[[SAFE:.*]] = nn.select %[[G]], %[[DX]], %[[ZERO]] : tensor<f32>
+// CHECK-NEXT: return %{{.*}}, %[[SAFE]] : tensor<f32>, tensor<f32>
+func.func @guarded(%x: tensor<f32> {nn.gradient_output = "grad.x"}, %n: tensor<f32>) -> tensor<f32> attributes {nn.differentiate = {loss = 0 : i64}} {
+  %y = nn.binary div %x, %n : tensor<f32>
+  %zero = nn.splat 0.0 : tensor<f32>
+  %loss = nn.select %n, %y, %zero : tensor<f32>
+  return %loss : tensor<f32>
+}

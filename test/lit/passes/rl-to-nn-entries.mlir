@@ -2,6 +2,7 @@
 // RUN: mirl-opt %s --rl-to-nn | FileCheck %s
 
 // The gradient of the first result is asked for; a reduction from token to group goes by way of the sequences.
+// The maximum of nothing is 0.
 // CHECK-LABEL: func.func @md(
 // CHECK-SAME: %[[ARG0:[^ :,]+]]: tensor<?xf32, #nn.axis<token>> {nn.gradient_output = "grad.p", nn.name = "p", nn.source = "input:p"},
 // CHECK-SAME: %[[ARG1:[^ :,]+]]: tensor<?xf32, #nn.axis<sequence>> {nn.name = "r", nn.source = "input:r"},
@@ -13,7 +14,11 @@
 // CHECK-NEXT: %[[V6:.*]] = nn.binary mul %[[ARG0]], %[[V5]] : tensor<?xf32, #nn.axis<token>>
 // CHECK-NEXT: %[[V7:.*]] = nn.segment_reduce max %[[V6]], %[[ARG3]] : (tensor<?xf32, #nn.axis<token>>, tensor<?xi32, #nn.axis<sequence, 1>>) -> tensor<?xf32, #nn.axis<sequence>>
 // CHECK-NEXT: %[[V8:.*]] = nn.segment_reduce max %[[V7]], %[[ARG4]] : (tensor<?xf32, #nn.axis<sequence>>, tensor<?xi32, #nn.axis<group, 1>>) -> tensor<?xf32, #nn.axis<group>>
-// CHECK-NEXT: %[[V9:.*]] = nn.reduce sum %[[V8]] : (tensor<?xf32, #nn.axis<group>>) -> tensor<f32>
+// CHECK-NEXT: %[[ZERO:.*]] = nn.splat 0.000000e+00 : tensor<?xf32, #nn.axis<group>>
+// CHECK-NEXT: %[[N:.*]] = nn.segment_count %[[ARG3]] : (tensor<?xi32, #nn.axis<sequence, 1>>) -> tensor<?xf32, #nn.axis<sequence>>
+// CHECK-NEXT: %[[COUNT:.*]] = nn.segment_reduce sum %[[N]], %[[ARG4]] : (tensor<?xf32, #nn.axis<sequence>>, tensor<?xi32, #nn.axis<group, 1>>) -> tensor<?xf32, #nn.axis<group>>
+// CHECK-NEXT: %[[BEST:.*]] = nn.select %[[COUNT]], %[[V8]], %[[ZERO]] : tensor<?xf32, #nn.axis<group>>
+// CHECK-NEXT: %[[V9:.*]] = nn.reduce sum %[[BEST]] : (tensor<?xf32, #nn.axis<group>>) -> tensor<f32>
 // CHECK-NEXT: %[[V10:.*]] = nn.splat 1.000000e+00 : tensor<f32>
 // CHECK-NEXT: %[[V11:.*]] = nn.extent <group> : tensor<f32>
 // CHECK-NEXT: %[[V12:.*]] = nn.binary max %[[V11]], %[[V10]] : tensor<f32>
