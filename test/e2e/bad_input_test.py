@@ -114,6 +114,18 @@ class BadInput(harness.World):
             self.assertEqual(done.returncode, 0, f"{command}: {done.stderr}")
             self.assertTrue(done.stdout.strip())
 
+    def test_init_without_a_tokenizer(self):
+        bare = self.dir / "bare"
+        bare.mkdir()
+        shutil.copy(harness.CHAIN / "model" / "config.json", bare)
+        plan = self.compile("moved", program=SMALL.replace("VERIFIER", 'exact_answer(y, field = "answer")'), model=bare)
+        done = harness.run("mirl", "init", plan, "--out", self.dir / "mute")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("no tokenizer.json", done.stderr)
+        self.refused(["--model", "no tokenizer.json"], "mirl", "init", plan, "--out", self.dir / "none", "--model", bare)
+        self.ok("mirl", "init", plan, "--out", self.dir / "full", "--model", harness.CHAIN / "model")
+        self.assertTrue((self.dir / "full" / "tokenizer.json").exists())
+
     def test_a_folder_that_holds_a_run(self):
         self.ok(*self.train(self.plan, "twice"))
         self.refused("twice", *self.train(self.plan, "twice"))

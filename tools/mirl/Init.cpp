@@ -18,7 +18,7 @@ using rt::View;
 namespace {
 
 struct Options {
-  std::string plan, out, policy;
+  std::string plan, out, policy, model;
   uint64_t seed = 0;
   bool force = false;
 };
@@ -44,8 +44,18 @@ absl::Status Init(const Options &options) {
   session_options.threads = 1;
   MIRL_ASSIGN(std::unique_ptr<rt::Session> session, rt::Session::Create(plan, session_options));
   MIRL_TRY(rt::InitWeights(*session, *policy, options.seed));
-  MIRL_TRY(
-      rt::SaveModel(*session, *policy, options.out, std::string(View(plan->root().model_dir()))));
+  const std::string model =
+      options.model.empty() ? std::string(View(plan->root().model_dir())) : options.model;
+  if (access(rt::Cat(model, "/tokenizer.json").c_str(), R_OK) != 0) {
+    if (!options.model.empty())
+      return Invalid("--model ", model, ": has no tokenizer.json that can be read");
+    std::fprintf(stderr,
+                 "mirl: warning: %s has no tokenizer.json that can be read: %s gets none; name a "
+                 "folder that "
+                 "has one with --model\n",
+                 model.c_str(), options.out.c_str());
+  }
+  MIRL_TRY(rt::SaveModel(*session, *policy, options.out, model));
   std::printf("%s\n", options.out.c_str());
   return absl::OkStatus();
 }
@@ -62,6 +72,9 @@ void AddInitCommand(CLI::App &app, int &exit_code) {
   command->add_option("plan", options->plan, "any plan with a policy to train")->required();
   command->add_option("--out", options->out, "the folder to write")->required();
   command->add_option("--seed", options->seed, "of the random numbers (0)");
+  command->add_option(
+      "--model", options->model,
+      "the folder to copy the tokenizer from (default: the one the plan was compiled for)");
   command->add_option("--policy", options->policy,
                       "which policy of the plan (default: the first that is trained)");
   command->add_flag("--force", options->force, "overwrite a model that is there");
