@@ -4,6 +4,7 @@
 
 #include "runtime/artifact/Macros.h"
 #include "runtime/weights/AtomicFile.h"
+#include "runtime/weights/Files.h"
 
 namespace mirl::rt {
 
@@ -13,6 +14,7 @@ absl::StatusOr<std::unique_ptr<Dataset>> Dataset::Open(const std::string &path) 
   std::unique_ptr<Dataset> data(new Dataset);
   data->path_ = path;
   MIRL_TRY(ReadFile(path, data->text_));
+  data->hash_ = HashBytes(data->text_);
   const std::string &text = data->text_;
   int64_t number = 0;
   for (size_t begin = 0; begin < text.size();) {

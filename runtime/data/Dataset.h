@@ -34,6 +34,8 @@ public:
 
   int64_t size() const { return static_cast<int64_t>(lines_.size()); }
   const std::string &path() const { return path_; }
+  // XXH3-64 of the file: whether a resumed run has the records that it began with.
+  uint64_t hash() const { return hash_; }
   Record Get(int64_t index) const;
 
 private:
@@ -45,6 +47,7 @@ private:
   };
   std::string path_, text_;
   std::vector<Line> lines_;
+  uint64_t hash_ = 0;
 };
 
 } // namespace mirl::rt

@@ -110,6 +110,15 @@ std::string EncodeFileVersion(double wall_time) {
   return event;
 }
 
+std::string EncodeRestart(double wall_time, int64_t step) {
+  std::string event, log;
+  PutInteger(log, 1, 1);
+  PutDouble(event, 1, wall_time);
+  PutInteger(event, 2, step);
+  PutBytes(event, 7, log);
+  return event;
+}
+
 absl::Status AppendWhole(int fd, std::string_view data, const std::string &path) {
   struct stat before;
   if (fstat(fd, &before) != 0)
@@ -129,15 +138,28 @@ absl::Status AppendWhole(int fd, std::string_view data, const std::string &path)
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<EventFile>> EventFile::Create(const std::string &directory) {
+absl::Status SyncFile(int fd, const std::string &path) {
+  if (fsync(fd) != 0)
+    return absl::InternalError(Cat(path, ": cannot write: ", strerror(errno)));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<EventFile>> EventFile::Create(const std::string &directory,
+                                                             int64_t resumed_at) {
   std::unique_ptr<EventFile> file(new EventFile);
   char host[256] = "localhost";
   gethostname(host, sizeof(host) - 1);
-  file->path_ = Cat(directory, "/events.out.tfevents.", static_cast<int64_t>(Now()), ".", host);
-  file->fd_ = open(file->path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (file->fd_ < 0)
-    return absl::InternalError(Cat(file->path_, ": cannot create: ", strerror(errno)));
+  std::string name =
+      Cat(directory, "/events.out.tfevents.", static_cast<int64_t>(Now()), ".", host);
+  for (int number = 0; file->fd_ < 0; ++number) {
+    file->path_ = number == 0 ? name : Cat(name, ".", number);
+    file->fd_ = open(file->path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
+    if (file->fd_ < 0 && errno != EEXIST)
+      return absl::InternalError(Cat(file->path_, ": cannot create: ", strerror(errno)));
+  }
   MIRL_TRY(AppendWhole(file->fd_, FrameRecord(EncodeFileVersion(Now())), file->path_));
+  if (resumed_at > 0)
+    MIRL_TRY(AppendWhole(file->fd_, FrameRecord(EncodeRestart(Now(), resumed_at)), file->path_));
   return file;
 }
 
@@ -149,5 +171,7 @@ EventFile::~EventFile() {
 absl::Status EventFile::Add(int64_t step, std::span<const std::pair<std::string, double>> scalars) {
   return AppendWhole(fd_, FrameRecord(EncodeScalars(Now(), step, scalars)), path_);
 }
+
+absl::Status EventFile::Sync() { return SyncFile(fd_, path_); }
 
 } // namespace mirl::rt

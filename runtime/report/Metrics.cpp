@@ -71,4 +71,6 @@ absl::Status MetricsFile::Write(const IterationMetrics &metrics) {
   return AppendWhole(fd_, ToJsonLine(metrics) + "\n", path_);
 }
 
+absl::Status MetricsFile::Sync() { return SyncFile(fd_, path_); }
+
 } // namespace mirl::rt

@@ -33,6 +33,8 @@ public:
   static absl::StatusOr<std::unique_ptr<MetricsFile>> Create(const std::string &path);
   ~MetricsFile();
   absl::Status Write(const IterationMetrics &metrics);
+  // Puts what was written on the disk.
+  absl::Status Sync();
 
 private:
   MetricsFile() = default;

@@ -55,8 +55,9 @@ std::string FormatProgress(const IterationMetrics &metrics, int64_t done, int64_
   return line;
 }
 
-Progress::Progress(std::FILE *out, int64_t total)
-    : out_(out), terminal_(isatty(fileno(out)) == 1), total_(total), started_(Clock::now()) {}
+Progress::Progress(std::FILE *out, int64_t total, int64_t done)
+    : out_(out), terminal_(isatty(fileno(out)) == 1), total_(total), first_(done), done_(done),
+      started_(Clock::now()) {}
 
 Progress::~Progress() { Finish(); }
 
@@ -67,9 +68,12 @@ void Progress::Update(const IterationMetrics &metrics) {
   // A terminal is redrawn at most 10 times a second; a log gets a line every 5 seconds; and both
   // the first and the last.
   double pause = terminal_ ? 0.1 : 5;
-  if (done_ > 1 && done_ < total_ && std::chrono::duration<double>(now - shown_).count() < pause)
+  if (done_ > first_ + 1 && done_ < total_ && std::chrono::duration<double>(now - shown_).count() < pause)
     return;
   shown_ = now;
+  // What is left is estimated from this start's iterations, not from those it did not run.
+  if (done_ < total_)
+    elapsed *= static_cast<double>(done_) / static_cast<double>(done_ - first_);
   std::string line = FormatProgress(metrics, done_, total_, elapsed);
   if (!terminal_) {
     std::fprintf(out_, "%s\n", line.c_str());

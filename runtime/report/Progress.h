@@ -24,7 +24,8 @@ std::string FormatProgress(const IterationMetrics &metrics, int64_t done, int64_
 
 class Progress {
 public:
-  Progress(std::FILE *out, int64_t total);
+  // `done`: iterations that were finished before, of a run that goes on.
+  Progress(std::FILE *out, int64_t total, int64_t done = 0);
   ~Progress();
   void Update(const IterationMetrics &metrics);
   // Ends the rewritten line.
@@ -34,7 +35,7 @@ private:
   using Clock = std::chrono::steady_clock;
   std::FILE *out_;
   bool terminal_, open_ = false;
-  int64_t total_, done_ = 0;
+  int64_t total_, first_, done_;
   size_t width_ = 0;
   Clock::time_point started_, shown_;
 };

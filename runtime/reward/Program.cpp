@@ -27,6 +27,13 @@ namespace {
 constexpr size_t kLongestLine = size_t{1} << 20;
 constexpr int kMaxAttempts = 2;
 
+// A watcher beside the command, in its process group, reads from a pipe that nobody writes to and
+// whose other end only this process has: when it ends, however it does, the watcher kills the group.
+// (PR_SET_PDEATHSIG would reach the shell alone, and act on the end of a thread.)
+constexpr int kAliveFile = 3;
+constexpr const char *kGuard = "(read -r _ <&3; kill -KILL 0) </dev/null >/dev/null & "
+                               "exec 3<&-; exec /bin/sh -c \"$1\"";
+
 std::string Shorten(std::string_view line) {
   return line.size() <= 200 ? std::string(line) : Cat(line.substr(0, 200), "…");
 }
@@ -46,16 +53,24 @@ absl::Status ProgramVerifier::Start() {
   int to[2], from[2];
   if (pipe2(to, O_CLOEXEC) != 0)
     return absl::InternalError(Cat("reward program: pipe: ", strerror(errno)));
+  int alive[2];
   if (pipe2(from, O_CLOEXEC) != 0) {
     int error = errno;
     close(to[0]);
     close(to[1]);
     return absl::InternalError(Cat("reward program: pipe: ", strerror(error)));
   }
+  if (pipe2(alive, O_CLOEXEC) != 0) {
+    int error = errno;
+    for (int file : {to[0], to[1], from[0], from[1]})
+      close(file);
+    return absl::InternalError(Cat("reward program: pipe: ", strerror(error)));
+  }
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_adddup2(&files, to[0], STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&files, from[1], STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&files, alive[0], kAliveFile);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   // A group of its own, so that all it starts can be killed with it.
@@ -65,22 +80,25 @@ absl::Status ProgramVerifier::Start() {
   sigemptyset(&defaults);
   sigaddset(&defaults, SIGPIPE);
   posix_spawnattr_setsigdefault(&attributes, &defaults);
-  const char *arguments[] = {"sh", "-c", command_.c_str(), nullptr};
+  const char *arguments[] = {"sh", "-c", kGuard, "sh", command_.c_str(), nullptr};
   int error =
       posix_spawn(&pid_, "/bin/sh", &files, &attributes, const_cast<char **>(arguments), environ);
   posix_spawn_file_actions_destroy(&files);
   posix_spawnattr_destroy(&attributes);
   close(to[0]);
   close(from[1]);
+  close(alive[0]);
   if (error != 0) {
     close(to[1]);
     close(from[0]);
+    close(alive[1]);
     pid_ = -1;
     return absl::InternalError(
         Cat("reward program '", command_, "' cannot be started: ", strerror(error)));
   }
   in_ = to[1];
   out_ = from[0];
+  alive_ = alive[1];
   fcntl(in_, F_SETFL, O_NONBLOCK);
   fcntl(out_, F_SETFL, O_NONBLOCK);
   received_.clear();
@@ -108,7 +126,8 @@ std::string ProgramVerifier::Stop() {
   do
     ended = waitpid(pid_, &status, 0);
   while (ended < 0 && errno == EINTR);
-  pid_ = in_ = out_ = -1;
+  close(alive_);
+  pid_ = in_ = out_ = alive_ = -1;
   if (ended > 0 && WIFEXITED(status))
     return Cat("exited with status ", WEXITSTATUS(status));
   if (ended > 0 && WIFSIGNALED(status))

@@ -3,7 +3,8 @@
 // It reads {"id": 7, "prompt": "…", "response": "…", "record": {…}} and writes, in any order,
 // {"id": 7, "reward": 0.5}. A program that does not answer within the timeout is killed with all
 // the processes it started; one that was killed or died is started again and asked again, once for
-// the same question. A line that is not such an answer is an error at once.
+// the same question. A line that is not such an answer is an error at once. When this process ends,
+// however it does, the program and all that it started (and did not leave its process group) ends.
 
 #ifndef MIRL_RUNTIME_REWARD_PROGRAM_H
 #define MIRL_RUNTIME_REWARD_PROGRAM_H
@@ -43,6 +44,7 @@ private:
   double timeout_;
   pid_t pid_ = -1;
   int in_ = -1, out_ = -1; // the program's standard input and output
+  int alive_ = -1;         // closed when this process ends; see kGuard
   int64_t next_id_ = 0;
   std::string received_; // an unfinished line
 };

@@ -157,6 +157,7 @@ void Trainer::ResetOptimizers() {
 absl::StatusOr<IterationMetrics> Trainer::RunIteration(int64_t iteration) {
   Totals totals;
   totals.clock = {options_.seed, iteration, options_.iterations};
+  sampled_.clear();
   ResetOptimizers();
   Values values;
   MIRL_TRY(Execute(session_.plan().root().program(), values, totals));
@@ -199,6 +200,8 @@ absl::StatusOr<IterationMetrics> Trainer::RunIteration(int64_t iteration) {
     parity_tokens_ += totals.parity_tokens;
     parity_mismatches_ += totals.parity_mismatches;
   }
+  sampled_ = std::move(totals.sampled);
+  rewarded_ = totals.rewarded;
   return metrics;
 }
 

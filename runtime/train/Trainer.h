@@ -18,6 +18,7 @@
 #include "runtime/rollout/Roller.h"
 #include "runtime/text/Tokenizer.h"
 #include "runtime/train/Stepper.h"
+#include "runtime/weights/StateDict.h"
 
 namespace mirl::rt {
 
@@ -35,6 +36,8 @@ struct TrainerOptions {
 
 class Trainer {
 public:
+  using Counts = std::map<std::string, int64_t, std::less<>>;
+
   // Opens and checks everything the program will need: data (every record is tokenized), verifiers,
   // samplers. Weights are the caller's business. `session` and `tokenizer` must outlive the
   // Trainer.
@@ -43,6 +46,19 @@ public:
 
   // Runs the program once. `iteration` counts from 0.
   absl::StatusOr<IterationMetrics> RunIteration(int64_t iteration);
+
+  // What the iterations to come depend on beside the session's buffers. Import wants the plan,
+  // seed, parameters and data that the state comes from, and names a data set whose file is
+  // another; it changes nothing when it fails.
+  StateDict Export() const;
+  absl::Status Import(const StateDict &state);
+
+  // What the last iteration sampled (or drew as examples), and whether it has rewards.
+  const std::vector<std::shared_ptr<Batch>> &sampled() const { return sampled_; }
+  bool rewarded() const { return rewarded_; }
+  // How often each policy was updated so far; how many records were drawn of each data set.
+  const Counts &versions() const { return versions_; }
+  Counts cursors() const;
 
   // Over all iterations, with check_parity.
   int64_t parity_tokens() const { return parity_tokens_; }
@@ -83,8 +99,10 @@ private:
   std::map<std::string, Source, std::less<>> sources_;
   std::map<std::string, std::unique_ptr<Roller>, std::less<>> rollers_; // by policy
   std::map<const fb::Instruction *, std::unique_ptr<Verifier>> verifiers_;
-  std::map<std::string, int64_t, std::less<>> versions_; // by policy: updates so far
+  Counts versions_; // by policy: updates so far
   int64_t parity_tokens_ = 0, parity_mismatches_ = 0;
+  std::vector<std::shared_ptr<Batch>> sampled_;
+  bool rewarded_ = false;
 };
 
 } // namespace mirl::rt

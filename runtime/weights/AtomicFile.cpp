@@ -7,16 +7,25 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <string_view>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
 namespace mirl::rt {
+
+namespace fs = std::filesystem;
 
 namespace {
 
 absl::Status Failure(const char *what, const std::string &path, int error) {
   std::string text = absl::StrCat("cannot ", what, " ", path, ": ", strerror(error));
   return error == ENOENT ? absl::NotFoundError(text) : absl::InternalError(text);
+}
+
+std::string Parent(const std::string &path) {
+  std::string folder = fs::path(path).parent_path().string();
+  return folder.empty() ? "." : folder;
 }
 
 } // namespace
@@ -67,13 +76,7 @@ absl::Status AtomicFile::Commit() {
     unlink(temporary_.c_str());
     return status_;
   }
-  // And the name itself; a folder that cannot be synced (some network file systems) is no error.
-  std::string folder = std::filesystem::path(path_).parent_path().string();
-  int directory = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (directory >= 0) {
-    fsync(directory);
-    close(directory);
-  }
+  SyncFolder(Parent(path_)); // And the name itself.
   return absl::OkStatus();
 }
 
@@ -82,6 +85,61 @@ absl::Status WriteFileAtomically(const std::string &path, std::string_view conte
   if (absl::Status status = file.Write(contents); !status.ok())
     return status;
   return file.Commit();
+}
+
+absl::Status WriteFolderAtomically(const std::string &path,
+                                   const std::function<absl::Status(const std::string &)> &write) {
+  std::string temporary = absl::StrCat(path, ".tmp.", getpid()),
+              old = absl::StrCat(path, ".old.", getpid());
+  std::error_code ignored;
+  fs::remove_all(temporary, ignored);
+  absl::Status status = MakeDirectories(temporary);
+  if (status.ok())
+    status = write(temporary);
+  if (status.ok()) {
+    SyncFolder(temporary);
+    // A folder with files in it cannot be replaced by a rename.
+    bool replaced = rename(path.c_str(), old.c_str()) == 0;
+    if (rename(temporary.c_str(), path.c_str()) != 0) {
+      status = Failure("write", path, errno);
+      if (replaced)
+        rename(old.c_str(), path.c_str());
+    }
+    SyncFolder(Parent(path));
+    fs::remove_all(old, ignored);
+  }
+  if (!status.ok())
+    fs::remove_all(temporary, ignored);
+  return status;
+}
+
+void RemoveFolder(const std::string &path) {
+  std::string old = absl::StrCat(path, ".old.", getpid());
+  std::error_code ignored;
+  if (rename(path.c_str(), old.c_str()) == 0)
+    fs::remove_all(old, ignored);
+}
+
+void RemoveLeftovers(const std::string &folder) {
+  std::error_code ignored;
+  std::vector<fs::path> leftovers;
+  for (const auto &entry : fs::directory_iterator(folder, ignored)) {
+    std::string name = entry.path().filename().string();
+    size_t end = name.find_last_not_of("0123456789") + 1;
+    std::string_view stem = std::string_view(name).substr(0, end);
+    if (end < name.size() && (stem.ends_with(".tmp.") || stem.ends_with(".old.")))
+      leftovers.push_back(entry.path());
+  }
+  for (const fs::path &path : leftovers)
+    fs::remove_all(path, ignored);
+}
+
+void SyncFolder(const std::string &path) {
+  int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0)
+    return;
+  fsync(fd);
+  close(fd);
 }
 
 absl::Status ReadFile(const std::string &path, std::string &contents) {
@@ -115,8 +173,8 @@ absl::Status ReadFile(const std::string &path, std::string &contents) {
 
 absl::Status MakeDirectories(const std::string &path) {
   std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (!error && !std::filesystem::is_directory(path, error) && !error)
+  fs::create_directories(path, error);
+  if (!error && !fs::is_directory(path, error) && !error)
     error = std::make_error_code(std::errc::not_a_directory);
   if (error)
     return absl::InternalError(absl::StrCat("cannot make the folder ", path, ": ", error.message()));

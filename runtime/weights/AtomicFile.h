@@ -1,9 +1,10 @@
-// Writing files so that a reader sees the old contents or the new, never a part.
+// Writing files and folders so that a reader sees the old contents or the new, never a part.
 
 #ifndef MIRL_RUNTIME_WEIGHTS_ATOMICFILE_H
 #define MIRL_RUNTIME_WEIGHTS_ATOMICFILE_H
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,23 @@ private:
 };
 
 absl::Status WriteFileAtomically(const std::string &path, std::string_view contents);
+
+// A folder that appears under its name when all of it is written: `write` gets a temporary one
+// beside it, `<path>.tmp.<pid>`, which is synced and renamed. A folder that is there is replaced; a
+// process that ends between the two renames leaves it as `<path>.old.<pid>`. After an error of
+// `write` all is as it was.
+absl::Status WriteFolderAtomically(const std::string &path,
+                                   const std::function<absl::Status(const std::string &)> &write);
+
+// Removes a folder, first its name: a part of it is never seen under it.
+void RemoveFolder(const std::string &path);
+
+// Removes what these left in a folder when their process was killed: `….tmp.<pid>`, `….old.<pid>`.
+void RemoveLeftovers(const std::string &folder);
+
+// Puts the names of a folder on the disk. A folder that cannot be synced (some network file
+// systems) is no error.
+void SyncFolder(const std::string &path);
 
 // The whole of a (regular, readable) file.
 absl::Status ReadFile(const std::string &path, std::string &contents);

@@ -286,7 +286,8 @@ std::pair<const TensorView *, const SafetensorsFile *> ModelFiles::Find(std::str
 }
 
 absl::Status WriteSafetensors(const std::string &path, const std::vector<TensorView> &tensors,
-                              const std::map<std::string, std::string> &metadata) {
+                              const std::map<std::string, std::string> &metadata,
+                              const TensorData &data) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty())
     header["__metadata__"] = metadata;
@@ -306,8 +307,16 @@ absl::Status WriteSafetensors(const std::string &path, const std::vector<TensorV
   AtomicFile file(path);
   absl::Status status = file.Write(length, sizeof(length));
   status.Update(file.Write(text));
-  for (const TensorView &tensor : tensors)
-    status.Update(file.Write(tensor.data, static_cast<size_t>(tensor.bytes())));
+  for (size_t i = 0; i < tensors.size() && status.ok(); ++i) {
+    const uint8_t *bytes = tensors[i].data;
+    if (!bytes && data) {
+      auto read = data(i);
+      if (!read.ok())
+        return read.status();
+      bytes = *read;
+    }
+    status = file.Write(bytes, static_cast<size_t>(tensors[i].bytes()));
+  }
   return status.ok() ? file.Commit() : status;
 }
 

@@ -8,6 +8,7 @@
 #define MIRL_RUNTIME_WEIGHTS_SAFETENSORS_H
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -75,9 +76,12 @@ private:
 };
 
 // Writes to a temporary file beside `path`, then renames: an error (a full disk) leaves what was at
-// `path` as it was.
+// `path` as it was. A tensor without data is asked for when its turn comes: `data(i)` gives its
+// bytes, which must last until the next call.
+using TensorData = std::function<absl::StatusOr<const uint8_t *>(size_t)>;
 absl::Status WriteSafetensors(const std::string &path, const std::vector<TensorView> &tensors,
-                              const std::map<std::string, std::string> &metadata = {});
+                              const std::map<std::string, std::string> &metadata = {},
+                              const TensorData &data = {});
 
 // Converts a tensor's elements to f32 (F32, BF16, F16) or to i32 (I32, I64, U8; an error names the
 // first element out of range). `out` has room for tensor.elements().

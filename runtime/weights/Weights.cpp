@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <deque>
 #include <numbers>
 #include <span>
 #include <vector>
@@ -16,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/device/Philox.h"
 #include "runtime/weights/AtomicFile.h"
+#include "runtime/weights/Buffers.h"
 #include "runtime/weights/Safetensors.h"
 
 namespace mirl::rt {
@@ -23,14 +23,6 @@ namespace mirl::rt {
 namespace {
 
 std::string Text(const flatbuffers::String *text) { return text ? text->str() : std::string(); }
-
-std::vector<int64_t> Shape(const fb::Buffer &buffer) {
-  std::vector<int64_t> shape;
-  if (const auto *dims = buffer.type()->dims())
-    for (const fb::Dim *dim : *dims)
-      shape.push_back(dim->size());
-  return shape;
-}
 
 bool IsKept(const fb::Buffer &buffer) {
   return buffer.type()->dtype() == fb::DType::f32 || buffer.type()->dtype() == fb::DType::bf16;
@@ -111,7 +103,7 @@ absl::Status LoadWeights(Session &session, const fb::Policy &policy, const std::
       missing.push_back(name);
       return absl::OkStatus();
     }
-    std::vector<int64_t> wanted = Shape(buffer);
+    std::vector<int64_t> wanted = Describe(buffer).shape;
     if (tensor->shape != wanted)
       return absl::InvalidArgumentError(absl::StrCat(file->path(), ": weight ", name, " must have the shape ", ShapeString(wanted),
                                                      " (policy ", Text(policy.name()), "), has ", ShapeString(tensor->shape)));
@@ -186,23 +178,14 @@ absl::Status SaveModel(Session &session, const fb::Policy &policy, const std::st
                        const std::string &tokenizer_directory) {
   if (absl::Status status = MakeDirectories(directory); !status.ok())
     return status;
-  std::vector<TensorView> tensors;
-  std::deque<std::vector<uint8_t>> copies; // of weights on a device with memory of its own
+  std::vector<NamedBuffer> weights;
   absl::Status status = ForWeights(session, policy, [&](const fb::Buffer &buffer) {
-    const uint8_t *data = session.Buffer(buffer).data();
-    absl::Status read;
-    if (!data) {
-      copies.emplace_back(static_cast<size_t>(session.BufferBytes(buffer)));
-      read = session.ReadBuffer(buffer, copies.back().data());
-      data = copies.back().data();
-    }
-    TensorDType dtype = buffer.type()->dtype() == fb::DType::bf16 ? TensorDType::BF16 : TensorDType::F32;
-    tensors.push_back({Text(buffer.weight()), dtype, Shape(buffer), data});
-    return read;
+    weights.push_back({Text(buffer.weight()), &buffer});
+    return absl::OkStatus();
   });
   if (!status.ok())
     return status;
-  status.Update(WriteSafetensors(directory + "/model.safetensors", tensors, {{"format", "pt"}}));
+  status.Update(WriteBuffers(session, directory + "/model.safetensors", weights, {{"format", "pt"}}));
   std::string config = Text(session.plan().root().model_config());
   if (!config.empty())
     status.Update(WriteFileAtomically(directory + "/config.json", config));

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "runtime/artifact/Macros.h"
+#include "runtime/weights/Buffers.h"
 #include "runtime/weights/Safetensors.h"
 #include "runtime/weights/Weights.h"
 #include "tools/mirl/Commands.h"
@@ -488,23 +489,7 @@ private:
       const fb::TensorType &type = Type(port);
       rt::TensorView tensor;
       tensor.name = View(port.name());
-      switch (type.dtype()) {
-      case fb::DType::f32:
-        tensor.dtype = rt::TensorDType::F32;
-        break;
-      case fb::DType::bf16:
-        tensor.dtype = rt::TensorDType::BF16;
-        break;
-      case fb::DType::i32:
-        tensor.dtype = rt::TensorDType::I32;
-        break;
-      case fb::DType::i64:
-        tensor.dtype = rt::TensorDType::I64;
-        break;
-      case fb::DType::u8:
-        tensor.dtype = rt::TensorDType::U8;
-        break;
-      }
+      tensor.dtype = rt::DTypeOf(type.dtype());
       for (uint32_t d = 0; d < Length(type.dims()); ++d) {
         const fb::Dim &dim = *type.dims()->Get(d);
         tensor.shape.push_back(

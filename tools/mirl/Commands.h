@@ -34,6 +34,9 @@ inline constexpr int kOk = 0, kBadInput = 1, kUsage = 2;
 // Prints `mirl: error: <message>` to stderr unless ok. Returns the exit code.
 int Finish(const absl::Status &status);
 
+// Prints `mirl: warning: <text>` to stderr.
+void Warn(const std::string &text);
+
 // `--set name=value` on top of the plan's parameters. An unknown name is an error that lists the
 // known ones.
 absl::StatusOr<std::map<std::string, double>> ParseParams(const rt::Plan &plan,

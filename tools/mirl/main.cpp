@@ -17,6 +17,11 @@ int Finish(const absl::Status &status) {
   return kBadInput;
 }
 
+void Warn(const std::string &text) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "mirl: warning: %s\n", text.c_str());
+}
+
 absl::StatusOr<std::map<std::string, double>> ParseParams(const rt::Plan &plan,
                                                           const std::vector<std::string> &set) {
   std::map<std::string, double> params;

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "runtime/weights/AtomicFile.h"
 #include "runtime/weights/Weights.h"
 #include "test/runtime/train/ToyPlan.h"
 
@@ -32,9 +33,7 @@ TEST(RunDirectory, RefusesAFolderThatHoldsARun) {
 
 TEST(RunDirectory, AFailedSaveLeavesNothing) {
   test::TemporaryFolder folder;
-  auto directory = RunDirectory::Create(folder.path());
-  ASSERT_TRUE(directory.ok());
-  absl::Status status = directory->SaveFolder("final", [](const std::string &temporary) {
+  absl::Status status = WriteFolderAtomically(folder.path() + "/final", [](const std::string &temporary) {
     std::filesystem::create_directories(temporary + "/part");
     return absl::ResourceExhaustedError("disk full");
   });

@@ -1,0 +1,238 @@
+"""A run that is killed at any instant and resumed ends with the same bytes; damage is noticed; other settings are refused.
+
+MIRL_KILLS: how many kills (10); MIRL_SEED: of the instants, printed.
+"""
+
+import fcntl
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import harness
+
+ITERATIONS = 12
+PROGRAM = """
+use model "qwen2"
+use "losses"
+capacity context = 64
+param lr: f32 = 1e-3
+param iterations: f32 = ITERATIONS
+data prompts = "data/prompts.jsonl"
+policy pi = qwen2()
+optimizer opt = adamw(pi, lr = lr * (1 - 0.5 * iteration / iterations), clip = 1.0, reset = never)
+step rollout(x: prompts) -> trajectory {
+  let y = sample(pi, x, n = 4, temperature = 1.0, max_tokens = 12)
+  return score(y, VERIFIER)
+}
+step train(y: trajectory) { minimize(mirror_descent(logprob(pi, y), y.logprob, y.reward, 0.1), opt) }
+iteration {
+  let y = rollout(draw(prompts, 12))
+  for b in batches(y, 24) { train(b) }
+}
+""".replace("ITERATIONS", str(ITERATIONS))
+TIMING = ("_seconds", "_per_s")
+
+
+class Resume(harness.World):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        world = cls("compile")
+        cls.plan = world.compile("run", program=PROGRAM.replace("VERIFIER", 'regex(y, pattern = "[0-4]")'))
+        world.ok("mirl", "init", cls.plan, "--out", cls.dir / "base", "--seed", 1)
+        started = time.monotonic()
+        world.ok(*world.train("whole"))
+        cls.seconds = time.monotonic() - started
+        cls.expected = world.result(cls.dir / "whole")
+        losses = [m["loss"] for m in world.metrics(cls.dir / "whole")]
+        assert len(losses) == ITERATIONS and all(losses), f"the run learns nothing, so it tests nothing: {losses}"
+
+    def train(self, run, *options, plan=None):
+        return ("mirl", "train", plan or self.plan, "--run", self.dir / run, "--model", self.dir / "base", "--checkpoint-every", 1, *options)
+
+    def resume(self, run, *options, plan=None):
+        return ("mirl", "train", plan or self.plan, "--run", self.dir / run, "--checkpoint-every", 1, "--resume", *options)
+
+    def result(self, folder):
+        """All that an interruption must not change."""
+        metrics = [{name: value for name, value in line.items() if not name.endswith(TIMING)} for line in self.metrics(folder)]
+        with sqlite3.connect(folder / "trajectories.sqlite") as store:
+            rows = {table: store.execute(f"SELECT * FROM {table}").fetchall() for table in ("groups", "sequences", "segments", "rewards")}
+            rows["iterations"] = store.execute("SELECT iteration, groups, sequences, tokens FROM iterations").fetchall()
+        store.close()
+        return (folder / "final/model.safetensors").read_bytes(), metrics, rows
+
+    def same(self, folder, message):
+        weights, metrics, rows = self.result(folder)
+        self.assertEqual(metrics, self.expected[1], message)
+        self.assertEqual(rows, self.expected[2], message)
+        self.assertTrue(weights == self.expected[0], f"{message}: the weights differ")
+        info = json.loads((folder / "run.json").read_text())
+        self.assertIsNotNone(info["finished"])
+        left = [str(path) for path in folder.rglob("*") if ".tmp" in path.name or ".old." in path.name]
+        self.assertEqual(left, [], message)
+        return info
+
+    def copy(self, name, source="whole"):
+        shutil.copytree(self.dir / source, self.dir / name)
+        return self.dir / name
+
+    def test_kill_anywhere(self):
+        kills, seed = int(os.environ.get("MIRL_KILLS", 10)), int(os.environ.get("MIRL_SEED", random.SystemRandom().randrange(1 << 32)))
+        print(f"\nMIRL_SEED={seed} MIRL_KILLS={kills}", file=sys.stderr)
+        chance, done, runs, starts = random.Random(seed), 0, 0, 0
+        while done < kills:
+            folder = self.dir / f"killed{runs}"
+            runs += 1
+            while True:
+                starts += 1
+                # A start that was killed before run.json was there has begun nothing.
+                command = self.resume(folder.name) if (folder / "run.json").exists() else self.train(folder.name)
+                process = subprocess.Popen([harness.BIN / command[0], *map(str, command[1:])], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                try:
+                    errors = process.communicate(timeout=chance.uniform(0, self.seconds) if done < kills else 600)[1]
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    errors = process.communicate()[1]
+                    self.assertEqual(process.returncode, -signal.SIGKILL)
+                    done += 1
+                    continue
+                self.assertEqual(process.returncode, 0, errors)
+                break
+            info = self.same(folder, f"seed {seed}, run {runs}")
+            self.assertEqual([start["iteration"] for start in info["starts"]], sorted(start["iteration"] for start in info["starts"]))
+        print(f"{done} kills in {starts} starts of {runs} runs", file=sys.stderr)
+
+    def test_a_signal_stops_behind_an_iteration(self):
+        for attempt in range(20):  # It may be done before the signal comes.
+            folder = self.dir / f"stopped{attempt}"
+            command = self.train(folder.name, "--checkpoint-every", 100) if attempt % 2 else self.train(folder.name)
+            process = subprocess.Popen([harness.BIN / "mirl", *map(str, command[1:])], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            while process.poll() is None and not ((folder / "metrics.jsonl").exists() and (folder / "metrics.jsonl").read_text().count("\n") >= 2):
+                time.sleep(0.001)
+            process.terminate()
+            errors = process.communicate()[1]
+            if process.returncode == 0:
+                continue
+            self.assertEqual(process.returncode, 128 + signal.SIGTERM, errors)
+            self.assertIn("--resume continues", errors)
+            done = len(self.metrics(folder))
+            self.assertIn(f"after iteration {done} of {ITERATIONS}", errors)
+            self.assertTrue((folder / f"checkpoints/{done}/manifest.json").exists())
+            self.ok(*self.resume(folder.name))
+            info = self.same(folder, "stopped")
+            self.assertEqual([start["iteration"] for start in info["starts"]], [0, done])
+            return
+        self.fail("the run was never stopped")
+
+    def test_a_second_signal_stops_at_once(self):
+        script = self.dir / "slow.py"
+        script.write_text("import sys, time\nfor line in sys.stdin:\n  time.sleep(20)\n  break\n")
+        plan = self.compile("slow", program=PROGRAM.replace("VERIFIER", f'program(y, command = "exec python3 {script}", timeout = 60)'))
+        process = subprocess.Popen([harness.BIN / "mirl", *map(str, self.train("slow", plan=plan)[1:])], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        while not (self.dir / "slow/metrics.jsonl").exists() and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        process.terminate()
+        while "second signal" not in process.stderr.readline():
+            self.assertIsNone(process.poll())
+        self.assertIsNone(process.poll(), "the first signal lets the iteration end")
+        process.terminate()
+        process.communicate(timeout=10)
+        self.assertEqual(process.returncode, -signal.SIGTERM)
+
+    def test_damaged_checkpoints_are_skipped(self):
+        def cut(path):
+            path.write_bytes(path.read_bytes()[:-7])
+
+        def flip(path):
+            data = bytearray(path.read_bytes())
+            data[len(data) // 2] ^= 4
+            path.write_bytes(data)
+        newest, before = f"checkpoints/{ITERATIONS}", f"checkpoints/{ITERATIONS - 1}"
+        for name, file, damage in [("cut", "buffers.safetensors", cut), ("flipped", "buffers.safetensors", flip), ("state", "state.json", flip),
+                                   ("manifest", "manifest.json", flip), ("short", "manifest.json", cut), ("missing", "buffers.safetensors", os.remove),
+                                   ("empty", "manifest.json", lambda path: path.write_bytes(b""))]:
+            folder = self.copy(name)
+            damage(folder / newest / file)
+            done = harness.run(*self.resume(name))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(f"{newest}: ", done.stderr)
+            self.assertIn(file, done.stderr)
+            self.assertIn(f"iteration {ITERATIONS} of {ITERATIONS} ({folder}/{before})", done.stderr)
+            self.same(folder, name)
+        folder = self.copy("all")
+        for iteration in (ITERATIONS, ITERATIONS - 1):
+            cut(folder / f"checkpoints/{iteration}/buffers.safetensors")
+        self.refused([newest, before, "bytes", "no good checkpoint"], *self.resume("all"))
+
+    def test_a_folder_that_a_kill_left_half_written(self):
+        folder = self.copy("half")
+        os.rename(folder / f"checkpoints/{ITERATIONS}", folder / f"checkpoints/{ITERATIONS}.tmp.123")
+        (folder / "metrics.jsonl").open("a").write('{"iteration":99')
+        self.ok(*self.resume("half"))
+        self.same(folder, "half")
+
+    def test_without_a_checkpoint_it_begins_again(self):
+        folder = self.copy("none")
+        shutil.rmtree(folder / "checkpoints")
+        done = harness.run(*self.resume("none"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("from the beginning", done.stderr)
+        self.same(folder, "none")
+        shutil.rmtree(folder / "checkpoints")
+        self.ok("mirl", "init", self.plan, "--out", self.dir / "other-base", "--seed", 2)
+        self.refused("started with", *self.resume("none", "--model", self.dir / "other-base"))
+
+    def test_refusals(self):
+        before = self.result(self.dir / "whole")
+        self.refused(["whole", "--resume"], *self.train("whole"))
+        self.refused(["nothing", "no run"], *self.resume("nothing"))
+        self.refused(["seed", "5", "0"], *self.resume("whole", "--seed", 5))
+        self.refused(["lr", "0.002", "0.001"], *self.resume("whole", "--set", "lr=0.002"))
+        self.refused(["iterations", "13", str(ITERATIONS)], *self.resume("whole", "--iterations", 13))
+        self.ok(*self.resume("whole", "--seed", 0, "--set", "lr=0.001", "--iterations", ITERATIONS))
+        other = self.compile("other", program=PROGRAM.replace("VERIFIER", 'regex(y, pattern = "[5-9]")'))
+        self.refused(["another plan", "run.plan"], *self.resume("whole", plan=other))
+        data = self.dir / "changed.jsonl"
+        data.write_text((self.dir / "data/prompts.jsonl").read_text().replace("+", "-", 1))
+        self.refused(["changed.jsonl", "prompts"], *self.resume("whole", "--data", f"prompts={data}"))
+        shutil.copy(self.dir / "data/prompts.jsonl", self.dir / "moved.jsonl")
+        self.copy("moved")
+        self.ok(*self.resume("moved", "--data", f"prompts={self.dir / 'moved.jsonl'}"))
+        self.assertEqual(self.result(self.dir / "moved"), before)
+        self.assertEqual(self.result(self.dir / "whole"), before)
+        for text, wanted in [("nonsense", "run.json"), ("{}", "run.json")]:
+            folder = self.copy(f"info{len(text)}")
+            (folder / "run.json").write_text(text)
+            self.refused(wanted, *self.resume(folder.name))
+
+    def test_one_process_at_a_time(self):
+        folder = os.open(self.dir / "whole", os.O_RDONLY)
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        self.refused(["another process", str(os.getpid())], *self.resume("whole"))
+        os.close(folder)
+
+    def test_without_a_store(self):
+        self.ok(*self.train("storeless", "--no-store"))
+        self.assertFalse((self.dir / "storeless/trajectories.sqlite").exists())
+        self.assertTrue((self.dir / "storeless/final/model.safetensors").read_bytes() == self.expected[0])
+
+    def test_a_store_that_cannot_be_used(self):
+        folder = self.copy("foreign")
+        (folder / "trajectories.sqlite").unlink()
+        with sqlite3.connect(folder / "trajectories.sqlite") as store:
+            store.execute("CREATE TABLE mine (x)")
+        store.close()
+        self.refused(["trajectories.sqlite", "another program", "--no-store"], *self.resume("foreign"))
+        self.ok(*self.resume("foreign", "--no-store"))
+
+
+if __name__ == "__main__":
+    harness.main()
