@@ -221,7 +221,15 @@ LogicalResult Program::makeApply(rl::StepOp step, rl::OptimizerOp optimizer, Pol
 }
 
 LogicalResult Program::makeStep(rl::StepOp step) {
-  auto minimize = *step.getBody().front().getOps<rl::MinimizeOp>().begin();
+  // What verify-rl and split-step see to; a pipeline may lack them.
+  auto minimizes = step.getBody().front().getOps<rl::MinimizeOp>();
+  if (!llvm::hasSingleElement(minimizes))
+    return step.emitOpError() << "takes a trajectory, so it must minimize a loss once; it minimizes "
+                              << std::distance(minimizes.begin(), minimizes.end())
+                              << " (verify-rl comes before rl-to-nn)";
+  if (!step.getPackingAttr())
+    return step.emitOpError("must be cut into phases: split-step comes before rl-to-nn");
+  rl::MinimizeOp minimize = *minimizes.begin();
   auto optimizer = symbol<rl::OptimizerOp>(minimize.getOptimizerAttr());
   Policy &policy = policies_.find(symbol<rl::PolicyOp>(optimizer.getPolicyAttr()))->second;
   makeGradients(policy);

@@ -104,6 +104,13 @@ class BadInput(harness.World):
             source.write_text(wrong + "\n")
             self.refused(["wrong.mirl:1:", wanted, "^"], "mirlc", source, "--model", harness.CHAIN / "model", "-o", self.dir / "x.plan")
 
+    def test_a_program_that_runs_nothing(self):
+        source = self.dir / "nothing.mirl"
+        for text in ("", "capacity context = 64\n", "param tau: f32 = 0.1\n"):
+            source.write_text(text)
+            self.refused(["nothing.mirl:1:1: error:", "needs a policy, a step or an entry"], "mirlc", source, "-o", self.dir / "x.plan")
+        self.assertFalse((self.dir / "x.plan").exists())
+
     def test_usage(self):
         for command in (["mirl"], ["mirl", "train"], ["mirl", "inspect", self.plan, "--no-such-flag"], ["mirlc"], ["mirlc", "--no-such-flag", "x"]):
             done = harness.run(*command)

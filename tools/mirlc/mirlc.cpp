@@ -254,9 +254,15 @@ int main(int argc, char **argv) {
   };
   if (emit == "rl")
     return write(output, print);
-  if (!module->getOps<rl::PolicyOp>().empty() || !module->getOps<rl::EntryOp>().empty() || !module->getOps<rl::StepOp>().empty())
-    if (!runPhase(passes::buildRlToNn))
-      return 1;
+  bool program = !module->getOps<rl::PolicyOp>().empty() || !module->getOps<rl::EntryOp>().empty() ||
+                 !module->getOps<rl::StepOp>().empty();
+  if (!program && module->getOps<func::FuncOp>().empty()) {
+    emitError(FileLineColLoc::get(&mlir, input, 1, 1))
+        << "declares nothing that runs: a program needs a policy, a step or an entry";
+    return 1;
+  }
+  if (program && !runPhase(passes::buildRlToNn))
+    return 1;
   if (!runPhase(passes::buildNnToKernels))
     return 1;
   if (emit == "nn")

@@ -5,6 +5,9 @@
 // RUN: mirl-opt %t/step.mlir --split-step --rl-to-nn='micro-tokens=32' 2>&1 | FileCheck %s --check-prefix=ENOUGH
 // RUN: not mirl-opt %t/step.mlir --split-step --rl-to-nn='context=17' 2>&1 | FileCheck %s --check-prefix=CONTEXT
 // RUN: not mirl-opt %t/weights.mlir --rl-to-nn 2>&1 | FileCheck %s --check-prefix=WEIGHTS
+// RUN: not mirl-opt %t/step.mlir --rl-to-nn 2>&1 | FileCheck %s --check-prefix=WHOLE
+// RUN: not mirl-opt %t/none.mlir --split-step --rl-to-nn 2>&1 | FileCheck %s --check-prefix=NONE
+// RUN: not mirl-opt %t/two.mlir --split-step --rl-to-nn 2>&1 | FileCheck %s --check-prefix=TWO
 
 // A micro-batch holds the longest sequence, or the longest group when groups are kept whole.
 // SEQUENCE: error: 'rl.step' op needs micro-batches of at least 16 tokens, the longest sequence (16 tokens), but --micro-tokens is 15
@@ -13,6 +16,11 @@
 
 // The tables of a model were made for the declared length.
 // CONTEXT: error: --context 17 is more than `capacity context = 16`, which the program declares
+
+// A step needs one loss, and the phases that split-step marks.
+// WHOLE: step.mlir:21:3: error: 'rl.step' op must be cut into phases: split-step comes before rl-to-nn
+// NONE: none.mlir:3:3: error: 'rl.step' op takes a trajectory, so it must minimize a loss once; it minimizes 0 (verify-rl comes before rl-to-nn)
+// TWO: two.mlir:9:3: error: 'rl.step' op takes a trajectory, so it must minimize a loss once; it minimizes 2 (verify-rl comes before rl-to-nn)
 
 // WEIGHTS: weights.mlir:6:8: error: 'nn.weight' op must have the shape that the weight of this name has elsewhere in the model, 'tensor<9x4xf32>', has 'tensor<4xf32>'
 // WEIGHTS: weights.mlir:5:8: note: the other one is here
@@ -81,4 +89,47 @@ func.func private @m(%i: tensor<?xi32, #nn.axis<context>>, %p: tensor<?xi32, #nn
   %v = nn.weight "e" init "ones" : tensor<4xf32>
   %x = nn.embedding %w, %i : (tensor<9x4xf32>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x4xf32, #nn.axis<context>>
   return %x, %w : tensor<?x4xf32, #nn.axis<context>>, tensor<9x4xf32>
+}
+
+//--- none.mlir
+module attributes {mirl.context = 16 : i64} {
+  rl.policy @pi model @m "trainable"
+  rl.step @train "y" {
+  ^bb0(%y: !rl.trajectory):
+    %p = rl.logprob @pi, %y : !rl.per<token, f32>
+    %l = rl.reduce sum %p : !rl.per<token, f32> to !rl.per<batch, f32>
+    rl.metric "p", %l : !rl.per<batch, f32>
+    rl.yield
+  }
+  func.func @m(%ids: tensor<?xi32, #nn.axis<context>>, %positions: tensor<?xi32, #nn.axis<context>>, %offsets: tensor<?xi32, #nn.axis<sequence, 1>>)
+      -> (tensor<?x4xf32, #nn.axis<context>>, tensor<9x4xf32>) attributes {nn.model} {
+    %w = nn.weight "embed" init "zeros" : tensor<9x4xf32>
+    %x = nn.embedding %w, %ids : (tensor<9x4xf32>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x4xf32, #nn.axis<context>>
+    return %x, %w : tensor<?x4xf32, #nn.axis<context>>, tensor<9x4xf32>
+  }
+}
+
+//--- two.mlir
+module attributes {mirl.context = 16 : i64} {
+  rl.param @tau = 0.125
+  rl.policy @pi model @m "trainable"
+  rl.optimizer @opt adamw @pi attributes {beta1 = 0.9 : f32, beta2 = 0.95 : f32, clip = 0.5 : f32, eps = 1.0e-8 : f32,
+                                          reset = "never", weight_decay = 0.0 : f32} {
+    %lr = rl.read_param @tau : !rl.per<batch, f32>
+    rl.yield %lr : !rl.per<batch, f32>
+  }
+  rl.step @train "y" {
+  ^bb0(%y: !rl.trajectory):
+    %p = rl.logprob @pi, %y : !rl.per<token, f32>
+    %l = rl.reduce sum %p : !rl.per<token, f32> to !rl.per<batch, f32>
+    rl.minimize %l by @opt : !rl.per<batch, f32>
+    rl.minimize %l by @opt : !rl.per<batch, f32>
+    rl.yield
+  }
+  func.func @m(%ids: tensor<?xi32, #nn.axis<context>>, %positions: tensor<?xi32, #nn.axis<context>>, %offsets: tensor<?xi32, #nn.axis<sequence, 1>>)
+      -> (tensor<?x4xf32, #nn.axis<context>>, tensor<9x4xf32>) attributes {nn.model} {
+    %w = nn.weight "embed" init "zeros" : tensor<9x4xf32>
+    %x = nn.embedding %w, %ids : (tensor<9x4xf32>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x4xf32, #nn.axis<context>>
+    return %x, %w : tensor<?x4xf32, #nn.axis<context>>, tensor<9x4xf32>
+  }
 }
