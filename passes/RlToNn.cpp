@@ -30,11 +30,30 @@ Program::Program(ModuleOp module, const Options &options)
     options_.context = declared.getInt();
 }
 
+// The frontend compares with the declared length; --context may be less.
+LogicalResult Program::checkRoom() {
+  WalkResult result = module_.walk([&](Operation *op) -> WalkResult {
+    int64_t tokens = 0;
+    if (auto sample = dyn_cast<rl::SampleOp>(op))
+      tokens = sample.getMaxTokens();
+    if (auto evaluate = dyn_cast<rl::EvaluateOp>(op))
+      tokens = evaluate.getMaxTokens();
+    if (tokens < options_.context || tokens == 0)
+      return WalkResult::advance();
+    return op->emitOpError() << "samples up to " << tokens << " tokens (max_tokens), which with a "
+                             << "prompt needs a context of at least " << tokens + 1
+                             << ", but --context is " << options_.context;
+  });
+  return failure(result.wasInterrupted());
+}
+
 LogicalResult Program::run() {
   // The models' tables were made for the declared length.
   if (auto declared = module_->getAttrOfType<IntegerAttr>("mirl.context"); declared && options_.context > declared.getInt())
     return module_.emitError() << "--context " << options_.context << " is more than `capacity context = " << declared.getInt()
                                << "`, which the program declares";
+  if (failed(checkRoom()))
+    return failure();
   SmallVector<Operation *> source;
   for (Operation &op : *module_.getBody())
     if (isa<rl::RlDialect>(op.getDialect()))

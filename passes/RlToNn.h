@@ -119,6 +119,8 @@ public:
   mlir::LogicalResult run();
 
 private:
+  mlir::LogicalResult checkRoom();
+
   // RlToNnModel
   struct Policy {
     rl::PolicyOp op;

@@ -111,6 +111,18 @@ class BadInput(harness.World):
             self.refused(["nothing.mirl:1:1: error:", "needs a policy, a step or an entry"], "mirlc", source, "-o", self.dir / "x.plan")
         self.assertFalse((self.dir / "x.plan").exists())
 
+    def test_more_tokens_than_the_context_holds(self):
+        for tool in (["rollout", "--data", self.dir / "data/test.jsonl"], ["eval", "--data", self.dir / "data/test.jsonl"], ["generate", "--prompt", "1+2="]):
+            command = ["mirl", tool[0], self.plan, *tool[1:], "--model", self.dir / "base"]
+            self.refused(["--max-tokens 128", "context of 128 tokens", "at most 127"], *command, "--max-tokens", 128)
+        # As many as fit behind the prompt: the response ends at the context.
+        out = self.ok("mirl", "rollout", self.plan, "--data", self.dir / "data/test.jsonl", "--model", self.dir / "base", "--max-tokens", 127, "--limit", 20, "--temperature", 0)
+        lines = [json.loads(line) for line in out.splitlines()]
+        cut = [line for line in lines if not line["finished"]]
+        self.assertTrue(cut, "an untrained model repeats itself")
+        for line in cut:
+            self.assertEqual(len(line["prompt"]) + len(line["tokens"]), 128)
+
     def test_usage(self):
         for command in (["mirl"], ["mirl", "train"], ["mirl", "inspect", self.plan, "--no-such-flag"], ["mirlc"], ["mirlc", "--no-such-flag", "x"]):
             done = harness.run(*command)

@@ -18,17 +18,18 @@ using rt::View;
 namespace {
 
 struct Options {
-  std::string plan, model, policy, data, kind, pattern, field, command;
+  std::string data, kind, pattern, field, command;
   double timeout = 0;
   int64_t limit = 0;
-  int threads = 0;
   bool json = false;
+  SamplerFlags sampler;
   SamplingFlags sampling;
 };
 
 absl::Status Eval(const Options &options) {
-  MIRL_ASSIGN(Sampler sampler,
-              MakeSampler(options.plan, options.model, options.policy, options.threads));
+  MIRL_ASSIGN(Sampler sampler, MakeSampler(options.sampler));
+  MIRL_ASSIGN(rt::SampleOptions sampling,
+              SamplingOptions(sampler, options.sampling, /*temperature=*/1));
   const rt::Plan &plan = sampler.session->plan();
   rt::VerifierOptions wanted;
   const fb::Instruction *verify = rt::FindInstruction(plan, [](const fb::Instruction &instruction) {
@@ -56,8 +57,7 @@ absl::Status Eval(const Options &options) {
   int64_t count = 0, right = 0, finished = 0, length = 0, prompts = 0;
   double score = 0;
   rt::RolloutStats stats;
-  MIRL_TRY(SampleData(sampler, options.data, options.limit,
-                      SamplingOptions(plan, options.sampling, /*temperature=*/1), stats,
+  MIRL_TRY(SampleData(sampler, options.data, options.limit, sampling, stats,
                       [&](const rt::Batch &batch) -> absl::Status {
                         std::vector<std::string> texts;
                         std::vector<rt::Answer> answers;
@@ -107,26 +107,12 @@ void AddEvalCommand(CLI::App &app, int &exit_code) {
   command->footer(
       "The verifier and the sampling settings are those of the plan's program, unless given here.\n"
       "Example:\n  mirl eval step.plan --model run/final --data held_out.jsonl --json");
-  command->add_option("plan", options->plan, "a plan whose program samples")->required();
-  command->add_option("--model", options->model,
-                      "the model's folder (default: the one the plan was compiled for)");
-  command->add_option("--policy", options->policy,
-                      "which policy of the plan (default: the one it samples from)");
+  AddSamplerFlags(*command, options->sampler);
   command
       ->add_option("--data", options->data, "JSON lines with a prompt and what the verifier needs")
       ->required();
   command->add_flag("--json", options->json, "print one JSON object");
-  command
-      ->add_option("--temperature", options->sampling.temperature,
-                   "0 takes the likeliest token (1.0)")
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--top-k", options->sampling.top_k, "0: off")->check(CLI::NonNegativeNumber);
-  command->add_option("--top-p", options->sampling.top_p, "1: off")->check(CLI::Range(1e-6, 1.0));
-  command->add_option("--max-tokens", options->sampling.max_tokens, "tokens of a response at most")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--samples", options->sampling.n, "responses to each prompt (1)")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--seed", options->sampling.seed, "of the random numbers (0)");
+  AddSamplingFlags(*command, options->sampling, "--samples", "1.0");
   command->add_option("--limit", options->limit, "use the first so many prompts")
       ->check(CLI::PositiveNumber);
   command->add_option("--verifier", options->kind, "exact_answer, regex or program")
@@ -137,7 +123,6 @@ void AddEvalCommand(CLI::App &app, int &exit_code) {
   command->add_option("--command", options->command, "the verifier program");
   command->add_option("--timeout", options->timeout, "seconds for an answer of the program")
       ->check(CLI::PositiveNumber);
-  command->add_option("--threads", options->threads, "0: all cores")->check(CLI::NonNegativeNumber);
   command->callback([options, &exit_code] { exit_code = Finish(Eval(*options)); });
 }
 

@@ -45,9 +45,8 @@ absl::StatusOr<std::unique_ptr<rt::Tokenizer>> LoadTokenizer(const rt::Plan &pla
 
 rt::TextLimits Sampler::limits() const { return {policy->vocab_size(), policy->max_context()}; }
 
-absl::StatusOr<Sampler> MakeSampler(const std::string &path, const std::string &model,
-                                    const std::string &name, int threads,
-                                    const rt::RollerOptions &engine) {
+absl::StatusOr<Sampler> MakeSampler(const SamplerFlags &flags, const rt::RollerOptions &engine) {
+  const std::string &path = flags.plan, &name = flags.policy;
   MIRL_ASSIGN(std::shared_ptr<const rt::Plan> plan, rt::Plan::Load(path));
   Sampler sampler;
   const fb::Plan &root = plan->root();
@@ -72,15 +71,40 @@ absl::StatusOr<Sampler> MakeSampler(const std::string &path, const std::string &
         ": none of its policies can sample: its program samples nothing; compile one that does");
   }
   rt::SessionOptions options;
-  options.threads = threads;
+  options.threads = flags.threads;
   MIRL_ASSIGN(sampler.session, rt::Session::Create(plan, options));
   MIRL_ASSIGN(sampler.roller, rt::Roller::Create(*sampler.session, *sampler.policy, engine));
-  std::string folder = model.empty() ? std::string(View(root.model_dir())) : model;
+  std::string folder = flags.model.empty() ? std::string(View(root.model_dir())) : flags.model;
   if (folder.empty())
     return Invalid("there are no weights: ", path, " names no model folder; give one with --model");
   MIRL_TRY(LoadPolicy(*sampler.session, *sampler.policy, folder));
   MIRL_ASSIGN(sampler.tokenizer, LoadTokenizer(*plan, folder));
   return sampler;
+}
+
+void AddSamplerFlags(CLI::App &command, SamplerFlags &flags) {
+  command.add_option("plan", flags.plan, "a plan whose program samples")->required();
+  command.add_option("--model", flags.model,
+                     "the model's folder (default: the one the plan was compiled for)");
+  command.add_option("--policy", flags.policy,
+                     "which policy of the plan (default: the one it samples from)");
+  command.add_option("--threads", flags.threads, "0: all cores")->check(CLI::NonNegativeNumber);
+}
+
+void AddSamplingFlags(CLI::App &command, SamplingFlags &flags, const char *count,
+                      const char *temperature) {
+  command.add_option(count, flags.n, "responses to each prompt (1)")->check(CLI::PositiveNumber);
+  command
+      .add_option("--temperature", flags.temperature,
+                  Cat("0 takes the likeliest token (", temperature, ")"))
+      ->check(CLI::NonNegativeNumber);
+  command.add_option("--top-k", flags.top_k, "0: off")->check(CLI::NonNegativeNumber);
+  command.add_option("--top-p", flags.top_p, "1: off")->check(CLI::Range(1e-6, 1.0));
+  command
+      .add_option("--max-tokens", flags.max_tokens,
+                  "tokens of a response at most; prompt and response end at the plan's context")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--seed", flags.seed, "of the random numbers (0)");
 }
 
 void AddEngineFlags(CLI::App &command, rt::RollerOptions &engine) {
@@ -98,8 +122,13 @@ void AddEngineFlags(CLI::App &command, rt::RollerOptions &engine) {
       ->check(CLI::PositiveNumber);
 }
 
-rt::SampleOptions SamplingOptions(const rt::Plan &plan, const SamplingFlags &flags,
-                                  double temperature) {
+absl::StatusOr<rt::SampleOptions> SamplingOptions(const Sampler &sampler,
+                                                  const SamplingFlags &flags, double temperature) {
+  if (int64_t context = sampler.policy->max_context(); flags.max_tokens >= context)
+    return Invalid("--max-tokens ", flags.max_tokens, ": the plan was compiled for a context of ",
+                   context, " tokens, prompt and response together; at most ", context - 1,
+                   " can be sampled");
+  const rt::Plan &plan = sampler.session->plan();
   rt::SampleOptions options;
   options.max_tokens = 256;
   const fb::Instruction *sample = nullptr;

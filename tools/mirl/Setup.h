@@ -38,11 +38,18 @@ struct Sampler {
   rt::TextLimits limits() const;
 };
 
-// `model`: the weights' folder; "": where the plan says. `policy`: its name; "": the one the
-// program samples from, or the first that can sample.
-absl::StatusOr<Sampler> MakeSampler(const std::string &plan, const std::string &model,
-                                    const std::string &policy, int threads,
+// Which policy samples. `model`: the weights' folder; "": where the plan says. `policy`: its name;
+// "": the one the program samples from, or the first that can sample.
+struct SamplerFlags {
+  std::string plan, model, policy;
+  int threads = 0;
+};
+
+absl::StatusOr<Sampler> MakeSampler(const SamplerFlags &flags,
                                     const rt::RollerOptions &engine = {});
+
+// PLAN, --model, --policy and --threads.
+void AddSamplerFlags(CLI::App &command, SamplerFlags &flags);
 
 // --slots, --kv-blocks and --prefill-chunk of a command that samples.
 void AddEngineFlags(CLI::App &command, rt::RollerOptions &engine);
@@ -55,9 +62,15 @@ struct SamplingFlags {
   uint64_t seed = 0;
 };
 
-// `temperature`: when it is not given; below 0: the program's.
-rt::SampleOptions SamplingOptions(const rt::Plan &plan, const SamplingFlags &flags,
-                                  double temperature);
+// --temperature, --top-k, --top-p, --max-tokens, --seed and `count` (the name of the flag for n).
+// `temperature` says in the help what holds when none is given.
+void AddSamplingFlags(CLI::App &command, SamplingFlags &flags, const char *count,
+                      const char *temperature);
+
+// `temperature`: when it is not given; below 0: the program's. Refuses a --max-tokens that leaves
+// no room for a prompt in the plan's context.
+absl::StatusOr<rt::SampleOptions> SamplingOptions(const Sampler &sampler,
+                                                  const SamplingFlags &flags, double temperature);
 
 // Samples `n` responses to each record of a data file (the first `limit` ones; 0: all) in pieces
 // that fit into memory, calls `take` with each piece, and says how it goes on standard error.
