@@ -3,8 +3,8 @@
 // In: nn ops without `numerics`. Out: every op that sums carries the order that the target's schedules
 // implement: `chain` for matrix products and segment sums (one accumulator, indices ascending),
 // `lanes` of 16 for sums over a row, `blocks` of 256 for the log-sum-exp over the vocabulary. With `tensor-cores`
-// a product of two bf16 tensors is `k16`, which is how Hopper's tensor cores add, and what a program that runs on
-// them means. An op that already states another order is refused: the order is part of its meaning, and this target
+// a product of two bf16 tensors whose rows are multiples of 16 bytes is `k16`, which is how Hopper's tensor cores add, and
+// what a program that runs on them means. An op that already states another order is refused: the order is part of its meaning, and this target
 // has no schedule for it.
 
 #include "passes/Passes.h"
@@ -19,17 +19,29 @@ using namespace mlir;
 namespace mirl::passes {
 namespace {
 
-// Whether an op is a matrix product of two bf16 tensors, and nothing else. Logits that are sampled from are f32; they must
-// have the bits of nn.linear_logprob's, which are a chain.
+RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+bool isNarrow(Value value) { return !value || typeOf(value).getElementType().isBF16(); }
+
+// Whether an op is a matrix product that the tensor cores serve: of two bf16 tensors, with rows of whole 16 bytes, which
+// is what copies of tiles ask for. Logits that are sampled from are f32; they must have the bits of nn.linear_logprob's,
+// which are a chain.
 bool isTensorCoreProduct(Operation *op) {
-  if (!isa<nn::LinearOp, nn::LinearDataGradOp, nn::LinearWeightGradOp>(op))
+  Value matrix; // N×K
+  if (auto linear = dyn_cast<nn::LinearOp>(op)) {
+    if (!isNarrow(linear.getResult()) || !isNarrow(linear.getBias()) || !isNarrow(linear.getResidual()))
+      return false;
+    matrix = linear.getWeight();
+  } else if (auto grad = dyn_cast<nn::LinearDataGradOp>(op)) {
+    matrix = grad.getWeight();
+  } else if (auto grad = dyn_cast<nn::LinearWeightGradOp>(op)) {
+    if (!typeOf(grad.getResult()).getElementType().isF32())
+      return false;
+    matrix = grad.getResult();
+  } else {
     return false;
-  if (auto linear = dyn_cast<nn::LinearOp>(op);
-      linear && !cast<RankedTensorType>(linear.getResult().getType()).getElementType().isBF16())
-    return false;
-  return llvm::all_of(op->getOperands().take_front(2), [](Value factor) {
-    return cast<RankedTensorType>(factor.getType()).getElementType().isBF16();
-  });
+  }
+  return llvm::all_of(op->getOperands().take_front(2), isNarrow) &&
+         llvm::all_of(typeOf(matrix).getShape(), [](int64_t extent) { return extent > 0 && extent % 8 == 0; });
 }
 
 // The order of an op's sums; width 0 when it has none.

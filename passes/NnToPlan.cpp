@@ -16,7 +16,8 @@
 //  - a result that becomes the new value of variable v (nn.alias), when v is no longer read: the
 //    buffer of v itself, so zeroing gradients or storing a scalar costs no temporary;
 //  - any other result: a fresh plan.alloc.
-// With target=cuda the same schedules write their kernels through a SimtKernelBuilder.
+// With target=cuda the same schedules write their kernels through a SimtKernelBuilder; what the tensor cores serve has
+// schedules of its own (passes/cuda/TileSchedules.h).
 //
 // What is left of nn.alias after that are plan.copy ops at the end of the entry; sources that are
 // variables themselves are staged first, so that two variables can be exchanged.
@@ -24,6 +25,8 @@
 #include "passes/Passes.h"
 #include "passes/cpu/Schedules.h"
 #include "passes/cuda/SimtKernelBuilder.h"
+#include "passes/cuda/TileKernelBuilder.h"
+#include "passes/cuda/TileSchedules.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -53,7 +56,7 @@ struct ModuleState {
   bool cuda = false;
 };
 
-class EntryLowering : public cpu::Lowering {
+class EntryLowering : public cuda::Lowering {
 public:
   EntryLowering(func::FuncOp function, ModuleState &state)
       : function_(function), state_(state), builder_(function.getContext()) {}
@@ -65,6 +68,8 @@ public:
   Value scratch(RankedTensorType type, StringRef name) override { return alloc(type, name); }
   void launch(const cpu::LaunchSpec &spec,
               llvm::function_ref<void(cpu::KernelBuilder &)> body) override;
+  void launchTiles(const cpu::LaunchSpec &spec, llvm::function_ref<void(LLVM::LLVMFuncOp)> body) override;
+  int64_t capacity(RankedTensorType type) override;
   void fill(Value slice) override { plan::FillOp::create(builder_, loc_, slice); }
   void copy(Value from, Value to) override { plan::CopyOp::create(builder_, loc_, from, to); }
   void loop(plan::WorkAttr count, int64_t index, llvm::function_ref<void()> body) override;
@@ -74,6 +79,7 @@ private:
   LogicalResult lowerOp(Operation *op);
   LogicalResult lowerConstant(nn::ConstantOp op);
   LogicalResult lowerReturn(func::ReturnOp op);
+  void createLaunch(const cpu::LaunchSpec &spec, StringRef kernel);
   void assignResults(Operation *op);
   void findForwarding(func::ReturnOp op);
   bool readAfter(Value value, Operation *op);
@@ -230,7 +236,8 @@ LogicalResult EntryLowering::lowerOp(Operation *op) {
   if (auto constant = dyn_cast<nn::ConstantOp>(op))
     return lowerConstant(constant);
   cpu::Schedule schedule = cpu::findSchedule(op->getName().getStringRef());
-  if (!schedule)
+  cuda::TileSchedule tiles = state_.cuda ? cuda::findTileSchedule(op) : nullptr;
+  if (!schedule && !tiles)
     return op->emitOpError("has no schedule for the CPU; an entry can only be lowered when every op "
                            "in it has one");
   if (auto fused = op->getAttr("nn.fused_from")) {
@@ -246,7 +253,7 @@ LogicalResult EntryLowering::lowerOp(Operation *op) {
   }
   current_ = op;
   assignResults(op);
-  LogicalResult lowered = schedule(op, *this);
+  LogicalResult lowered = tiles ? tiles(op, *this) : schedule(op, *this);
   return success(succeeded(lowered) && !kernelFailed_);
 }
 
@@ -332,9 +339,16 @@ LogicalResult EntryLowering::run() {
   return success();
 }
 
+void EntryLowering::createLaunch(const cpu::LaunchSpec &spec, StringRef kernel) {
+  auto zero = plan::AffineAttr::get(context(), 0.0, 0.0, 0.0, 0.0, 0.0);
+  plan::LaunchOp::create(builder_, loc_, FlatSymbolRefAttr::get(context(), kernel), spec.reads, spec.writes, spec.work,
+                         builder_.getI64IntegerAttr(spec.grain), current_->getName().getIdentifier(),
+                         builder_.getDenseI64ArrayAttr(spec.updates), spec.flops ? spec.flops : zero,
+                         spec.bytes ? spec.bytes : zero, spec.maps.empty() ? ArrayAttr() : builder_.getArrayAttr(spec.maps));
+}
+
 void EntryLowering::launch(const cpu::LaunchSpec &spec,
                            llvm::function_ref<void(cpu::KernelBuilder &)> body) {
-  auto zero = plan::AffineAttr::get(context(), 0.0, 0.0, 0.0, 0.0, 0.0);
   // The types of the buffers are part of a kernel: "linear_…_bf3" has bf16 in buffers 0 and 1.
   SmallVector<Type> elements;
   uint64_t narrow = 0;
@@ -344,11 +358,7 @@ void EntryLowering::launch(const cpu::LaunchSpec &spec,
       narrow |= uint64_t(elements.back().isBF16()) << (elements.size() - 1);
     }
   std::string name = spec.kernel + (narrow ? "_bf" + llvm::utohexstr(narrow, /*LowerCase=*/true) : "");
-  plan::LaunchOp::create(builder_, loc_, FlatSymbolRefAttr::get(context(), name), spec.reads,
-                         spec.writes, spec.work, builder_.getI64IntegerAttr(spec.grain),
-                         current_->getName().getIdentifier(),
-                         builder_.getDenseI64ArrayAttr(spec.updates),
-                         spec.flops ? spec.flops : zero, spec.bytes ? spec.bytes : zero);
+  createLaunch(spec, name);
   if (!state_.kernelNames.insert(name).second)
     return;
   auto setElements = [&](cpu::KernelBuilder &b) {
@@ -379,6 +389,24 @@ void EntryLowering::launch(const cpu::LaunchSpec &spec,
   setElements(kernelBuilder);
   body(kernelBuilder);
   LLVM::ReturnOp::create(kernelBuilder, ValueRange());
+}
+
+void EntryLowering::launchTiles(const cpu::LaunchSpec &spec, llvm::function_ref<void(LLVM::LLVMFuncOp)> body) {
+  createLaunch(spec, spec.kernel);
+  if (!state_.kernelNames.insert(spec.kernel).second)
+    return;
+  OpBuilder::InsertionGuard guard(builder_);
+  builder_.setInsertionPointToEnd(state_.kernels.getBody());
+  auto type = cuda::TileKernelBuilder::kernelType(context(), spec.maps.size(), spec.reads.size() + spec.writes.size());
+  body(LLVM::LLVMFuncOp::create(builder_, loc_, spec.kernel, type));
+}
+
+int64_t EntryLowering::capacity(RankedTensorType type) {
+  std::optional<nn::AxisAttr> axis = nn::axisOf(type);
+  if (!axis)
+    return type.getRank() ? type.getDimSize(0) : 1;
+  auto extent = entry_.getCapacities().getAs<IntegerAttr>(nn::stringifyAxis(axis->getAxis()));
+  return (extent ? extent.getInt() : 0) + axis->getExtra();
 }
 
 void EntryLowering::loop(plan::WorkAttr count, int64_t index, llvm::function_ref<void()> body) {

@@ -42,6 +42,7 @@ private:
   flatbuffers::Offset<fb::Kernel> kernel(StringRef name, StringRef origin);
   flatbuffers::Offset<fb::Entry> entry(plan::EntryOp op);
   flatbuffers::Offset<fb::Command> command(Operation &op, llvm::DenseMap<Value, uint32_t> &slices);
+  Vector<fb::TensorMap> maps(plan::LaunchOp launch);
   Vector<fb::Instruction> instructions(Block &block);
   // Indices of the buffers that `keep` accepts.
   flatbuffers::Offset<flatbuffers::Vector<uint32_t>> select(llvm::function_ref<bool(nn::VariableOp)> keep) {
@@ -146,7 +147,7 @@ flatbuffers::Offset<fb::Command> Writer::command(Operation &op, llvm::DenseMap<V
     fb::Work count = work(launch.getWork());
     fb::Affine flops = affine(launch.getFlops()), bytes = affine(launch.getBytes());
     auto action = fb::CreateLaunch(b_, it->second, b_.CreateVector(arguments), &count, launch.getGrain(), text(launch.getOp()),
-                                   source(op.getLoc()), &flops, &bytes);
+                                   source(op.getLoc()), &flops, &bytes, maps(launch));
     return fb::CreateCommand(b_, fb::Action::Launch, action.Union());
   }
   if (auto fill = dyn_cast<plan::FillOp>(op))
@@ -219,7 +220,22 @@ flatbuffers::Offset<fb::Kernel> Writer::kernel(StringRef name, StringRef origin)
     return value ? static_cast<uint32_t>(value.getInt()) : 0;
   };
   return fb::CreateKernel(b_, text(name), text(origin), number(cuda::kThreadsAttr), number(cuda::kItemsAttr),
-                          number(cuda::kSharedAttr));
+                          number(cuda::kSharedAttr), number(cuda::kBlocksAttr), number(cuda::kMapsAttr));
+}
+
+Vector<fb::TensorMap> Writer::maps(plan::LaunchOp launch) {
+  std::vector<flatbuffers::Offset<fb::TensorMap>> list;
+  if (launch.getMaps())
+    for (auto map : launch.getMapsAttr().getAsRange<plan::TensorMapAttr>()) {
+      std::vector<fb::Dim> dims;
+      for (auto [axis, size] : llvm::zip_equal(map.getAxes().asArrayRef(), map.getSizes().asArrayRef()))
+        dims.emplace_back(static_cast<fb::Axis>(axis), size);
+      ArrayRef<int64_t> strides = map.getStrides().asArrayRef(), box = map.getBox().asArrayRef();
+      list.push_back(fb::CreateTensorMap(b_, map.getArgument(), b_.CreateVectorOfStructs(dims),
+                                         b_.CreateVector(std::vector<uint64_t>(strides.begin(), strides.end())),
+                                         b_.CreateVector(std::vector<uint32_t>(box.begin(), box.end())), map.getSwizzle()));
+    }
+  return b_.CreateVector(list);
 }
 
 Vector<fb::Instruction> Writer::instructions(Block &block) {

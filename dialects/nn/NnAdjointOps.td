@@ -19,7 +19,8 @@ def Nn_LinearDataGradOp : Nn_TensorOp<"linear_data_grad"> {
 def Nn_LinearWeightGradOp : Nn_TensorOp<"linear_weight_grad", [InPlace]> {
   let summary = "into + gradientᵀ · input";
   let description = [{
-    result[n, k] = into[n, k] + Σ_m gradient[m, n] · input[m, k], a chain over m that starts at into.
+    result[n, k] = into[n, k] + Σ_m gradient[m, n] · input[m, k], a chain over m that starts at into. With the order
+    k16 the sum over m starts at zero, and is added to into at its end.
     Shapes: gradient M×N, input M×K, into N×K.
   }];
   let arguments = (ins Nn_Tensor:$gradient, Nn_Tensor:$input, Nn_Tensor:$into,

@@ -79,6 +79,28 @@ LogicalResult WorkAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
+LogicalResult TensorMapAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t argument, DenseI64ArrayAttr axes,
+                                    DenseI64ArrayAttr sizes, DenseI64ArrayAttr strides, DenseI64ArrayAttr box, int64_t swizzle) {
+  int64_t rank = axes.size();
+  if (argument < 0)
+    return emitError() << "argument is not negative, but " << argument;
+  if (rank < 2 || rank > 5 || sizes.size() != rank || strides.size() != rank - 1 || box.size() != rank)
+    return emitError() << "a tensor map has 2 to 5 dimensions, with as many axes, sizes and box extents, and a stride fewer; "
+                          "it has " << rank << ", " << sizes.size() << ", " << box.size() << " and " << strides.size();
+  for (int64_t axis : axes.asArrayRef())
+    if (axis < 0 || axis > 4)
+      return emitError() << "an axis is 0 (none) to 4, not " << axis;
+  for (int64_t extent : box.asArrayRef())
+    if (extent < 1 || extent > 256)
+      return emitError() << "a box has 1 to 256 elements in each dimension, not " << extent;
+  for (int64_t stride : strides.asArrayRef())
+    if (stride < 16 || stride % 16)
+      return emitError() << "a stride is a positive multiple of 16 bytes, not " << stride;
+  if (swizzle != 0 && swizzle != 32 && swizzle != 64 && swizzle != 128)
+    return emitError() << "swizzle is 0, 32, 64 or 128, not " << swizzle;
+  return success();
+}
+
 // --- #plan.affine<12.0 + 3.0 context + …> --------------------------------------------------------
 
 Attribute AffineAttr::parse(AsmParser &parser, Type) {

@@ -74,6 +74,21 @@ def Plan_AffineAttr : AttrDef<Plan_Dialect, "Affine"> {
   let hasCustomAssemblyFormat = 1;
 }
 
+def Plan_TensorMapAttr : AttrDef<Plan_Dialect, "TensorMap"> {
+  let mnemonic = "tensor_map";
+  let summary = "how the tensor memory accelerator sees an argument of a launch";
+  let description = [{
+    The tensor lies in the launch's argument `argument` (reads, then writes). Dimensions are innermost first: dimension d has
+    extent(axes[d]) + sizes[d] elements (axis 0: sizes[d]), and its neighbours are strides[d - 1] bytes apart; the innermost
+    one is contiguous. A copy moves `box` elements; `swizzle` is 0, 32, 64 or 128 bytes.
+    `#plan.tensor_map<argument = 0, axes = [0, 1], sizes = [896, 0], strides = [1792], box = [64, 128], swizzle = 128>`
+  }];
+  let parameters = (ins "int64_t":$argument, "::mlir::DenseI64ArrayAttr":$axes, "::mlir::DenseI64ArrayAttr":$sizes,
+                        "::mlir::DenseI64ArrayAttr":$strides, "::mlir::DenseI64ArrayAttr":$box, "int64_t":$swizzle);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
 defvar SymbolUser = DeclareOpInterfaceMethods<SymbolUserOpInterface>;
 
 class Plan_Op<string mnemonic, list<Trait> traits = []> : Op<Plan_Dialect, mnemonic, traits>;
@@ -125,11 +140,13 @@ def Plan_LaunchOp : Plan_Op<"launch", [AttrSizedOperandSegments]> {
   let description = [{
     `reads` and `writes` are the slices the kernel gets, in this order; one that is both is in
     `writes` alone, with `updates` listing its index among the writes.
-    `op` names the nn op it implements; `grain` is the least number of items worth a thread.
+    `op` names the nn op it implements; `grain` is the least number of items worth a thread. `maps` are the tensor maps
+    that a kernel on a GPU gets before the slices.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<Plan_SliceType>:$reads, Variadic<Plan_SliceType>:$writes,
                        Plan_WorkAttr:$work, I64Attr:$grain, StrAttr:$op, DenseI64ArrayAttr:$updates,
-                       Plan_AffineAttr:$flops, Plan_AffineAttr:$bytes);
+                       Plan_AffineAttr:$flops, Plan_AffineAttr:$bytes,
+                       OptionalAttr<TypedArrayAttrBase<Plan_TensorMapAttr, "tensor maps">>:$maps);
   let hasVerifier = 1;
   let assemblyFormat = [{
     $kernel `reads` `(` ($reads^ `:` type($reads))? `)` `writes` `(` ($writes^ `:` type($writes))? `)` `over` $work attr-dict

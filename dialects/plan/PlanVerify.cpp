@@ -154,6 +154,11 @@ LogicalResult LaunchOp::verify() {
       return emitOpError("updates must be indices into the ") << getWrites().size() << " written slices, has " << index;
   if (getGrain() < 1)
     return emitOpError("grain must be at least 1, is ") << getGrain();
+  int64_t arguments = getReads().size() + getWrites().size();
+  if (getMaps())
+    for (auto map : getMapsAttr().getAsRange<TensorMapAttr>())
+      if (map.getArgument() >= arguments)
+        return emitOpError("a tensor map must be of one of the ") << arguments << " arguments, is of number " << map.getArgument();
   return success();
 }
 

@@ -20,6 +20,7 @@ struct LaunchSpec {
   plan::WorkAttr work;
   int64_t grain = 1;
   plan::AffineAttr flops, bytes;
+  llvm::SmallVector<mlir::Attribute> maps; // plan.tensor_map, of a kernel on tiles
 };
 
 class Lowering {

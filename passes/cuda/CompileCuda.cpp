@@ -16,6 +16,7 @@
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/NVVMToLLVM/NVVMToLLVM.h"
 #include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
@@ -41,8 +42,8 @@ using namespace mlir;
 namespace mirl::passes {
 namespace {
 
-// The oldest PTX that knows sm_90a: any ptxas from CUDA 12.0 on takes it.
-constexpr llvm::StringLiteral kPtxVersion = "+ptx80";
+// The oldest PTX whose bulk copies name the block's own shared memory: any ptxas from CUDA 12.8 on takes it.
+constexpr llvm::StringLiteral kPtxVersion = "+ptx86";
 
 class CompileCuda : public impl::CompileCudaBase<CompileCuda> {
 public:
@@ -84,6 +85,8 @@ private:
   LogicalResult lower(ModuleOp kernels) {
     OpPassManager pm(ModuleOp::getOperationName());
     pm.addPass(createSCFToControlFlowPass());
+    // What has no intrinsic is inline PTX.
+    pm.addPass(createConvertNVVMToLLVMPass());
     pm.addPass(createConvertMathToLLVMPass());
     pm.addPass(createArithToLLVMConversionPass());
     pm.addPass(createConvertControlFlowToLLVMPass());

@@ -1,5 +1,7 @@
 #include "passes/cuda/Ptxas.h"
 
+#include "passes/cuda/SimtKernelBuilder.h"
+
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
@@ -84,6 +86,31 @@ LogicalResult checkPtx(ModuleOp kernels, StringRef ptx) {
   return result;
 }
 
+// What the log says of a kernel on tiles is an error, not a warning: it would be many times slower. C7510 and C7511: products
+// of the tensor cores are serialised; C7508: the numbers of registers are ignored.
+static LogicalResult checkTileKernels(ModuleOp kernels, StringRef log) {
+  LogicalResult result = success();
+  for (auto kernel : kernels.getOps<LLVM::LLVMFuncOp>()) {
+    if (!kernel->hasAttr(kMapsAttr))
+      continue;
+    std::string name = kernel.getSymName().str();
+    SmallVector<StringRef> lines;
+    log.split(lines, '\n');
+    bool here = false;
+    for (StringRef line : lines) {
+      if (size_t at = line.find("Compiling entry function '"); at != StringRef::npos)
+        here = line.substr(at).split('\'').second.split('\'').first == name;
+      bool spills = here && line.contains(" bytes spill stores") && !line.contains(" 0 bytes spill stores");
+      bool slow = (here || line.contains("'" + name + "'")) &&
+                  (line.contains("C7508") || line.contains("C7510") || line.contains("C7511"));
+      if (spills || slow)
+        result = emitError(kernel.getLoc(), "kernel ") << name << " must keep its products in registers and run them one behind "
+                 "the other without waiting, but the assembler says: " << line.trim();
+    }
+  }
+  return result;
+}
+
 // ptxas -v says "Compiling entry function 'NAME' for …", then of each "… bytes spill stores, … bytes spill loads".
 static void reportSpills(ModuleOp kernels, StringRef log) {
   StringRef kernel;
@@ -109,7 +136,7 @@ LogicalResult assemble(ModuleOp kernels, StringRef arch, StringRef ptx, std::str
   if (ptxas.empty())
     return kernels.emitError("compiling for CUDA needs NVIDIA's assembler ptxas, which is neither on PATH, nor in the "
                              "Python package nvidia-cuda-nvcc, nor in /usr/local/cuda: run `pip install "
-                             "nvidia-cuda-nvcc`, or install the CUDA toolkit (12.0 or later)");
+                             "nvidia-cuda-nvcc`, or install the CUDA toolkit (12.8 or later)");
   llvm::SmallString<128> input, output, log;
   auto temporary = [&](StringRef suffix, llvm::SmallString<128> &name) -> LogicalResult {
     if (std::error_code ec = fs::createTemporaryFile("mirl-kernels", suffix, name))
@@ -146,6 +173,8 @@ LogicalResult assemble(ModuleOp kernels, StringRef arch, StringRef ptx, std::str
     said = (*text)->getBuffer().str();
   if (status != 0)
     return kernels.emitError("assembling the kernels with ") << ptxas << " failed: " << message << said;
+  if (failed(checkTileKernels(kernels, said)))
+    return failure();
   reportSpills(kernels, said);
   auto assembled = llvm::MemoryBuffer::getFile(output);
   if (!assembled)

@@ -23,6 +23,9 @@ inline constexpr int64_t kSharedBytes = 232448;
 inline constexpr llvm::StringLiteral kThreadsAttr = "mirl.threads";
 inline constexpr llvm::StringLiteral kItemsAttr = "mirl.items_per_block";
 inline constexpr llvm::StringLiteral kSharedAttr = "mirl.shared_bytes";
+// Of kernels on tiles (TileKernelBuilder.h): blocks on a multiprocessor of a persistent grid, and tensor maps.
+inline constexpr llvm::StringLiteral kBlocksAttr = "mirl.blocks_per_multiprocessor";
+inline constexpr llvm::StringLiteral kMapsAttr = "mirl.tensor_maps";
 
 class SimtKernelBuilder : public cpu::KernelBuilder {
 public:

@@ -22,7 +22,7 @@ namespace {
 constexpr int64_t kMaxExtent = int64_t{1} << 40;
 constexpr uint64_t kMaxArena = uint64_t{1} << 47;
 // Of a block on sm_90.
-constexpr uint32_t kMaxThreads = 1024, kMaxShared = 232448;
+constexpr uint32_t kMaxThreads = 1024, kMaxShared = 232448, kMaxMaps = 8, kMaxBlocks = 32;
 constexpr int kMaxInstructionDepth = 16;
 
 int64_t BytesOf(fb::DType dtype) {
@@ -151,6 +151,13 @@ public:
         return Invalid("kernel ", symbol, " has blocks of ", kernel.threads(), " threads, ", kernel.items_per_block(),
                        " work items and ", kernel.shared_bytes(), " bytes of shared memory; at most ", kMaxThreads,
                        " threads and ", kMaxShared, " bytes are possible, and there must be a thread for every item");
+    }
+    for (uint32_t i = 0; i < Length(plan_.kernels()); ++i) {
+      const fb::Kernel &kernel = *plan_.kernels()->Get(i);
+      if (kernel.maps() > (cuda ? kMaxMaps : 0) || kernel.blocks_per_multiprocessor() > kMaxBlocks)
+        return Invalid("kernel ", View(kernel.symbol()), " has ", kernel.maps(), " tensor maps and ",
+                       kernel.blocks_per_multiprocessor(), " blocks on a multiprocessor; at most ", kMaxMaps,
+                       " maps (on a GPU alone) and ", kMaxBlocks, " blocks are possible");
     }
     for (uint32_t i = 0; i < Length(plan_.entries()); ++i) {
       const fb::Entry &entry = *plan_.entries()->Get(i);
@@ -301,6 +308,60 @@ private:
     return absl::OkStatus();
   }
 
+  // What cuTensorMapEncodeTiled asks for, and that no copy leaves the slice at the entry's capacities.
+  absl::Status CheckMap(const fb::TensorMap &map, const fb::Entry &entry, const fb::Launch &launch,
+                        const Capacities &capacities) {
+    if (map.arg() >= Length(launch.args()))
+      return Invalid("is of argument ", map.arg(), " of ", Length(launch.args()));
+    const fb::Slice &slice = *entry.slices()->Get(launch.args()->Get(map.arg()));
+    fb::DType dtype = slice.type()->dtype();
+    if (dtype != fb::DType::bf16 && dtype != fb::DType::f32)
+      return Invalid("is of ", fb::EnumNameDType(dtype), "; bf16 and f32 are possible");
+    uint64_t element = BytesOf(dtype);
+    uint32_t rank = Length(map.dims()), swizzle = map.swizzle();
+    if (rank < 2 || rank > 5 || Length(map.box()) != rank || Length(map.strides()) != rank - 1)
+      return Invalid("has ", rank, " dimensions, ", Length(map.strides()), " strides and a box of ", Length(map.box()),
+                     "; 2 to 5 dimensions are possible");
+    if (swizzle != 0 && swizzle != 32 && swizzle != 64 && swizzle != 128)
+      return Invalid("has a swizzle of ", swizzle, " bytes; 0, 32, 64 and 128 are possible");
+    uint64_t span = element;
+    bool empty = false;
+    for (uint32_t d = 0; d < rank; ++d) {
+      const fb::Dim &dim = *map.dims()->Get(d);
+      if (!InEnum(dim.axis(), fb::Axis::MAX) || capacities.Of(dim.axis()) < 0 || dim.size() > kMaxExtent ||
+          dim.size() < (dim.axis() == fb::Axis::fixed ? 1 : -kMaxExtent))
+        return Invalid("has an unknown axis or an extent out of range in dimension ", d, ": ", dim.size());
+      int64_t extent = std::max<int64_t>(0, dim.size() + capacities.Of(dim.axis()));
+      uint64_t stride = d ? map.strides()->Get(d - 1) : element, bytes = 0;
+      empty |= extent == 0;
+      if (extent > UINT32_MAX || map.box()->Get(d) < 1 || map.box()->Get(d) > 256)
+        return Invalid("has a box of ", map.box()->Get(d), " of ", extent, " elements in dimension ", d,
+                       "; a box has 1 to 256 elements, a dimension less than 2^32");
+      if (d && (stride % 16 || stride == 0 || stride >> 40))
+        return Invalid("has a stride of ", stride, " bytes; it must be a multiple of 16 below 2^40");
+      if (extent && (__builtin_mul_overflow(stride, static_cast<uint64_t>(extent - 1), &bytes) ||
+                     __builtin_add_overflow(span, bytes, &span)))
+        return Invalid("is larger than any memory");
+    }
+    uint64_t inner = map.box()->Get(0) * element;
+    if (inner % 16 || (swizzle && inner > swizzle))
+      return Invalid("has a box of ", inner, " bytes inside; it must be a multiple of 16, and at most the swizzle");
+    if (slice.offset() % 16 || (!empty && span > slice.bytes()))
+      return Invalid("spans ", span, " bytes from ", slice.offset(), " on, of a slice of ", slice.bytes(),
+                     ", which must begin at a multiple of 16");
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckMaps(const fb::Entry &entry, const fb::Launch &launch, const Capacities &capacities) {
+    uint32_t wanted = plan_.kernels()->Get(launch.kernel())->maps();
+    if (Length(launch.maps()) != wanted)
+      return Invalid("has ", Length(launch.maps()), " tensor maps; its kernel takes ", wanted);
+    for (uint32_t i = 0; i < wanted; ++i)
+      if (absl::Status status = CheckMap(*launch.maps()->Get(i), entry, launch, capacities); !status.ok())
+        return Invalid("tensor map ", i, " ", status.message());
+    return absl::OkStatus();
+  }
+
   absl::Status CheckWork(const fb::Work *work, const Capacities &capacities) {
     if (!work)
       return Invalid("has no work");
@@ -338,6 +399,8 @@ private:
           if (launch.args()->Get(a) >= Length(entry.slices()))
             return Invalid("command ", i, " uses slice ", launch.args()->Get(a), " of ", Length(entry.slices()));
         if (absl::Status status = CheckWork(launch.work(), capacities); !status.ok())
+          return Invalid("command ", i, " (", View(launch.op()), ") ", status.message());
+        if (absl::Status status = CheckMaps(entry, launch, capacities); !status.ok())
           return Invalid("command ", i, " (", View(launch.op()), ") ", status.message());
         if (launch.grain() < 0)
           return Invalid("command ", i, " (", View(launch.op()), ") has a negative grain");

@@ -7,13 +7,25 @@
 #ifndef MIRL_RUNTIME_DEVICE_DEVICE_H
 #define MIRL_RUNTIME_DEVICE_DEVICE_H
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace mirl::rt {
+
+// A tensor map of a launch (plan.fbs, TensorMap), with its extents in this call.
+struct TensorMap {
+  uint32_t argument = 0, rank = 0, swizzle = 0;
+  bool f32 = false; // else bf16
+  std::array<uint64_t, 5> dims = {};
+  std::array<uint64_t, 4> strides = {};
+  std::array<uint32_t, 5> box = {};
+  bool operator==(const TensorMap &) const = default;
+};
 
 class Device {
 public:
@@ -41,9 +53,9 @@ public:
   // one piece, which is copied as if by way of a third place, or refused.
   virtual absl::Status Copy(uint64_t from, uint64_t to, uint64_t bytes, uint64_t pieces, uint64_t stride) = 0;
   // Runs `items` work items of the plan's kernel of this number over `count` buffers (addresses), with the six `dims`
-  // (docs/plan.md). `grain`: the smallest number of items worth handing to a thread.
+  // (docs/plan.md). `grain`: the smallest number of items worth handing to a thread. `maps`: the kernel's tensor maps.
   virtual absl::Status Launch(uint32_t kernel, void *const *buffers, uint32_t count, const int64_t *dims, int64_t items,
-                              int64_t grain) = 0;
+                              int64_t grain, std::span<const TensorMap> maps) = 0;
   virtual absl::Status Synchronize() = 0;
 };
 

@@ -15,6 +15,8 @@ namespace mirl::rt {
 
 namespace {
 
+constexpr size_t kMostMaps = 8; // Validate.cpp refuses more
+
 int64_t ElementBytes(fb::DType dtype) {
   switch (dtype) {
   case fb::DType::f32:
@@ -44,12 +46,28 @@ double Evaluate(const fb::Affine *affine, const Extents &e) {
          affine->group() * static_cast<double>(e.group);
 }
 
+// A tensor map without its extents.
+TensorMap Map(const fb::TensorMap &map, const fb::Slice &slice) {
+  TensorMap result;
+  result.argument = map.arg();
+  result.rank = Length(map.dims());
+  result.swizzle = map.swizzle();
+  result.f32 = slice.type()->dtype() == fb::DType::f32;
+  for (uint32_t d = 0; d < result.rank; ++d) {
+    result.box[d] = map.box()->Get(d);
+    if (d)
+      result.strides[d - 1] = map.strides()->Get(d - 1);
+  }
+  return result;
+}
+
 // A command with its addresses resolved.
 struct Step {
   fb::Action kind = fb::Action::NONE;
   const fb::Work *work = nullptr; // launch: items; loop: trips
   const fb::Launch *launch = nullptr;
   std::vector<void *> pointers; // launch: arguments
+  std::vector<TensorMap> maps;  // launch: those whose extents stand in `dims` below are filled in for each call
   uint64_t to = 0, from = 0;    // fill, copy: offsets in the arena
   const fb::TensorType *type = nullptr;
   uint32_t index = 0;
@@ -171,6 +189,8 @@ struct Session::Impl {
         step.work = step.launch->work();
         for (uint32_t a = 0; a < Length(step.launch->args()); ++a)
           step.pointers.push_back(address(step.launch->args()->Get(a)));
+        for (uint32_t m = 0; m < Length(step.launch->maps()); ++m)
+          step.maps.push_back(Map(*step.launch->maps()->Get(m), *slice(step.launch->args()->Get(step.launch->maps()->Get(m)->arg()))));
         op = View(step.launch->op());
         kernel = View(plan->root().kernels()->Get(step.launch->kernel())->symbol());
         break;
@@ -241,8 +261,19 @@ struct Session::Impl {
   absl::Status Do(const Step &step, const Extents &extents, const int64_t *dims) {
     switch (step.kind) {
     case fb::Action::Launch:
+    {
+      TensorMap maps[kMostMaps];
+      for (size_t m = 0; m < step.maps.size(); ++m) {
+        maps[m] = step.maps[m];
+        const auto *map_dims = step.launch->maps()->Get(static_cast<uint32_t>(m))->dims();
+        for (uint32_t d = 0; d < maps[m].rank; ++d) {
+          const fb::Dim &dim = *map_dims->Get(d);
+          maps[m].dims[d] = static_cast<uint64_t>(std::max<int64_t>(0, AxisExtent(dim.axis(), extents) + dim.size()));
+        }
+      }
       return device->Launch(step.launch->kernel(), step.pointers.data(), static_cast<uint32_t>(step.pointers.size()), dims,
-                            Items(*step.work, extents), step.launch->grain());
+                            Items(*step.work, extents), step.launch->grain(), {maps, step.maps.size()});
+    }
     case fb::Action::Fill:
       return device->Fill(step.to, static_cast<uint64_t>(ByteSize(*step.type, extents)));
     case fb::Action::Copy:

@@ -192,6 +192,7 @@ int main(int argc, char **argv) {
   if (!dtype.empty() && dtype != "f32" && dtype != "bf16")
     return usage("--dtype takes f32 or bf16, not '" + dtype + "'");
   options.bf16 = dtype.empty() ? !options.cuda.empty() : dtype == "bf16";
+  options.tensorCores = !options.cuda.empty();
   options.ptxOnly = emit == "ptx";
   if (options.ptxOnly && options.cuda.empty())
     return usage("--emit ptx needs --target cuda:sm_90a");

@@ -74,7 +74,7 @@ absl::Status CpuDevice::Copy(uint64_t from, uint64_t to, uint64_t bytes, uint64_
 }
 
 absl::Status CpuDevice::Launch(uint32_t kernel, void *const *buffers, uint32_t, const int64_t *dims, int64_t items,
-                               int64_t grain) {
+                               int64_t grain, std::span<const TensorMap>) {
   KernelFunction function = plan_->kernel(kernel);
   pool_.ParallelFor(items, grain, [&](int64_t begin, int64_t end) { function(buffers, dims, begin, end); });
   return absl::OkStatus();

@@ -1,5 +1,6 @@
 #include "runtime/device/cuda/CudaDevice.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "runtime/artifact/Macros.h"
@@ -9,6 +10,8 @@ namespace mirl::rt {
 namespace {
 
 constexpr uint32_t kMostArguments = 64;
+// A serving loop has few sizes; more than so many maps are forgotten and made again.
+constexpr size_t kMostMaps = 65536;
 
 } // namespace
 
@@ -32,6 +35,7 @@ absl::Status CudaDevice::Open() {
   name_ = name;
   MIRL_TRY(driver_->Check(driver_->DeviceGetAttribute(&major, cuda::kComputeMajor, device_), name_));
   MIRL_TRY(driver_->Check(driver_->DeviceGetAttribute(&minor, cuda::kComputeMinor, device_), name_));
+  MIRL_TRY(driver_->Check(driver_->DeviceGetAttribute(&multiprocessors_, cuda::kMultiprocessors, device_), name_));
   // Code for an architecture with an `a` runs on that one alone.
   std::string here = Cat("sm_", major, minor, "a");
   std::string_view wanted = View(plan_->root().isa()->Get(0));
@@ -139,25 +143,59 @@ absl::Status CudaDevice::Copy(uint64_t from, uint64_t to, uint64_t bytes, uint64
   return driver_->Check(driver_->CopyPieces(&copy, stream_), "copying on the GPU");
 }
 
+absl::StatusOr<const cuda::EncodedMap *> CudaDevice::Encode(const TensorMap &map, uint64_t address) {
+  TensorMap wanted = map;
+  // An empty dimension cannot be encoded; a kernel copies nothing from it.
+  for (uint32_t d = 0; d < wanted.rank; ++d)
+    wanted.dims[d] = std::max<uint64_t>(wanted.dims[d], 1);
+  uint64_t key = address;
+  for (uint32_t d = 0; d < wanted.rank; ++d)
+    key = (key ^ (wanted.dims[d] * 31 + wanted.box[d])) * 0x9e3779b97f4a7c15u;
+  auto [first, last] = maps_.equal_range(key);
+  for (; first != last; ++first)
+    if (first->second.address == address && first->second.map == wanted)
+      return &first->second.encoded;
+  if (maps_.size() >= kMostMaps)
+    maps_.clear();
+  KnownMap known{wanted, address, {}};
+  const uint32_t steps[5] = {1, 1, 1, 1, 1};
+  int swizzle = wanted.swizzle == 128 ? 3 : wanted.swizzle == 64 ? 2 : wanted.swizzle == 32 ? 1 : 0;
+  MIRL_TRY(driver_->Check(driver_->EncodeMap(&known.encoded, wanted.f32 ? cuda::kMapF32 : cuda::kMapBF16, wanted.rank,
+                                             reinterpret_cast<void *>(address), wanted.dims.data(), wanted.strides.data(),
+                                             wanted.box.data(), steps, cuda::kMapPlain, swizzle, cuda::kMapPromote256,
+                                             cuda::kMapPlain),
+                          "encoding a tensor map"));
+  return &maps_.emplace(key, known)->second.encoded;
+}
+
 absl::Status CudaDevice::Launch(uint32_t kernel, void *const *buffers, uint32_t count, const int64_t *dims, int64_t items,
-                                int64_t) {
+                                int64_t, std::span<const TensorMap> maps) {
   if (items <= 0)
     return absl::OkStatus();
   const fb::Kernel &info = *plan_->root().kernels()->Get(kernel);
   if (count > kMostArguments)
     return Invalid("kernel ", View(info.symbol()), " has ", count, " buffers; at most ", kMostArguments, " are supported");
-  // The addresses, the six dims, the number of items.
-  void *arguments[kMostArguments + 7];
+  // The tensor maps, the addresses, the six dims, the number of items. Maps are copied: the table may forget them.
+  std::vector<cuda::EncodedMap> encoded;
+  for (const TensorMap &map : maps) {
+    MIRL_ASSIGN(const cuda::EncodedMap *known, Encode(map, reinterpret_cast<uint64_t>(buffers[map.argument])));
+    encoded.push_back(*known);
+  }
+  std::vector<void *> arguments;
+  for (cuda::EncodedMap &map : encoded)
+    arguments.push_back(&map);
   for (uint32_t i = 0; i < count; ++i)
-    arguments[i] = const_cast<void **>(&buffers[i]);
+    arguments.push_back(const_cast<void **>(&buffers[i]));
   for (uint32_t i = 0; i < 6; ++i)
-    arguments[count + i] = const_cast<int64_t *>(&dims[i]);
-  arguments[count + 6] = &items;
+    arguments.push_back(const_cast<int64_t *>(&dims[i]));
+  arguments.push_back(&items);
   int64_t blocks = (items + info.items_per_block() - 1) / info.items_per_block();
+  if (info.blocks_per_multiprocessor())
+    blocks = std::min<int64_t>(blocks, int64_t{multiprocessors_} * info.blocks_per_multiprocessor());
   if (blocks > INT32_MAX)
     return Invalid("kernel ", View(info.symbol()), " has ", items, " work items, more than a grid holds");
   return driver_->Check(driver_->Launch(functions_[kernel], static_cast<unsigned>(blocks), 1, 1, info.threads(), 1, 1,
-                                        info.shared_bytes(), stream_, arguments, nullptr),
+                                        info.shared_bytes(), stream_, arguments.data(), nullptr),
                         Cat("launching kernel ", View(info.symbol())));
 }
 

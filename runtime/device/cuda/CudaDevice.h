@@ -4,6 +4,8 @@
 #define MIRL_RUNTIME_DEVICE_CUDA_CUDADEVICE_H
 
 #include <memory>
+#include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "runtime/artifact/Plan.h"
@@ -27,13 +29,15 @@ public:
   absl::Status Fill(uint64_t offset, uint64_t bytes) override;
   absl::Status Copy(uint64_t from, uint64_t to, uint64_t bytes, uint64_t pieces, uint64_t stride) override;
   absl::Status Launch(uint32_t kernel, void *const *buffers, uint32_t count, const int64_t *dims, int64_t items,
-                      int64_t grain) override;
+                      int64_t grain, std::span<const TensorMap> maps) override;
   absl::Status Synchronize() override;
 
 private:
   explicit CudaDevice(std::shared_ptr<const Plan> plan) : plan_(std::move(plan)) {}
   absl::Status Open();
   absl::Status LoadKernels();
+  // The encoded tensor map of the tensor at `address`. It stays where it is.
+  absl::StatusOr<const cuda::EncodedMap *> Encode(const TensorMap &map, uint64_t address);
 
   std::shared_ptr<const Plan> plan_;
   const cuda::Driver *driver_ = nullptr;
@@ -45,6 +49,15 @@ private:
   std::string name_;
   std::vector<cuda::Function> functions_;
   std::vector<void *> staging_;
+  // Kernels with a persistent grid: how many blocks the GPU holds at a time (0: another kind of kernel).
+  int multiprocessors_ = 0;
+  // What tensor maps were encoded to, by what they say.
+  struct KnownMap {
+    TensorMap map;
+    uint64_t address = 0;
+    cuda::EncodedMap encoded;
+  };
+  std::unordered_multimap<uint64_t, KnownMap> maps_;
 };
 
 } // namespace mirl::rt

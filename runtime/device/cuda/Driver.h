@@ -38,9 +38,18 @@ struct Copy2D {
   size_t width = 0, height = 0;
 };
 
+// CUtensorMap, and what cuTensorMapEncodeTiled calls things.
+struct alignas(64) EncodedMap {
+  uint64_t words[16] = {};
+};
+inline constexpr int kMapF32 = 7, kMapBF16 = 9; // CU_TENSOR_MAP_DATA_TYPE_*
+inline constexpr int kMapPlain = 0;             // CU_TENSOR_MAP_INTERLEAVE_NONE, …_FLOAT_OOB_FILL_NONE: zeros beyond the end
+inline constexpr int kMapPromote256 = 3;        // CU_TENSOR_MAP_L2_PROMOTION_L2_256B
+
 inline constexpr unsigned kDeviceMemory = 2;         // CU_MEMORYTYPE_DEVICE
 inline constexpr unsigned kNonBlockingStream = 1;    // CU_STREAM_NON_BLOCKING
 inline constexpr int kMaxDynamicShared = 8;          // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+inline constexpr int kMultiprocessors = 16;           // CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
 inline constexpr int kComputeMajor = 75, kComputeMinor = 76; // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 
 // Name here, symbol there, arguments.
@@ -69,6 +78,8 @@ inline constexpr int kComputeMajor = 75, kComputeMinor = 76; // CU_DEVICE_ATTRIB
   F(FunctionSetAttribute, "cuFuncSetAttribute", (Function, int, int))                                                  \
   F(Launch, "cuLaunchKernel", (Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Stream, \
                                void **, void **))                                                                      \
+  F(EncodeMap, "cuTensorMapEncodeTiled", (EncodedMap *, int, unsigned, void *, const uint64_t *, const uint64_t *,     \
+                                          const uint32_t *, const uint32_t *, int, int, int, int))                     \
   F(StreamCreate, "cuStreamCreate", (Stream *, unsigned))                                                              \
   F(StreamDestroy, "cuStreamDestroy_v2", (Stream))                                                                     \
   F(StreamSynchronize, "cuStreamSynchronize", (Stream))                                                                \

@@ -76,3 +76,45 @@ plan.entry @e "plain" {token = 8} {
     %b = "arith.constant"() <{value = 1.0 : f32}> : () -> f32
   }
 }
+
+// -----
+
+plan.entry @e "plain" {token = 8} {
+  %a = plan.alloc "a" : !plan.slice<tensor<?x64xbf16, #nn.axis<token>>>
+  // expected-error @+1 {{a tensor map must be of one of the 1 arguments, is of number 1}}
+  plan.launch @k reads() writes(%a : !plan.slice<tensor<?x64xbf16, #nn.axis<token>>>) over #plan.work<size = 1>
+      {grain = 1 : i64, op = "nn.add", updates = array<i64>,
+       flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>,
+       maps = [#plan.tensor_map<argument = 1, axes = [0, 2], sizes = [64, 0], strides = [128],
+                                box = [64, 16], swizzle = 128>]}
+}
+
+// -----
+
+// expected-error @+1 {{a stride is a positive multiple of 16 bytes, not 120}}
+#map = #plan.tensor_map<argument = 0, axes = [0, 2], sizes = [60, 0], strides = [120], box = [60, 16], swizzle = 128>
+
+// -----
+
+// expected-error @+1 {{a box has 1 to 256 elements in each dimension, not 257}}
+#map = #plan.tensor_map<argument = 0, axes = [0, 2], sizes = [64, 0], strides = [128], box = [64, 257], swizzle = 128>
+
+// -----
+
+// expected-error @+1 {{swizzle is 0, 32, 64 or 128, not 96}}
+#map = #plan.tensor_map<argument = 0, axes = [0, 2], sizes = [64, 0], strides = [128], box = [64, 16], swizzle = 96>
+
+// -----
+
+// expected-error @+1 {{a tensor map has 2 to 5 dimensions, with as many axes, sizes and box extents, and a stride fewer; it has 2, 2, 1 and 1}}
+#map = #plan.tensor_map<argument = 0, axes = [0, 2], sizes = [64, 0], strides = [128], box = [64], swizzle = 128>
+
+// -----
+
+// expected-error @+1 {{an axis is 0 (none) to 4, not 5}}
+#map = #plan.tensor_map<argument = 0, axes = [0, 5], sizes = [64, 0], strides = [128], box = [64, 16], swizzle = 128>
+
+// -----
+
+// expected-error @+1 {{argument is not negative, but -1}}
+#map = #plan.tensor_map<argument = -1, axes = [0, 2], sizes = [64, 0], strides = [128], box = [64, 16], swizzle = 128>

@@ -117,10 +117,10 @@ public:
   }
 
   flatbuffers::Offset<fb::Command> Launch(uint32_t kernel, const std::vector<uint32_t> &slices,
-                                          fb::Work work) {
+                                          fb::Work work, const Vectors<fb::TensorMap> &maps = {}) {
     fb::Affine flops(1, 0, 2, 0, 0), bytes(0, 0, 4, 0, 0);
     auto launch = fb::CreateLaunch(b, kernel, b.CreateVector(slices), &work, 1,
-                                   b.CreateString("core"), 0, &flops, &bytes);
+                                   b.CreateString("core"), 0, &flops, &bytes, b.CreateVector(maps));
     return fb::CreateCommand(b, fb::Action::Launch, launch.Union());
   }
   flatbuffers::Offset<fb::Command> Loop(uint32_t index, fb::Work count,
@@ -190,8 +190,14 @@ std::vector<uint8_t> CorePlanBytes(const CoreOptions &options) {
     uint32_t scale = w.Slice("scale", Fixed({}));
     uint32_t y = w.Output("y", Rows(Axis::token, 8));
     auto copy = fb::CreateCopy(b, w.On(two), scale);
+    Vectors<fb::TensorMap> maps;
+    if (options.cuda) {
+      std::vector<fb::Dim> dims = {{Axis::fixed, 8}, {Axis::token, 0}};
+      maps.push_back(fb::CreateTensorMap(b, 0, b.CreateVectorOfStructs(dims), b.CreateVector(std::vector<uint64_t>{32}),
+                                         b.CreateVector(std::vector<uint32_t>{8, 64}), 32));
+    }
     w.End("rows", {fb::CreateCommand(b, fb::Action::Copy, copy.Union()),
-                   w.Launch(0, {x, scale, y}, fb::Work(Axis::token, 0, 4, 1))});
+                   w.Launch(0, {x, scale, y}, fb::Work(Axis::token, 0, 4, 1), maps)});
   }
   w.Begin();
   {
@@ -225,8 +231,11 @@ std::vector<uint8_t> CorePlanBytes(const CoreOptions &options) {
   }
 
   Vectors<fb::Kernel> kernels;
-  for (const char *symbol : {"core_rows", "core_trace", "core_lookup", "core_sums"})
-    kernels.push_back(fb::CreateKernel(b, b.CreateString(symbol), b.CreateString("core")));
+  for (std::string symbol : {"core_rows", "core_trace", "core_lookup", "core_sums"}) {
+    bool tiles = options.cuda && symbol == "core_rows";
+    kernels.push_back(fb::CreateKernel(b, b.CreateString(symbol), b.CreateString("core"), options.cuda ? 128 : 0,
+                                       options.cuda ? 1 : 0, 0, tiles ? 1 : 0, tiles ? 1 : 0));
+  }
   std::string code = ReadText(MIRL_CORE_KERNELS);
   auto code_vector = b.CreateVector(reinterpret_cast<const uint8_t *>(code.data()), code.size());
   auto text = [&](const std::string &value) { return b.CreateString(value); };
@@ -246,7 +255,8 @@ std::vector<uint8_t> CorePlanBytes(const CoreOptions &options) {
   auto repeat = fb::CreateInstruction(b, text("repeat"), names({}), names({}),
                                       b.CreateVector(&twice, 1), b.CreateVector(body));
   auto plan = fb::CreatePlan(
-      b, kPlanVersion, text("test"), text("cpu"), b.CreateVectorOfStrings(options.isa),
+      b, kPlanVersion, text("test"), text(options.cuda ? "cuda" : "cpu"),
+      b.CreateVectorOfStrings(options.cuda ? std::vector<std::string>{"sm_90a"} : options.isa),
       text("core.mirl"), 0, w.arena, w.persistent, b.CreateVector(w.buffers),
       b.CreateVector(kernels), code_vector, b.CreateVector(w.entries), b.CreateVector(&policy, 1),
       0, 0, b.CreateVector(&param, 1), b.CreateVector(&repeat, 1), b.CreateVector(&dataset, 1),

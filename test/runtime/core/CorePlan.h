@@ -25,6 +25,8 @@ struct CoreOptions {
   std::string model_dir = {};
   // Another order of the weights in memory and in the policy.
   bool reversed = false;
+  // For a GPU, and the kernel of "rows" gets a tensor map of x. Such a plan is looked at, never run.
+  bool cuda = false;
 };
 
 // Weights of the policy "pi": "embed" [16, 4], "norm" [4] ones, "bias" [4] zeros, and one of an odd

@@ -248,11 +248,57 @@ const Fault kFaults[] = {
      {"draw", "count"}},
 };
 
+const fb::TensorMap *Map(const fb::Plan &plan) {
+  return CommandOf(plan, kRows, 1)->action_as_Launch()->maps()->Get(0);
+}
+template <typename T> void SetItem(const flatbuffers::Vector<T> *list, uint32_t index, T value) {
+  const_cast<T *>(list->data())[index] = value;
+}
+
+// In a plan for a GPU.
+const Fault kTensorMapFaults[] = {
+    {"AMapOfNoArgument",
+     [](const fb::Plan &p) { Set<uint32_t>(Map(p), fb::TensorMap::VT_ARG, 3); },
+     {"entry rows", "tensor map 0", "argument 3 of 3"}},
+    {"AKernelWithoutItsMap",
+     [](const fb::Plan &p) { Set<uint32_t>(p.kernels()->Get(0), fb::Kernel::VT_MAPS, 2); },
+     {"entry rows", "has 1 tensor maps", "takes 2"}},
+    {"MoreMapsThanPossible",
+     [](const fb::Plan &p) { Set<uint32_t>(p.kernels()->Get(0), fb::Kernel::VT_MAPS, 9); },
+     {"kernel core_rows", "9 tensor maps"}},
+    {"MoreBlocksThanPossible",
+     [](const fb::Plan &p) { Set<uint32_t>(p.kernels()->Get(0), fb::Kernel::VT_BLOCKS_PER_MULTIPROCESSOR, 33); },
+     {"kernel core_rows", "33 blocks"}},
+    {"AMapBeyondItsSlice",
+     [](const fb::Plan &p) { SetItem<uint64_t>(Map(p)->strides(), 0, 48); },
+     {"entry rows", "tensor map 0 spans"}},
+    {"AMapWithMoreRowsThanItsSlice",
+     [](const fb::Plan &p) { Put(Map(p)->dims()->Get(1), fb::Dim(fb::Axis::token, 1)); },
+     {"tensor map 0 spans"}},
+    {"AStrideOfNoWholeWords",
+     [](const fb::Plan &p) { SetItem<uint64_t>(Map(p)->strides(), 0, 24); },
+     {"stride of 24"}},
+    {"ABoxTooLarge",
+     [](const fb::Plan &p) { SetItem<uint32_t>(Map(p)->box(), 1, 257); },
+     {"box of 257"}},
+    {"ABoxWiderThanTheSwizzle",
+     [](const fb::Plan &p) { SetItem<uint32_t>(Map(p)->box(), 0, 12); },
+     {"box of 48 bytes"}},
+    {"AnUnknownSwizzle",
+     [](const fb::Plan &p) { Set<uint32_t>(Map(p), fb::TensorMap::VT_SWIZZLE, 33); },
+     {"swizzle of 33"}},
+    {"AMapOfAnUnknownAxis",
+     [](const fb::Plan &p) { Put(Map(p)->dims()->Get(1), fb::Dim(static_cast<fb::Axis>(9), 0)); },
+     {"tensor map 0", "unknown axis"}},
+};
+
 class Faulty : public testing::TestWithParam<const Fault *> {};
 
 TEST_P(Faulty, IsRefused) {
   const Fault &fault = *GetParam();
-  std::vector<uint8_t> bytes = CorePlanBytes();
+  CoreOptions options;
+  options.cuda = &fault >= std::begin(kTensorMapFaults) && &fault < std::end(kTensorMapFaults);
+  std::vector<uint8_t> bytes = CorePlanBytes(options);
   fault.make(*fb::GetPlan(bytes.data()));
   ASSERT_TRUE(StoreContentHash(bytes.data(), bytes.size()));
   auto plan = Plan::Parse(std::move(bytes), "core.plan");
@@ -265,7 +311,16 @@ std::vector<const Fault *> AllFaults() {
   std::vector<const Fault *> faults;
   for (const Fault &fault : kFaults)
     faults.push_back(&fault);
+  for (const Fault &fault : kTensorMapFaults)
+    faults.push_back(&fault);
   return faults;
+}
+
+// What the faults are put into is right without them.
+TEST(Validate, APlanWithATensorMapIsRead) {
+  CoreOptions options;
+  options.cuda = true;
+  EXPECT_TRUE(Plan::Parse(CorePlanBytes(options), "core.plan").ok());
 }
 
 INSTANTIATE_TEST_SUITE_P(Validate, Faulty, testing::ValuesIn(AllFaults()),

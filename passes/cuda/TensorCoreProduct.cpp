@@ -1,0 +1,372 @@
+// The kernel of a matrix product on tensor cores (TensorCoreProduct.h).
+//
+// Warpgroup 0 is the producer: one of its threads fills a ring of stages, each with a tile of A and one of B for 64 values
+// of k. The other warpgroups consume: each keeps its rows of the tile of C in registers until k is through.
+
+#include "passes/cuda/TensorCoreProduct.h"
+
+#include "passes/cuda/SimtKernelBuilder.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+
+namespace mirl::passes::cuda {
+namespace {
+
+using Values = SmallVector<Value>;
+
+// A chunk of 64 columns of a Major::mn tile: 64 rows of k.
+constexpr int64_t kChunkBytes = kTileRow * kTileRowBytes;
+constexpr int64_t kMostStages = 16;
+
+class ProductKernel {
+public:
+  ProductKernel(TileKernelBuilder &b, const TensorCoreProduct &p) : b(b), p(p), tile(p.tile) {
+    aBytes = tile.rows * kTileRowBytes;
+    // A Major::mn tile is whole chunks.
+    bBytes = (p.b == Major::mn ? (tile.n + 63) / 64 * 64 : tile.n) * kTileRowBytes;
+    // The tensor cores read 64 rows, also where a tile has fewer: what lies behind the last must be shared memory.
+    slack = tile.consumers * tile.blocks * 64 * kTileRowBytes - aBytes;
+    stages = std::min(kMostStages, (kSharedBytes - slack - 16 * kMostStages) / (aBytes + bBytes));
+  }
+
+  int64_t sharedBytes() const { return stages * (aBytes + bBytes) + slack + 16 * stages; }
+  void emit();
+
+private:
+  struct Stage {
+    Value number, parity;
+  };
+  Stage next(Value number, Value parity) {
+    Value last = b.eq(number, b.c(stages - 1));
+    return {b.select(last, b.c(0), b.add(number, 1)), b.select(last, b.sub(b.c(1), parity), parity)};
+  }
+  Value full(Value stage) { return b.at(b.shared(b.c(barriers())), stage, b.getI64Type()); }
+  Value empty(Value stage) { return b.at(b.shared(b.c(barriers() + 8 * stages)), stage, b.getI64Type()); }
+  int64_t barriers() const { return stages * (aBytes + bBytes) + slack; }
+  int64_t bTiles() const { return stages * aBytes + slack; } // all tiles of A, then all of B
+  std::pair<Value, Value> place(Value item);
+  void produce();
+  void consume(Value consumer);
+  Values multiplyTile(Value consumer, Value &stage, Value &parity);
+  void store(ValueRange accumulators, Value consumer, Value row0, Value column0);
+  Value fadd(Value x, Value y) { return arith::AddFOp::create(b, x, y); }
+  using Pair = std::pair<Value, Value>;
+  Pair fadd(Pair x, Pair y) { return {fadd(x.first, y.first), fadd(x.second, y.second)}; }
+  // Two neighbours of bf16 in an i32, rounded to nearest even, and back.
+  Value pack(Pair x);
+  Pair unpack(Value packed);
+  void storeRows(Value accumulator, Value row, Value column0);
+  void storeWide(llvm::function_ref<Pair(int64_t)> values, Value row, Value start, Value column0);
+  void storeNarrow(llvm::function_ref<Pair(int64_t)> values, Value row, Value start, Value column0);
+  void storeTransposed(Value accumulator, Value row, Value column0);
+  void ifColumns(Value column, llvm::function_ref<void()> body);
+  bool wholeColumns() const { return p.j && *p.j % tile.n == 0; }
+  Value loadPacked(Value pointer, Value index) {
+    return LLVM::LoadOp::create(b, b.getI32Type(), b.at(pointer, index, b.getBF16Type()), /*alignment=*/4);
+  }
+
+  TileKernelBuilder &b;
+  const TensorCoreProduct &p;
+  const ProductTile &tile;
+  int64_t aBytes, bBytes, slack, stages;
+  Value i, j, steps, iTiles, jTiles, items;
+  Value lane, warp, bias, residual, result;
+};
+
+// Where a work item's tile begins. Items run down a group of tiles of i first, then to the next tile of j.
+std::pair<Value, Value> ProductKernel::place(Value item) {
+  Value perGroup = b.mul(jTiles, tile.group);
+  Value group = b.divide(item, perGroup), inGroup = b.rem(item, perGroup);
+  Value first = b.mul(group, tile.group);
+  Value height = b.min(b.sub(iTiles, first), b.c(tile.group));
+  Value row = b.add(first, b.rem(inGroup, height)), column = b.divide(inGroup, height);
+  return {b.mul(row, tile.rows), b.mul(column, tile.n)};
+}
+
+void ProductKernel::produce() {
+  int64_t aBoxes = p.a == Major::k ? 1 : tile.rows / 64, bBoxes = p.b == Major::k ? 1 : bBytes / kChunkBytes;
+  b.loop(b.firstItem(), items, b.itemStep(), {b.c(0), b.c(1)}, [&](Value item, ValueRange ring) -> Values {
+    std::pair<Value, Value> tileAt = place(item);
+    return b.loop(b.c(0), steps, b.c(1), ring, [&](Value step, ValueRange ring) -> Values {
+      Value stage = ring[0];
+      b.wait(empty(stage), ring[1]);
+      Value barrier = full(stage);
+      b.expect(barrier, aBytes + bBytes);
+      Value k0 = b.mul(step, kTileRow);
+      auto copy = [&](unsigned map, Major major, int64_t boxes, Value target, Value first) {
+        for (int64_t box = 0; box < boxes; ++box) {
+          Value at = b.shared(b.add(target, box * kChunkBytes));
+          if (major == Major::k)
+            b.load(at, b.map(map), {k0, first}, barrier);
+          else
+            b.load(at, b.map(map), {b.add(first, box * 64), k0}, barrier);
+        }
+      };
+      copy(0, p.a, aBoxes, b.mul(stage, aBytes), tileAt.first);
+      copy(1, p.b, bBoxes, b.add(b.mul(stage, bBytes), bTiles()), tileAt.second);
+      Stage following = next(stage, ring[1]);
+      return {following.number, following.parity};
+    });
+  });
+}
+
+Values ProductKernel::multiplyTile(Value consumer, Value &stage, Value &parity) {
+  Values init = {stage, parity, b.c(0)};
+  for (int64_t block = 0; block < tile.blocks; ++block)
+    init.push_back(b.zero(b.accumulator(tile.n)));
+  Value base = b.sharedAddress(), lead = b.eq(b.threadOfGroup(), b.c(0));
+  Value mine = b.add(base, b.mul(consumer, tile.blocks * 64 * kTileRowBytes));
+  Values done = b.loop(b.c(0), steps, b.c(1), init, [&](Value step, ValueRange carried) -> Values {
+    Value now = carried[0];
+    b.wait(full(now), carried[1]);
+    Value aTile = b.add(mine, b.mul(now, aBytes));
+    Value bTile = b.descriptor(b.add(b.add(base, bTiles()), b.mul(now, bBytes)), p.b, kChunkBytes);
+    Values sums(carried.drop_front(3));
+    b.beginProducts();
+    SmallVector<Value> aTiles;
+    for (int64_t block = 0; block < tile.blocks; ++block)
+      aTiles.push_back(b.descriptor(b.add(aTile, block * 64 * kTileRowBytes), p.a, kChunkBytes));
+    for (int64_t k = 0; k < kTileRow / 16; ++k)
+      for (int64_t block = 0; block < tile.blocks; ++block)
+        sums[block] = b.multiply(b.nextK(aTiles[block], p.a, k), p.a, b.nextK(bTile, p.b, k), p.b, tile.n, sums[block]);
+    b.commitProducts();
+    // The products of the stage before are through now: it may be filled again.
+    b.waitProducts(1);
+    b.ifThen(b.both(b.lt(b.c(0), step), lead), [&] { b.arrive(empty(carried[2])); });
+    Stage following = next(now, carried[1]);
+    Values result = {following.number, following.parity, now};
+    result.append(sums);
+    return result;
+  });
+  b.waitProducts(0);
+  b.ifThen(b.both(b.lt(b.c(0), steps), lead), [&] { b.arrive(empty(done[2])); });
+  stage = done[0];
+  parity = done[1];
+  return Values(llvm::drop_begin(done, 3));
+}
+
+// Columns come in eights: within one, all are there or none is.
+void ProductKernel::ifColumns(Value column, function_ref<void()> body) {
+  if (wholeColumns())
+    return body();
+  b.ifThen(b.lt(column, j), body);
+}
+
+Value ProductKernel::pack(Pair x) {
+  auto type = VectorType::get({2}, b.getBF16Type());
+  Value pair = LLVM::PoisonOp::create(b, type);
+  for (int64_t at = 0; at < 2; ++at) {
+    Value narrow = arith::TruncFOp::create(b, b.getBF16Type(), at ? x.second : x.first);
+    pair = LLVM::InsertElementOp::create(b, pair, narrow, b.c(at));
+  }
+  return LLVM::BitcastOp::create(b, b.getI32Type(), pair);
+}
+
+ProductKernel::Pair ProductKernel::unpack(Value packed) {
+  Type f32 = b.getF32Type();
+  Value low = arith::ShLIOp::create(b, packed, b.c(16)), high = arith::AndIOp::create(b, packed, b.c(-65536));
+  return {LLVM::BitcastOp::create(b, f32, low), LLVM::BitcastOp::create(b, f32, high)};
+}
+
+// `row`: the first of a thread's two rows of a block of 64.
+void ProductKernel::storeRows(Value accumulator, Value row, Value column0) {
+  for (int64_t half = 0; half < 2; ++half) {
+    Value here = b.add(row, 8 * half);
+    Value start = arith::MulIOp::create(b, b.wide(here), b.wide(j));
+    auto values = [&](int64_t block) {
+      return Pair(b.element(accumulator, 4 * block + 2 * half), b.element(accumulator, 4 * block + 2 * half + 1));
+    };
+    if (p.f32Result)
+      storeWide(values, here, start, column0);
+    else
+      storeNarrow(values, here, start, column0);
+  }
+}
+
+void ProductKernel::storeWide(function_ref<Pair(int64_t)> values, Value row, Value start, Value column0) {
+  Type f32 = b.getF32Type();
+  auto pairType = VectorType::get({2}, f32);
+  Value column = b.add(column0, b.mul(b.rem(lane, 4), 2));
+  Value at = b.at(result, arith::AddIOp::create(b, start, b.wide(column)), f32);
+  auto loadOld = [&](int64_t block) -> Value {
+    return LLVM::LoadOp::create(b, pairType, b.at(at, 8 * block, f32), /*alignment=*/8);
+  };
+  b.ifThen(b.lt(row, i), [&] {
+    int64_t count = tile.n / 8;
+    // All old values on their way before the first is used.
+    Values old(count);
+    bool early = p.accumulate && wholeColumns();
+    for (int64_t block = 0; early && block < count; ++block)
+      old[block] = loadOld(block);
+    for (int64_t block = 0; block < count; ++block)
+      ifColumns(b.add(column0, 8 * block), [&] {
+        Pair sum = values(block);
+        if (p.accumulate) {
+          Value before = early ? old[block] : loadOld(block);
+          sum = fadd({LLVM::ExtractElementOp::create(b, before, b.c(0)), LLVM::ExtractElementOp::create(b, before, b.c(1))}, sum);
+        }
+        Value pair = LLVM::PoisonOp::create(b, pairType);
+        pair = LLVM::InsertElementOp::create(b, pair, sum.first, b.c(0));
+        pair = LLVM::InsertElementOp::create(b, pair, sum.second, b.c(1));
+        LLVM::StoreOp::create(b, pair, b.at(at, 8 * block, f32), /*alignment=*/8);
+      });
+  });
+}
+
+// Two lanes exchange, so that a thread stores 8 bytes and four threads a whole sector: the even one has 4 columns of the first
+// of two blocks of 8, the odd one of the second.
+void ProductKernel::storeNarrow(function_ref<Pair(int64_t)> values, Value row, Value start, Value column0) {
+  Type bf16 = b.getBF16Type(), i32 = b.getI32Type();
+  auto wordsType = VectorType::get({2}, i32);
+  Value inQuad = b.rem(lane, 4), odd = b.eq(b.rem(inQuad, 2), b.c(1));
+  Value column = b.add(column0, b.mul(inQuad, 2));
+  // Beyond the end another value is read, which is not stored.
+  auto bounded = [&](Value column) { return wholeColumns() ? column : b.select(b.lt(column, j), column, b.c(0)); };
+  auto packed = [&](int64_t block) {
+    Pair sum = values(block);
+    if (p.bias)
+      sum = fadd(sum, unpack(loadPacked(bias, bounded(b.add(column, 8 * block)))));
+    return pack(sum);
+  };
+  int64_t pairs = tile.n / 16;
+  Value first = b.add(column0, b.add(b.mul(b.divide(inQuad, 2), 4), b.select(odd, b.c(8), b.c(0))));
+  auto columnOf = [&](int64_t pair) { return b.add(first, 16 * pair); };
+  auto place = [&](Value base, Value column) { return b.at(base, arith::AddIOp::create(b, start, b.wide(column)), bf16); };
+  constexpr int64_t kTogether = 4;
+  SmallVector<std::pair<Value, Value>> words;
+  for (int64_t pair = 0; pair < pairs; ++pair) {
+    Value even = packed(2 * pair), next = packed(2 * pair + 1);
+    Value given = b.exchange(b.select(odd, even, next), 1);
+    words.emplace_back(b.select(odd, given, even), b.select(odd, next, given));
+  }
+  b.ifThen(b.lt(row, i), [&] {
+    for (int64_t from = 0; from < pairs; from += kTogether) {
+      int64_t to = std::min(pairs, from + kTogether);
+      Values residuals;
+      for (int64_t pair = from; p.residual && pair < to; ++pair)
+        residuals.push_back(LLVM::LoadOp::create(b, wordsType, place(residual, bounded(columnOf(pair))), /*alignment=*/8));
+      for (int64_t pair = from; pair < to; ++pair) {
+        auto [low, high] = words[pair];
+        if (p.residual) {
+          // The sum is a bf16 value of its own before the residual is added to it.
+          auto add = [&](Value &word, int64_t which) {
+            Value other = LLVM::ExtractElementOp::create(b, residuals[pair - from], b.c(which));
+            word = pack(fadd(unpack(word), unpack(other)));
+          };
+          add(low, 0);
+          add(high, 1);
+        }
+        Value both = LLVM::PoisonOp::create(b, wordsType);
+        both = LLVM::InsertElementOp::create(b, both, low, b.c(0));
+        both = LLVM::InsertElementOp::create(b, both, high, b.c(1));
+        ifColumns(columnOf(pair), [&] { LLVM::StoreOp::create(b, both, place(result, columnOf(pair)), /*alignment=*/8); });
+      }
+    }
+  });
+}
+
+// The result is C[j, i]: two lanes with neighbouring rows exchange, so that a thread stores two rows of one column.
+void ProductKernel::storeTransposed(Value accumulator, Value row, Value column0) {
+  Type bf16 = b.getBF16Type();
+  Value odd = b.eq(b.rem(b.divide(lane, 4), 2), b.c(1));
+  Value column = b.add(b.add(column0, b.mul(b.rem(lane, 4), 2)), b.select(odd, b.c(1), b.c(0)));
+  Value even = b.sub(row, b.select(odd, b.c(1), b.c(0)));
+  for (int64_t half = 0; half < 2; ++half) {
+    // Rows of a tile that has fewer than 64 belong to its neighbour.
+    if (tile.rows <= 8 * half)
+      continue;
+    Value here = b.add(even, 8 * half);
+    Value rowInside = b.lt(here, i);
+    if (tile.rows < 64)
+      rowInside = b.both(rowInside, b.lt(warp, b.c(tile.rows / 16)));
+    for (int64_t block = 0; block < tile.n / 8; ++block) {
+      Value x = b.element(accumulator, 4 * block + 2 * half), y = b.element(accumulator, 4 * block + 2 * half + 1);
+      Value given = b.exchange(b.select(odd, x, y), 4);
+      Pair sum = {b.select(odd, given, x), b.select(odd, y, given)};
+      Value to = b.add(column, 8 * block);
+      b.ifThen(b.both(rowInside, b.lt(to, j)), [&] {
+        Value at = arith::AddIOp::create(b, arith::MulIOp::create(b, b.wide(to), b.wide(i)), b.wide(here));
+        if (p.bias)
+          sum = fadd(sum, unpack(loadPacked(bias, here)));
+        Value word = pack(sum);
+        if (p.residual)
+          word = pack(fadd(unpack(word), unpack(loadPacked(residual, at))));
+        LLVM::StoreOp::create(b, word, b.at(result, at, bf16), /*alignment=*/4);
+      });
+    }
+  }
+}
+
+void ProductKernel::consume(Value consumer) {
+  Value thread = b.threadOfGroup();
+  lane = b.rem(thread, 32);
+  warp = b.divide(thread, 32);
+  Value inBlock = b.add(b.mul(warp, 16), b.divide(lane, 4));
+  Value first = b.add(b.mul(consumer, tile.blocks * 64), inBlock);
+  b.loop(b.firstItem(), items, b.itemStep(), {b.c(0), b.c(0)}, [&](Value item, ValueRange ring) -> Values {
+    auto [row0, column0] = place(item);
+    Value stage = ring[0], parity = ring[1];
+    Values sums = multiplyTile(consumer, stage, parity);
+    for (auto [block, sum] : llvm::enumerate(sums)) {
+      Value row = b.add(b.add(row0, first), 64 * static_cast<int64_t>(block));
+      if (p.transposed)
+        storeTransposed(sum, row, column0);
+      else
+        storeRows(sum, row, column0);
+    }
+    return {stage, parity};
+  });
+}
+
+void ProductKernel::emit() {
+  Value rows = b.add(b.dim(p.rowsDim), p.rowsExtra);
+  auto extent = [&](std::optional<int64_t> fixed) { return fixed ? b.c(*fixed) : rows; };
+  i = extent(p.i);
+  j = extent(p.j);
+  steps = p.k ? b.c((*p.k + kTileRow - 1) / kTileRow) : b.ceilDivide(rows, kTileRow);
+  iTiles = p.i ? b.c((*p.i + tile.rows - 1) / tile.rows) : b.ceilDivide(rows, tile.rows);
+  jTiles = p.j ? b.c((*p.j + tile.n - 1) / tile.n) : b.ceilDivide(rows, tile.n);
+  items = b.items();
+  unsigned next = 2;
+  if (p.bias)
+    bias = b.buffer(next++);
+  if (p.residual)
+    residual = b.buffer(next++);
+  result = b.buffer(next);
+  b.ifThen(b.eq(b.threadId(), b.c(0)), [&] {
+    b.initBarriers(b.shared(b.c(barriers())), stages, 1);
+    b.initBarriers(b.shared(b.c(barriers() + 8 * stages)), stages, tile.consumers);
+    b.publishBarriers();
+    b.prefetchMap(b.map(0));
+    b.prefetchMap(b.map(1));
+  });
+  b.meet();
+  bool many = tile.consumers > 1;
+  b.ifElse(
+      b.eq(b.warpgroup(), b.c(0)),
+      [&] {
+        if (many)
+          b.setRegisters(40, /*more=*/false);
+        b.ifThen(b.eq(b.threadOfGroup(), b.c(0)), [&] { produce(); });
+      },
+      [&] {
+        if (many)
+          b.setRegisters(232, /*more=*/true);
+        consume(b.sub(b.warpgroup(), b.c(1)));
+      });
+  b.finish(tile.consumers + 1, sharedBytes());
+}
+
+} // namespace
+
+std::string ProductTile::name() const { return "t" + std::to_string(rows) + "x" + std::to_string(n); }
+
+void emitProduct(LLVM::LLVMFuncOp kernel, Location loc, const TensorCoreProduct &product) {
+  unsigned buffers = 3 + product.bias + product.residual;
+  TileKernelBuilder builder(loc, kernel, /*maps=*/2, buffers);
+  ProductKernel(builder, product).emit();
+}
+
+} // namespace mirl::passes::cuda

@@ -1,0 +1,59 @@
+// Kernels of matrix products on Hopper's tensor cores: C[i, j] = Σ_k A(i, k) · B(k, j), bf16 × bf16 → f32.
+//
+//                        i        j        k       A(i, k)          B(k, j)
+//   linear               rows     N        K       x[i, k]          w[j, k]
+//   the same, few rows   N        rows     K       w[i, k]          x[j, k]     (result transposed)
+//   linear_data_grad     rows     K        N       dy[i, k]         w[k, j]
+//   linear_weight_grad   N        K        rows    dy[k, i]         x[k, j]     (added to the gradient)
+//
+// Numbers: k in ascending order in steps of 16 with one accumulator, from zero. Every tile gives the same bits; so does
+// padding k with zeros, which is what copies read beyond the end of a tensor.
+
+#ifndef MIRL_PASSES_CUDA_TENSORCOREPRODUCT_H
+#define MIRL_PASSES_CUDA_TENSORCOREPRODUCT_H
+
+#include "dialects/plan/Plan.h"
+#include "passes/cuda/TileKernelBuilder.h"
+
+#include <optional>
+
+namespace mirl::passes::cuda {
+
+// A block's tile: `consumers` warpgroups, each with `blocks` × 64 rows and all n columns.
+struct ProductTile {
+  int64_t consumers = 2, blocks = 1, n = 256;
+  // Rows of i in a tile, at most 64 · consumers · blocks. Fewer (16 or 32, with one consumer and one block): the rest of
+  // what the tensor cores multiply is not used, and more tiles share the work.
+  int64_t rows = 128;
+  // Neighbouring tiles of i that are computed together, so that they share what they read of B.
+  int64_t group = 16;
+  std::string name() const; // "t128x256"
+};
+
+struct TensorCoreProduct {
+  // Extents; without a value the run-time number of rows.
+  std::optional<int64_t> i, j, k;
+  unsigned rowsDim = 0;  // which of the six dims it is, and what is added to it
+  int64_t rowsExtra = 0;
+  Major a = Major::k, b = Major::k;
+  bool transposed = false; // the result is C[j, i]
+  bool f32Result = false;
+  bool accumulate = false; // the result is added to what is there (f32Result)
+  bool bias = false, residual = false;
+  ProductTile tile;
+};
+
+// The tile for these extents (rows: the capacity), by an estimate of the time. It never changes bits.
+ProductTile chooseTile(const TensorCoreProduct &product, int64_t rows);
+
+// Work items (tiles) of the launch.
+plan::WorkAttr productWork(mlir::MLIRContext *context, const TensorCoreProduct &product, int64_t axis);
+// The tensor maps of A and B, which are the arguments 0 and 1 of the launch.
+llvm::SmallVector<mlir::Attribute> productMaps(mlir::MLIRContext *context, const TensorCoreProduct &product, int64_t axis);
+
+// Writes the kernel: buffers are A, B, bias, residual (where there are any), C.
+void emitProduct(mlir::LLVM::LLVMFuncOp kernel, mlir::Location loc, const TensorCoreProduct &product);
+
+} // namespace mirl::passes::cuda
+
+#endif // MIRL_PASSES_CUDA_TENSORCOREPRODUCT_H

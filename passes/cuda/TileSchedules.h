@@ -1,0 +1,28 @@
+// Schedules of ops whose kernels work on tiles with the tensor cores. They come before the ones of passes/cpu.
+
+#ifndef MIRL_PASSES_CUDA_TILESCHEDULES_H
+#define MIRL_PASSES_CUDA_TILESCHEDULES_H
+
+#include "passes/cpu/Schedules.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+namespace mirl::passes::cuda {
+
+class Lowering : public cpu::Lowering {
+public:
+  // Emits a launch with tensor maps; `body` is called only when no kernel of that name exists yet, with a function of
+  // TileKernelBuilder::kernelType.
+  virtual void launchTiles(const cpu::LaunchSpec &spec, llvm::function_ref<void(mlir::LLVM::LLVMFuncOp)> body) = 0;
+  // Rows of a tensor at the entry's capacities.
+  virtual int64_t capacity(mlir::RankedTensorType type) = 0;
+};
+
+using TileSchedule = llvm::LogicalResult (*)(mlir::Operation *op, Lowering &lowering);
+
+// The schedule of an op, when the tensor cores serve its types and extents; else null.
+TileSchedule findTileSchedule(mlir::Operation *op);
+
+} // namespace mirl::passes::cuda
+
+#endif // MIRL_PASSES_CUDA_TILESCHEDULES_H

@@ -1,0 +1,28 @@
+// assign-numerics{tensor-cores}: which products are the tensor cores'. What they do not serve stays a chain.
+// RUN: mirl-opt %s --assign-numerics="tensor-cores" | FileCheck %s
+// RUN: mirl-opt %s --assign-numerics | FileCheck %s --check-prefix=NONE
+// NONE-NOT: k16
+
+!x = tensor<?x64xbf16, #nn.axis<context>>
+!odd = tensor<?x60xbf16, #nn.axis<context>>
+!f = tensor<?x64xf32, #nn.axis<context>>
+!w = tensor<64x64xbf16>
+
+// CHECK-LABEL: @products
+func.func @products(%x: !x, %odd: !odd, %f: !f, %w: !w, %wodd: tensor<64x60xbf16>, %wf: tensor<64x64xf32>, %into: tensor<64x64xf32>) {
+  // CHECK-NEXT: nn.linear {{.*}}<"k16", 16, f32>
+  %0 = nn.linear %x, %w : (!x, !w) -> !x
+  // CHECK-NEXT: nn.linear_data_grad {{.*}}<"k16", 16, f32>
+  %1 = nn.linear_data_grad %x, %w : (!x, !w) -> !x
+  // CHECK-NEXT: nn.linear_weight_grad {{.*}}<"k16", 16, f32>
+  %2 = nn.linear_weight_grad %x, %x, %into : (!x, !x, tensor<64x64xf32>) -> tensor<64x64xf32>
+  // Rows of 120 bytes.
+  // CHECK-NEXT: nn.linear {{.*}}<"chain", 1, f32>
+  %3 = nn.linear %odd, %wodd : (!odd, tensor<64x60xbf16>) -> !x
+  // CHECK-NEXT: nn.linear {{.*}}<"chain", 1, f32>
+  %4 = nn.linear %f, %wf : (!f, tensor<64x64xf32>) -> !f
+  // Logits.
+  // CHECK-NEXT: nn.linear {{.*}}<"chain", 1, f32>
+  %5 = nn.linear %x, %w : (!x, !w) -> !f
+  return
+}
