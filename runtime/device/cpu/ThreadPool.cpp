@@ -7,13 +7,19 @@
 
 namespace mirl::rt {
 
-// `generation_` packs three things, so that joining a loop and closing it cannot interleave:
-// bit 0 = the loop is open to workers, bits 1-15 = how many are in it, bits 16-63 = its number.
-// The caller waits only for workers that joined: one that the system has not scheduled yet costs
-// nothing, which matters when the cores are shared.
 namespace {
 
-constexpr uint64_t kOpen = 1, kOne = 2, kCount = 0xFFFE;
+// A share's state. The caller waits only for workers that joined: one that the system has not
+// scheduled yet costs nothing, which matters when the cores are shared.
+enum State : int {
+  kDone = 0, // no loop
+  kOpen,     // a loop to join
+  kJoined,   // its thread is in the loop
+  kAsleep,   // no loop, and its thread must be woken
+  kStop,
+};
+// Pieces of a share: they even out what a thread loses to other processes.
+constexpr int64_t kPieces = 8;
 constexpr auto kSpin = std::chrono::microseconds(50);
 
 void Pause() {
@@ -36,27 +42,32 @@ ThreadPool::ThreadPool(int threads) {
   if (threads <= 0)
     threads = AvailableCpus();
   threads = std::min(threads, 1024);
-  workers_.reserve(threads - 1);
+  shares_ = std::make_unique<Share[]>(static_cast<size_t>(threads));
+  workers_.reserve(static_cast<size_t>(threads) - 1);
   for (int i = 1; i < threads; ++i)
-    workers_.emplace_back([this] { Worker(); });
+    workers_.emplace_back([this, i] { Worker(i); });
 }
 
 ThreadPool::~ThreadPool() {
-  {
-    std::lock_guard lock(mutex_);
-    stop_.store(true);
+  for (int i = 1; i < threads(); ++i) {
+    shares_[i].state.store(kStop);
+    shares_[i].state.notify_one();
   }
-  wake_.notify_all();
   for (std::thread &worker : workers_)
     worker.join();
 }
 
-void ThreadPool::Work() {
-  for (;;) {
-    int64_t begin = next_.fetch_add(piece_, std::memory_order_relaxed);
-    if (begin >= count_)
-      return;
-    function_(context_, begin, std::min(begin + piece_, count_));
+void ThreadPool::Work(int own) {
+  const int participants = shares_[own].participants;
+  for (int i = 0; i < participants; ++i) {
+    Share &share = shares_[(own + i) % participants];
+    // Looked at before it is taken: a share that is used up stays in its owner's cache.
+    while (share.next.load(std::memory_order_relaxed) < share.end) {
+      int64_t begin = share.next.fetch_add(share.piece, std::memory_order_relaxed);
+      if (begin >= share.end)
+        break;
+      share.function(share.context, begin, std::min(begin + share.piece, share.end));
+    }
   }
 }
 
@@ -68,54 +79,56 @@ void ThreadPool::Run(int64_t count, int64_t grain, Function function, void *cont
     function(context, 0, count);
     return;
   }
-  function_ = function;
-  context_ = context;
-  count_ = count;
-  // Some eight pieces a thread even out what one of them loses to other processes.
-  int64_t pieces = static_cast<int64_t>(threads()) * 8;
-  piece_ = std::max(grain, (count + pieces - 1) / pieces);
-  next_.store(0, std::memory_order_relaxed);
-  uint64_t number = (generation_.load(std::memory_order_relaxed) >> 16) + 1;
-  generation_.store(number << 16 | kOpen); // sequentially consistent, against sleeping_ in Worker
-  if (sleeping_.load() > 0) {
-    std::lock_guard lock(mutex_);
-    wake_.notify_all();
+  const int64_t grains = (count + grain - 1) / grain;
+  const int participants = static_cast<int>(std::min<int64_t>(threads(), grains));
+  for (int i = participants - 1; i >= 0; --i) { // the caller's last: it is read at once
+    Share &share = shares_[i];
+    const int64_t first = grains * i / participants, last = grains * (i + 1) / participants;
+    share.participants = participants;
+    share.next.store(first * grain, std::memory_order_relaxed);
+    share.end = std::min(last * grain, count);
+    share.piece = (last - first + kPieces - 1) / kPieces * grain;
+    share.function = function;
+    share.context = context;
   }
-  Work();
-  uint64_t state = generation_.fetch_and(~kOpen, std::memory_order_acq_rel);
-  for (int spins = 0; state & kCount; ++spins) {
-    if (spins < 2000)
-      Pause();
-    else
-      sched_yield(); // a worker was descheduled in the middle of a piece
-    state = generation_.load(std::memory_order_acquire);
+  for (int i = 1; i < participants; ++i)
+    if (shares_[i].state.exchange(kOpen, std::memory_order_acq_rel) == kAsleep)
+      shares_[i].state.notify_one();
+  Work(0);
+  for (int i = 1; i < participants; ++i) {
+    int state = shares_[i].state.load(std::memory_order_acquire);
+    if (state == kOpen &&
+        shares_[i].state.compare_exchange_strong(state, kDone, std::memory_order_acq_rel))
+      continue;
+    for (int spins = 0; shares_[i].state.load(std::memory_order_acquire) == kJoined; ++spins) {
+      if (spins < 2000)
+        Pause();
+      else
+        sched_yield(); // the worker was descheduled in the middle of a piece
+    }
   }
 }
 
-void ThreadPool::Worker() {
-  uint64_t last = 0;
-  auto due = [&](uint64_t state) { return (state & kOpen) && state >> 16 != last; };
+void ThreadPool::Worker(int own) {
+  std::atomic<int> &state = shares_[own].state;
   auto idle_since = std::chrono::steady_clock::now();
   for (int spins = 0;; ++spins) {
-    uint64_t state = generation_.load(std::memory_order_acquire);
-    if (due(state)) {
-      if (!generation_.compare_exchange_weak(state, state + kOne, std::memory_order_acq_rel))
+    int now = state.load(std::memory_order_acquire);
+    if (now == kStop)
+      return;
+    if (now == kOpen) {
+      if (!state.compare_exchange_strong(now, kJoined, std::memory_order_acq_rel))
         continue;
-      last = state >> 16;
-      Work();
-      generation_.fetch_sub(kOne, std::memory_order_acq_rel);
+      Work(own);
+      state.store(kDone, std::memory_order_release);
       idle_since = std::chrono::steady_clock::now();
       spins = 0;
       continue;
     }
-    if (stop_.load(std::memory_order_relaxed))
-      return;
     Pause();
-    if (spins % 64 == 63 && std::chrono::steady_clock::now() - idle_since > kSpin) {
-      std::unique_lock lock(mutex_);
-      sleeping_.fetch_add(1);
-      wake_.wait(lock, [&] { return stop_.load() || due(generation_.load()); });
-      sleeping_.fetch_sub(1);
+    if (spins % 64 == 63 && std::chrono::steady_clock::now() - idle_since > kSpin &&
+        state.compare_exchange_strong(now, kAsleep, std::memory_order_acq_rel)) {
+      state.wait(kAsleep, std::memory_order_acquire);
       idle_since = std::chrono::steady_clock::now();
     }
   }
