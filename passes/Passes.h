@@ -27,7 +27,8 @@ struct PipelineOptions {
   int64_t microTokens = 0;
   int64_t slots = 0;
   int64_t kvBlocks = 0;
-  int64_t memoryBudget = 0;
+  int64_t memoryBudget = 0;              // of each training entry, in bytes
+  std::vector<std::string> entryBudgets; // "NAME=BYTES", of one entry
   std::string cpu = "native"; // CPU to compile for
   std::string cuda;           // GPU to compile for, as sm_90a; empty: the CPU
   bool bf16 = false;          // weights, caches and activations

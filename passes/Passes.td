@@ -41,7 +41,10 @@ def Differentiate : Pass<"differentiate", "mlir::func::FuncOp"> {
 
 def PlanRecompute : Pass<"plan-recompute", "mlir::func::FuncOp"> {
   let summary = "Recompute forward values in the backward pass until a memory budget is met";
-  let options = [Option<"budget", "budget", "int64_t", "0", "Bytes of transient memory (0: no limit)">];
+  let options = [
+    Option<"budget", "budget", "int64_t", "0", "Bytes of transient memory of a training entry (0: no limit)">,
+    ListOption<"entries", "entries", "std::string", "NAME=BYTES: the budget of one entry, of whatever kind">,
+  ];
 }
 
 def Fuse : Pass<"fuse", "mlir::func::FuncOp"> {

@@ -38,6 +38,7 @@ void buildNnToKernels(OpPassManager &pm, const PipelineOptions &options) {
   // Before fusion, while every value that can be recomputed is still an op of its own.
   PlanRecomputeOptions recompute;
   recompute.budget = options.memoryBudget;
+  recompute.entries.assign(options.entryBudgets.begin(), options.entryBudgets.end());
   entry.addPass(createPlanRecompute(recompute));
   entry.addPass(createFuse());
   AssignNumericsOptions numerics;

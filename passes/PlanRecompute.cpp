@@ -1,7 +1,8 @@
 // plan-recompute: save or recompute, until a memory budget is met.
 //
-// In: a differentiated function, and `budget`, the bytes of transient memory it may use (0: no limit). Forward values
-// that the adjoint reads are live from their op to their last use. Out: as long as the estimated peak is above the
+// In: a differentiated function, and `budget`, the bytes of transient memory it may use (0: no limit). Only a training
+// entry (nn.kind = "micro") holds values of its forward pass until its backward pass reads them, so `budget` is of
+// those, and of functions of no kind; `entries` gives a budget to an entry of any kind by its name. Forward values that the adjoint reads are live from their op to their last use. Out: as long as the estimated peak is above the
 // budget, the value that frees most bytes per recomputed element is recomputed: its op is cloned before its first use
 // behind the peak, and later uses read the clone. Only ops that are cheap next to a matrix product are cloned
 // (elementwise ops, norms, rotary, embedding, row gathers): their results keep the same bits, since every op's order
@@ -123,8 +124,27 @@ void recompute(Operation *op, const Liveness &live, int64_t when) {
 struct PlanRecompute : impl::PlanRecomputeBase<PlanRecompute> {
   using PlanRecomputeBase::PlanRecomputeBase;
 
+  FailureOr<int64_t> budgetOf(func::FuncOp function) {
+    auto kind = function->getAttrOfType<StringAttr>(nn::attr::kKind);
+    int64_t bytes = !kind || kind.getValue() == "micro" ? static_cast<int64_t>(budget) : 0;
+    for (StringRef entry : entries) {
+      auto [name, size] = entry.rsplit('=');
+      int64_t own;
+      if (name.empty() || size.getAsInteger(10, own) || own <= 0)
+        return emitError(UnknownLoc::get(&getContext()))
+               << "plan-recompute: entries takes NAME=BYTES, not '" << entry << "'";
+      if (name == function.getSymName())
+        bytes = own;
+    }
+    return bytes;
+  }
+
   void runOnOperation() override {
     func::FuncOp function = getOperation();
+    FailureOr<int64_t> found = budgetOf(function);
+    if (failed(found))
+      return signalPassFailure();
+    int64_t budget = *found;
     if (budget <= 0 || function->hasAttr(nn::attr::kModel) || !llvm::hasSingleElement(function.getBody()))
       return;
     int64_t count = 0;
@@ -137,7 +157,7 @@ struct PlanRecompute : impl::PlanRecomputeBase<PlanRecompute> {
       if (!op) {
         function.emitError() << "'" << function.getSymName() << "' needs at least " << bytes
                              << " bytes of transient memory after recomputing " << count << " ops, but the budget is "
-                             << static_cast<int64_t>(budget) << ": raise it, or lower the micro-batch's tokens";
+                             << budget << ": raise it, or lower the micro-batch's tokens";
         return signalPassFailure();
       }
       recompute(op, live, when);

@@ -36,8 +36,8 @@ static cl::opt<std::string> emit("emit", cl::desc("What to write: rl, nn, kernel
 static cl::opt<std::string> output("o", cl::desc("Where to write it (text: standard output)"), cl::value_desc("file"), cl::cat(category));
 static cl::opt<std::string> dtype("dtype", cl::desc("Weights and activations: f32 (default for cpu) or bf16 (default for cuda)"),
                                   cl::value_desc("type"), cl::cat(category));
-static cl::opt<std::string> budget("memory-budget", cl::desc("Transient memory of an entry, as 512MiB: recompute until it is met"),
-                                   cl::value_desc("bytes"), cl::cat(category));
+static cl::list<std::string> budgets("memory-budget", cl::desc("Transient memory of training entries, or of one entry, as 512MiB"),
+                                     cl::value_desc("[entry=]bytes"), cl::cat(category));
 static cl::opt<int64_t> context("context", cl::desc("Tokens of the longest sequence (default: the program's capacity)"), cl::value_desc("n"),
                                 cl::init(0), cl::cat(category));
 static cl::opt<int64_t> microTokens("micro-tokens", cl::desc("Tokens of a micro-batch (default: chosen)"), cl::value_desc("n"),
@@ -61,7 +61,8 @@ usage: mirlc FILE.mirl --model DIR [options] -o OUT.plan
                          gradients of weights and the optimizer stay f32)
   --emit STAGE           rl, nn or kernels (text), ptx (text; of cuda), or plan (default)
   -o FILE                where to write it; text goes to standard output without it
-  --memory-budget BYTES  transient memory of an entry (512MiB, 2GiB, …): recompute until it is met
+  --memory-budget SIZE   transient memory of each training entry (512MiB, 2GiB, …): recompute until it is met;
+                         ENTRY=SIZE is for the entry of that name (train.micro=1GiB), and may be given again
   --context N            tokens of the longest sequence (default: the program's `capacity context`)
   --micro-tokens N       tokens of a micro-batch
   --slots N              sequences decoded at a time
@@ -125,6 +126,20 @@ int write(llvm::StringRef path, llvm::function_ref<LogicalResult(llvm::raw_ostre
   if (llvm::Error kept = file->keep(path))
     return fail("cannot write " + path + ": " + llvm::toString(std::move(kept)));
   return 0;
+}
+
+// Whether a budget's entry exists; says which ones there are when it does not.
+bool checkEntry(ModuleOp module, llvm::StringRef name) {
+  std::string known;
+  for (auto function : module.getOps<func::FuncOp>()) {
+    if (!function->hasAttr(nn::attr::kKind))
+      continue;
+    if (function.getSymName() == name)
+      return true;
+    known += (known.empty() ? "" : ", ") + function.getSymName().str();
+  }
+  fail("--memory-budget " + name + ": the program has no entry of this name; it has " + known);
+  return false;
 }
 
 std::string megabytes(int64_t bytes) {
@@ -196,11 +211,15 @@ int main(int argc, char **argv) {
   options.ptxOnly = emit == "ptx";
   if (options.ptxOnly && options.cuda.empty())
     return usage("--emit ptx needs --target cuda:sm_90a");
-  if (!budget.empty()) {
-    auto bytes = parseBytes(budget);
-    if (!bytes)
-      return usage("--memory-budget takes a number of bytes, as 512MiB, not '" + budget + "'");
-    options.memoryBudget = *bytes;
+  for (llvm::StringRef budget : budgets) {
+    auto [entry, size] = budget.contains('=') ? budget.rsplit('=') : std::pair(llvm::StringRef(), budget);
+    auto bytes = parseBytes(size);
+    if (!bytes || (entry.empty() && budget.contains('=')))
+      return usage("--memory-budget takes a number of bytes, as 512MiB, or ENTRY=BYTES, not '" + budget + "'");
+    if (entry.empty())
+      options.memoryBudget = *bytes;
+    else
+      options.entryBudgets.push_back((entry + "=" + llvm::Twine(*bytes)).str());
   }
   if (context < 0 || microTokens < 0 || slots < 0 || kvBlocks < 0)
     return usage("--context, --micro-tokens, --slots and --kv-blocks take positive numbers");
@@ -264,6 +283,9 @@ int main(int argc, char **argv) {
   }
   if (program && !runPhase(passes::buildRlToNn))
     return 1;
+  for (llvm::StringRef budget : options.entryBudgets)
+    if (!checkEntry(*module, budget.rsplit('=').first))
+      return 1;
   if (!runPhase(passes::buildNnToKernels))
     return 1;
   if (emit == "nn")
