@@ -1,16 +1,18 @@
 // differentiate: reverse-mode differentiation of an entry.
 //
 // In: a function of one block of nn ops with `nn.differentiate = {loss = <result>}`; each argument
-// that is to get a gradient carries `nn.gradient = <argument of its accumulator>` (weights) or
-// `nn.gradient_output = "<port>"` (inputs of plain entries).
-// Out: the adjoint stands behind the forward ops. For each weight there is one more result, the
-// accumulator after this call, with `nn.alias`; for each input one more output port. The three
-// attributes are gone.
+// that is to get a gradient carries `nn.gradient = <argument of its accumulator>`, or a list of them
+// (weights), or `nn.gradient_output = "<port>"` (inputs of plain entries).
+// Out: the adjoint stands behind the forward ops. For each accumulator there is one more result, its
+// value after this call, with `nn.alias`; for each input one more output port. The three attributes
+// are gone.
 //
 // A value needs a gradient when it depends on an argument that wants one and the loss depends on
 // it; nothing is built for other values. Gradients that meet are added; those of weights are not
 // added but chained through the accumulators of the ops that make them (Adjoints::accumulate), so
-// that the sum over all rows of all micro-batches is one chain.
+// that the sum over all rows of all micro-batches is one chain. A weight that several ops use needs
+// an accumulator for each: in one, the chains of two ops would alternate with the micro-batches. The
+// adjoints take them in the order in which they are built; further ones go on in the last.
 //
 // What nn.select does not choose has no gradient, whatever it holds: in the maths that feeds a
 // branch, a gradient of 0 stays 0 where the derivative is infinite or no number. So
@@ -45,7 +47,7 @@ public:
       gradient = nn::SelectOp::create(builder_, value.getLoc(), type, guarded_, gradient,
                                       zeros(type, value.getLoc()));
     auto weight = accumulators_.find(value);
-    Value &sum = weight != accumulators_.end() ? weight->second : gradients_[value];
+    Value &sum = weight != accumulators_.end() ? weight->second.next().value : gradients_[value];
     gradient = as(sum ? sum.getType() : value.getType(), gradient);
     sum = sum ? nn::BinaryOp::create(builder_, value.getLoc(), gradient.getType(), nn::BinaryKind::add, sum, gradient)
                     .getResult()
@@ -55,7 +57,8 @@ public:
   void accumulate(Value value, llvm::function_ref<Value(Value)> build) override {
     auto weight = accumulators_.find(value);
     if (weight != accumulators_.end()) {
-      weight->second = build(weight->second);
+      Value &sum = weight->second.next().value;
+      sum = build(sum);
       return;
     }
     // Not a weight: one gradient among others.
@@ -82,8 +85,17 @@ private:
   OpBuilder &builder_;
   llvm::DenseSet<Value> needed_;
   llvm::DenseMap<Value, Value> gradients_;
-  // Weights, in argument order, with the accumulator so far.
-  llvm::MapVector<Value, Value> accumulators_;
+  // The accumulators of a weight: their arguments, and their values so far.
+  struct Chain {
+    BlockArgument argument;
+    Value value;
+  };
+  struct Accumulators {
+    SmallVector<Chain, 1> chains;
+    unsigned used = 0;
+    Chain &next() { return chains[std::min<size_t>(used++, chains.size() - 1)]; }
+  };
+  llvm::MapVector<Value, Accumulators> accumulators_; // in argument order
   // The maths that feeds the branches of nn.select, as far as an infinite derivative can occur in
   // it; and the gradient of the one whose adjoint is being built.
   llvm::DenseSet<Operation *> branches_;
@@ -114,11 +126,20 @@ void Reverse::findBranches() {
 LogicalResult Reverse::findNeeded(Value loss) {
   for (BlockArgument argument : function_.getArguments()) {
     unsigned i = argument.getArgNumber();
-    if (auto into = function_.getArgAttrOfType<IntegerAttr>(i, kGradient)) {
-      if (into.getInt() < 0 || into.getInt() >= function_.getNumArguments() ||
-          !accumulates(function_.getArgument(into.getInt()).getType(), argument.getType()))
+    if (Attribute attribute = function_.getArgAttr(i, kGradient)) {
+      SmallVector<int64_t> into;
+      if (auto one = dyn_cast<IntegerAttr>(attribute))
+        into.push_back(one.getInt());
+      else if (auto list = dyn_cast<DenseI64ArrayAttr>(attribute))
+        into.assign(list.asArrayRef().begin(), list.asArrayRef().end());
+      bool good = !into.empty() && llvm::all_of(into, [&](int64_t n) {
+        return n >= 0 && n < function_.getNumArguments() &&
+               accumulates(function_.getArgument(n).getType(), argument.getType());
+      });
+      if (!good)
         return function_.emitOpError() << "argument " << i << ": nn.gradient must name an f32 argument of the same shape";
-      accumulators_[argument] = function_.getArgument(into.getInt());
+      for (int64_t n : into)
+        accumulators_[argument].chains.push_back({function_.getArgument(n), function_.getArgument(n)});
       needed_.insert(argument);
     } else if (function_.getArgAttr(i, kGradientOutput)) {
       needed_.insert(argument);
@@ -202,10 +223,12 @@ LogicalResult Reverse::run() {
   };
   for (BlockArgument argument : function_.getArguments()) {
     unsigned i = argument.getArgNumber();
-    if (auto into = function_.getArgAttrOfType<IntegerAttr>(i, kGradient)) {
-      // A weight the loss does not depend on keeps its accumulator as it is.
-      if (Value sum = accumulators_[argument]; sum != function_.getArgument(into.getInt()))
-        addResult(sum, {builder_.getNamedAttr(nn::attr::kAlias, builder_.getI64IntegerAttr(into.getInt()))});
+    if (function_.getArgAttr(i, kGradient)) {
+      // An accumulator that the loss does not reach stays as it is.
+      for (Chain &chain : accumulators_[argument].chains)
+        if (chain.value != chain.argument)
+          addResult(chain.value, {builder_.getNamedAttr(nn::attr::kAlias, builder_.getI64IntegerAttr(
+                                                                              chain.argument.getArgNumber()))});
     } else if (auto port = function_.getArgAttrOfType<StringAttr>(i, kGradientOutput)) {
       Value gradient = gradients_.lookup(argument);
       addResult(gradient ? gradient : zeros(argument.getType(), argument.getLoc()),

@@ -126,7 +126,8 @@ private:
     rl::PolicyOp op;
     mlir::func::FuncOp model;
     llvm::MapVector<mlir::Attribute, nn::VariableOp> weights; // by their Hugging Face name
-    llvm::MapVector<mlir::Attribute, nn::VariableOp> gradients;
+    // Several where several ops of a step use the weight: each is a chain of its own.
+    llvm::MapVector<mlir::Attribute, llvm::SmallVector<nn::VariableOp, 1>> gradients;
     llvm::SmallVector<std::pair<nn::VariableOp, nn::VariableOp>> caches; // by layer
     nn::VariableOp table;                                                // of the caches' blocks
     int64_t vocabulary = 0;
@@ -140,7 +141,8 @@ private:
   nn::VariableOp makeVariable(mlir::Location loc, const mlir::Twine &name, llvm::StringRef kind,
                               llvm::StringRef owner, llvm::StringRef weight, llvm::StringRef init,
                               mlir::RankedTensorType type);
-  void makeGradients(Policy &policy);
+  // The gradient of a weight, number `n` of its uses; made when it is first asked for.
+  nn::VariableOp gradientOf(Policy &policy, mlir::Attribute weight, unsigned n);
   mlir::LogicalResult makeCaches(Policy &policy);
   // Clones the model into an entry; with `cached` its attention goes over the KV cache.
   Hidden instantiate(Entry &entry, Policy &policy, bool cached);
@@ -159,13 +161,16 @@ private:
 
   // RlToNnSteps
   mlir::LogicalResult makeStep(rl::StepOp step);
-  mlir::LogicalResult makeMicro(rl::StepOp step, rl::MinimizeOp minimize,
-                                llvm::SmallVectorImpl<mlir::Value> &values,
-                                llvm::SmallVectorImpl<nn::VariableOp> &accumulators);
-  mlir::LogicalResult makeBatch(rl::StepOp step, Policy &policy,
-                                llvm::ArrayRef<mlir::Value> values,
-                                llvm::ArrayRef<nn::VariableOp> accumulators);
-  mlir::LogicalResult makeApply(rl::StepOp step, rl::OptimizerOp optimizer, Policy &policy);
+  // What the entries of a training step share.
+  struct Shared {
+    llvm::SmallVector<mlir::Value> values; // computed for the batch, read by micro-batches
+    llvm::SmallVector<nn::VariableOp> accumulators;
+    llvm::MapVector<mlir::Attribute, llvm::SmallVector<nn::VariableOp, 1>> gradients; // by weight
+  };
+  mlir::LogicalResult makeMicro(rl::StepOp step, rl::MinimizeOp minimize, Shared &shared);
+  mlir::LogicalResult makeBatch(rl::StepOp step, const Shared &shared);
+  mlir::LogicalResult makeApply(rl::StepOp step, rl::OptimizerOp optimizer, Policy &policy,
+                                const Shared &shared);
   Extents extentsOf(rl::StepOp step) const;
   Capacities batchCapacities(rl::StepOp step) const;
   mlir::FailureOr<Capacities> microCapacities(rl::StepOp step);

@@ -39,13 +39,16 @@ LogicalResult Program::makePolicy(rl::PolicyOp op) {
   return success();
 }
 
-void Program::makeGradients(Policy &policy) {
-  if (!policy.gradients.empty())
-    return;
-  for (auto &[name, weight] : policy.weights)
-    policy.gradients[name] =
-        makeVariable(weight.getLoc(), weight.getSymName() + ".grad", "gradient", weight.getOwner(), weight.getWeight(),
-                     "zeros", cast<RankedTensorType>(weight.getType()));
+nn::VariableOp Program::gradientOf(Policy &policy, Attribute name, unsigned n) {
+  nn::VariableOp weight = policy.weights[name];
+  auto &gradients = policy.gradients[name];
+  while (gradients.size() <= n) {
+    std::string number = gradients.empty() ? "" : "." + std::to_string(gradients.size());
+    gradients.push_back(makeVariable(weight.getLoc(), weight.getSymName() + ".grad" + number, "gradient",
+                                     weight.getOwner(), weight.getWeight(), "zeros",
+                                     cast<RankedTensorType>(weight.getType())));
+  }
+  return gradients[n];
 }
 
 int64_t Program::tokensOfCall() const {

@@ -45,8 +45,7 @@ FailureOr<Capacities> Program::microCapacities(rl::StepOp step) {
   return Capacities{tokens, tokens, sequences, std::min(extents.groups, sequences)};
 }
 
-LogicalResult Program::makeMicro(rl::StepOp step, rl::MinimizeOp minimize, SmallVectorImpl<Value> &values,
-                                 SmallVectorImpl<nn::VariableOp> &accumulators) {
+LogicalResult Program::makeMicro(rl::StepOp step, rl::MinimizeOp minimize, Shared &shared) {
   FailureOr<Capacities> capacities = microCapacities(step);
   if (failed(capacities))
     return failure();
@@ -91,7 +90,7 @@ LogicalResult Program::makeMicro(rl::StepOp step, rl::MinimizeOp minimize, Small
         return failure();
       RankedTensorType scalar = tensorOf(entry.context(), rl::Scope::batch);
       nn::VariableOp variable = makeVariable(op->getLoc(), name + "/" + accumulator.getValue(), "state", name, "", "zeros", scalar);
-      accumulators.push_back(variable);
+      shared.accumulators.push_back(variable);
       Value into = entry.variable(variable);
       Value sum = nn::ReduceOp::create(entry.builder(), op->getLoc(), scalar, nn::ReduceKind::sum, *x, into, nn::NumericsAttr());
       entry.update(into, sum);
@@ -101,8 +100,8 @@ LogicalResult Program::makeMicro(rl::StepOp step, rl::MinimizeOp minimize, Small
     bool cheap = isa<rl::ConstantOp, rl::FieldOp, rl::ReadParamOp, rl::ClockOp, rl::SpreadOp>(op);
     if (isMicro(op) || cheap)
       return Value();
-    std::string port = "value:v" + std::to_string(values.size());
-    values.push_back(value);
+    std::string port = "value:v" + std::to_string(shared.values.size());
+    shared.values.push_back(value);
     return entry.port(port, tensorOf(entry.context(), scopeOf(value)), op->getLoc());
   };
   Maths maths(entry, /*gradients=*/true, leaf);
@@ -122,28 +121,35 @@ LogicalResult Program::makeMicro(rl::StepOp step, rl::MinimizeOp minimize, Small
   }
   Policy &policy = policies_.find(trained)->second;
   for (auto &[weight, variable] : policy.weights) {
-    Value gradient = entry.variable(policy.gradients[weight]);
-    entry.annotate(entry.variable(variable), "nn.gradient",
-                   builder_.getI64IntegerAttr(cast<BlockArgument>(gradient).getArgNumber()));
+    Value argument = entry.variable(variable);
+    auto &gradients = shared.gradients[weight];
+    SmallVector<int64_t> into;
+    for (unsigned n = 0, uses = argument.getNumUses(); n < std::max(uses, 1u); ++n) {
+      gradients.push_back(gradientOf(policy, weight, n));
+      into.push_back(cast<BlockArgument>(entry.variable(gradients.back())).getArgNumber());
+    }
+    entry.annotate(argument, "nn.gradient",
+                   into.size() == 1 ? Attribute(builder_.getI64IntegerAttr(into[0]))
+                                    : Attribute(builder_.getDenseI64ArrayAttr(into)));
   }
   entry.finish(*capacities);
   return success();
 }
 
-LogicalResult Program::makeBatch(rl::StepOp step, Policy &policy, ArrayRef<Value> values,
-                                 ArrayRef<nn::VariableOp> accumulators) {
+LogicalResult Program::makeBatch(rl::StepOp step, const Shared &shared) {
   Entry entry(module_, (step.getSymName() + ".batch").str(), "batch", step.getLoc());
   OpBuilder &b = entry.builder();
   auto zero = [&](nn::VariableOp variable) {
     Value argument = entry.variable(variable);
     entry.update(argument, nn::SplatOp::create(b, variable.getLoc(), argument.getType(), b.getF32FloatAttr(0)));
   };
-  for (auto &[weight, gradient] : policy.gradients)
-    zero(gradient);
-  for (nn::VariableOp accumulator : accumulators)
+  for (auto &[weight, gradients] : shared.gradients)
+    for (nn::VariableOp gradient : gradients)
+      zero(gradient);
+  for (nn::VariableOp accumulator : shared.accumulators)
     zero(accumulator);
   Maths maths(entry, /*gradients=*/false, [](Value) { return Value(); });
-  for (auto [i, value] : llvm::enumerate(values)) {
+  for (auto [i, value] : llvm::enumerate(shared.values)) {
     FailureOr<Value> tensor = maths.lower(value);
     if (failed(tensor))
       return failure();
@@ -161,7 +167,8 @@ LogicalResult Program::makeBatch(rl::StepOp step, Policy &policy, ArrayRef<Value
   return success();
 }
 
-LogicalResult Program::makeApply(rl::StepOp step, rl::OptimizerOp optimizer, Policy &policy) {
+LogicalResult Program::makeApply(rl::StepOp step, rl::OptimizerOp optimizer, Policy &policy,
+                                 const Shared &shared) {
   StringRef owner = optimizer.getSymName();
   State &state = states_[optimizer];
   RankedTensorType scalar = tensorOf(builder_.getContext(), rl::Scope::batch);
@@ -190,9 +197,20 @@ LogicalResult Program::makeApply(rl::StepOp step, rl::OptimizerOp optimizer, Pol
   FailureOr<Value> rate = maths.lower(optimizer.getBody().front().getTerminator()->getOperand(0));
   if (failed(rate))
     return failure();
+  // The chains of a weight's uses are added here, once, so that the cut into micro-batches is not seen; into the first,
+  // which saves a buffer.
+  llvm::DenseMap<Attribute, Value> sums;
+  for (auto &[name, gradients] : shared.gradients) {
+    Value first = entry.variable(gradients[0]), sum = first;
+    for (nn::VariableOp gradient : ArrayRef(gradients).drop_front())
+      sum = nn::BinaryOp::create(b, loc, sum.getType(), nn::BinaryKind::add, sum, entry.variable(gradient));
+    if (sum != first)
+      entry.update(first, sum);
+    sums[name] = sum;
+  }
   Value squares = number(0);
-  for (auto &[name, gradient] : policy.gradients)
-    squares = nn::SquaredNormOp::create(b, loc, scalar, entry.variable(gradient), squares);
+  for (auto &[name, gradients] : shared.gradients)
+    squares = nn::SquaredNormOp::create(b, loc, scalar, sums[name], squares);
   Value norm = nn::UnaryOp::create(b, loc, scalar, nn::UnaryKind::sqrt, squares);
   // Clipping by the global norm (Pascanu et al., arXiv 1211.5063); 1e-6 as in PyTorch's clip_grad_norm_.
   double clip = optimizer.getClip().convertToFloat();
@@ -205,7 +223,7 @@ LogicalResult Program::makeApply(rl::StepOp step, rl::OptimizerOp optimizer, Pol
   entry.update(counter, count);
   for (auto &[name, weight] : policy.weights) {
     auto [first, second] = state.moments[name];
-    Value w = entry.variable(weight), g = entry.variable(policy.gradients[name]);
+    Value w = entry.variable(weight), g = sums[name];
     Value m = entry.variable(first), v = entry.variable(second);
     auto update = nn::AdamwOp::create(b, loc, TypeRange{w.getType(), m.getType(), v.getType()}, w, g, m, v, *rate, count, scale,
                                       optimizer.getBeta1Attr(), optimizer.getBeta2Attr(), optimizer.getEpsAttr(),
@@ -232,13 +250,11 @@ LogicalResult Program::makeStep(rl::StepOp step) {
   rl::MinimizeOp minimize = *minimizes.begin();
   auto optimizer = symbol<rl::OptimizerOp>(minimize.getOptimizerAttr());
   Policy &policy = policies_.find(symbol<rl::PolicyOp>(optimizer.getPolicyAttr()))->second;
-  makeGradients(policy);
-  SmallVector<Value> values;
-  SmallVector<nn::VariableOp> accumulators;
-  if (failed(makeMicro(step, minimize, values, accumulators)) || failed(makeBatch(step, policy, values, accumulators)))
+  Shared shared;
+  if (failed(makeMicro(step, minimize, shared)) || failed(makeBatch(step, shared)))
     return failure();
   bool declared = states_.contains(optimizer);
-  if (failed(makeApply(step, optimizer, policy)))
+  if (failed(makeApply(step, optimizer, policy, shared)))
     return failure();
   if (!declared)
     plan::OptimizerOp::create(builder_, optimizer.getLoc(), optimizer.getSymName(), optimizer.getPolicy(), optimizer.getReset());

@@ -1,5 +1,7 @@
 """What must not change a bit: the cut into micro-batches, the batch size of the rollout, the number of threads, a second run."""
 
+import json
+
 import harness
 
 
@@ -19,9 +21,9 @@ class Invariance(harness.World):
     def setUp(self):
         pass
 
-    def train(self, name, plan, *options):
+    def train(self, name, plan, *options, base=None):
         """One iteration (two updates); the bytes of the weights after it, and its loss."""
-        self.ok("mirl", "train", plan, "--run", self.dir / name, "--model", self.base, "--iterations", 1, "--seed", 5, *self.data(), *options)
+        self.ok("mirl", "train", plan, "--run", self.dir / name, "--model", base or self.base, "--iterations", 1, "--seed", 5, *self.data(), *options)
         return (self.dir / name / "final/model.safetensors").read_bytes(), self.metrics(self.dir / name)[0]["loss"]
 
     def test_a_second_run(self):
@@ -35,6 +37,26 @@ class Invariance(harness.World):
         for tokens in (16384, 4096, 128):
             plan = self.compile("mirror_descent", out=f"micro{tokens}", options=["--micro-tokens", tokens])
             self.assertEqual(self.train(f"micro{tokens}", plan), self.expected, f"{tokens} tokens a micro-batch")
+
+    def test_micro_batches_of_a_weight_that_is_used_twice(self):
+        # The embedding is the head as well, and the head is used at two temperatures: three gradients, added once.
+        model = self.dir / "tied-model"
+        model.mkdir()
+        for file in (harness.CHAIN / "model").iterdir():
+            (model / file.name).write_text(file.read_text())
+        config = json.loads((model / "config.json").read_text())
+        (model / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": True, "mirl_embedding_std": 0.2}))
+        program = (harness.CHAIN / "mirror_descent.mirl").read_text()
+        cooled = program.replace("minimize(", "minimize(0.1 * mean(logprob(pi, y, temperature = 0.5), over = batch) + ")
+        self.assertNotEqual(program, cooled)
+        results, base = set(), self.dir / "tied-base"
+        for tokens in (16384, 4096, 128):
+            plan = self.compile("tied", out=f"tied{tokens}", program=cooled, model=model, options=["--micro-tokens", tokens])
+            if not base.exists():
+                self.ok("mirl", "init", plan, "--out", base, "--seed", 2)
+            results.add(self.train(f"tied{tokens}", plan, base=base))
+        self.assertEqual(len(results), 1, "weights or loss depend on the cut")
+        self.assertNotEqual(results.pop()[0], (base / "model.safetensors").read_bytes())
 
     def test_rollout_batch_sizes(self):
         texts = set()

@@ -122,3 +122,19 @@ func.func @f(%h: tensor<?x4xf32, #nn.axis<token>>, %w: tensor<9x4xf32>, %t: tens
   %loss = nn.reduce sum %p#0 : (tensor<?xf32, #nn.axis<token>>) -> tensor<f32>
   return %loss : tensor<f32>
 }
+
+// -----
+
+// expected-error @+1 {{argument 0: nn.gradient must name an f32 argument of the same shape}}
+func.func @f(%w: tensor<4xf32> {nn.gradient = array<i64: 1, 2>}, %g: tensor<4xf32>, %short: tensor<3xf32>) -> tensor<f32> attributes {nn.differentiate = {loss = 0 : i64}} {
+  %loss = nn.splat 0.0 : tensor<f32>
+  return %loss : tensor<f32>
+}
+
+// -----
+
+// expected-error @+1 {{argument 0: nn.gradient must name an f32 argument of the same shape}}
+func.func @f(%w: tensor<4xf32> {nn.gradient = "g"}, %g: tensor<4xf32>) -> tensor<f32> attributes {nn.differentiate = {loss = 0 : i64}} {
+  %loss = nn.splat 0.0 : tensor<f32>
+  return %loss : tensor<f32>
+}

@@ -139,3 +139,20 @@ func.func @forward(%a: tensor<?xf32, #nn.axis<token>>) -> tensor<f32> {
   %loss = nn.reduce sum %a : (tensor<?xf32, #nn.axis<token>>) -> tensor<f32>
   return %loss : tensor<f32>
 }
+
+// Two accumulators: each use has its own chain, the one nearer to the loss the first.
+// CHECK-LABEL: func.func @chains(
+// CHECK-SAME: %[[TABLE:[^ :,]+]]: tensor<9x4xf32>, %[[FIRST:[^ :,]+]]: tensor<9x4xf32>, %[[SECOND:[^ :,]+]]: tensor<9x4xf32>)
+// CHECK-SAME: -> (tensor<f32>, tensor<9x4xf32> {nn.alias = 4 : i64}, tensor<9x4xf32> {nn.alias = 5 : i64})
+// CHECK: %{{.*}}, %[[HEAD:[^ :,]+]] = nn.linear_logprob_grad {{.*}} into(%[[FIRST]])
+// CHECK: %[[ROWS:.*]] = nn.embedding_grad %{{.*}}, %{{.*}}, %[[SECOND]]
+// CHECK: return %{{.*}}, %[[HEAD]], %[[ROWS]] : tensor<f32>, tensor<9x4xf32>, tensor<9x4xf32>
+func.func @chains(%ids: tensor<?xi32, #nn.axis<context>>, %rows: tensor<?xi32, #nn.axis<token>>, %targets: tensor<?xi32, #nn.axis<token>>,
+                  %table: tensor<9x4xf32> {nn.gradient = array<i64: 4, 5>}, %first: tensor<9x4xf32>, %second: tensor<9x4xf32>)
+    -> tensor<f32> attributes {nn.differentiate = {loss = 0 : i64}} {
+  %x = nn.embedding %table, %ids : (tensor<9x4xf32>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x4xf32, #nn.axis<context>>
+  %h = nn.gather_rows %x, %rows : (tensor<?x4xf32, #nn.axis<context>>, tensor<?xi32, #nn.axis<token>>) -> tensor<?x4xf32, #nn.axis<token>>
+  %p:2 = nn.linear_logprob %h, %table, %targets : (tensor<?x4xf32, #nn.axis<token>>, tensor<9x4xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>)
+  %loss = nn.reduce sum %p#0 : (tensor<?xf32, #nn.axis<token>>) -> tensor<f32>
+  return %loss : tensor<f32>
+}
