@@ -1,7 +1,9 @@
 // The kernel of a matrix product on tensor cores (TensorCoreProduct.h).
 //
 // Warpgroup 0 is the producer: one of its threads fills a ring of stages, each with a tile of A and one of B for 64 values
-// of k. The other warpgroups consume: each keeps its rows of the tile of C in registers until k is through.
+// of k. The other warpgroups consume: each keeps its rows of the tile of C in registers until k is through. A result of bf16
+// goes back by way of shared memory, 64 rows of some columns at a time, copied while the next ones (or the next tile) are
+// computed.
 
 #include "passes/cuda/TensorCoreProduct.h"
 
@@ -27,11 +29,14 @@ public:
     // A Major::mn tile is whole chunks.
     bBytes = (p.b == Major::mn ? (tile.n + 63) / 64 * 64 : tile.n) * kTileRowBytes;
     // The tensor cores read 64 rows, also where a tile has fewer: what lies behind the last must be shared memory.
-    slack = tile.consumers * tile.blocks * 64 * kTileRowBytes - aBytes;
-    stages = std::min(kMostStages, (kSharedBytes - slack - 16 * kMostStages) / (aBytes + bBytes));
+    slack = (tile.alternate ? 1 : tile.consumers) * tile.blocks * 64 * kTileRowBytes - aBytes;
+    if (copiesResult(p))
+      outBytes = 64 * 2 * resultColumns(tile);
+    int64_t fixed = slack + tile.consumers * 2 * outBytes;
+    stages = std::min(kMostStages, (kSharedBytes - fixed - 16 * (kMostStages + 1)) / (aBytes + bBytes));
   }
 
-  int64_t sharedBytes() const { return stages * (aBytes + bBytes) + slack + 16 * stages; }
+  int64_t sharedBytes() const { return barriers() + 16 * (stages + 1); }
   void emit();
 
 private:
@@ -42,24 +47,33 @@ private:
     Value last = b.eq(number, b.c(stages - 1));
     return {b.select(last, b.c(0), b.add(number, 1)), b.select(last, b.sub(b.c(1), parity), parity)};
   }
+  // The same a run-time number of stages further.
+  Stage skip(Stage from, Value count) {
+    Value at = b.add(from.number, count), rounds = b.divide(at, stages);
+    Value odd = b.rem(rounds, 2);
+    return {b.rem(at, stages), b.select(b.eq(odd, b.c(1)), b.sub(b.c(1), from.parity), from.parity)};
+  }
   Value full(Value stage) { return b.at(b.shared(b.c(barriers())), stage, b.getI64Type()); }
   Value empty(Value stage) { return b.at(b.shared(b.c(barriers() + 8 * stages)), stage, b.getI64Type()); }
-  int64_t barriers() const { return stages * (aBytes + bBytes) + slack; }
-  int64_t bTiles() const { return stages * aBytes + slack; } // all tiles of A, then all of B
+  // Which of two alternating consumers multiplies.
+  Value turn(Value consumer) { return b.at(b.shared(b.c(barriers() + 16 * stages)), consumer, b.getI64Type()); }
+  // In shared memory lie all tiles of A, all of B, two pieces of the result for each consumer, the barriers.
+  int64_t bTiles() const { return stages * aBytes + slack; }
+  int64_t pieces() const { return bTiles() + stages * bBytes; }
+  int64_t barriers() const { return pieces() + tile.consumers * 2 * outBytes; }
   std::pair<Value, Value> place(Value item);
   void produce();
   void consume(Value consumer);
   Values multiplyTile(Value consumer, Value &stage, Value &parity);
-  void store(ValueRange accumulators, Value consumer, Value row0, Value column0);
   Value fadd(Value x, Value y) { return arith::AddFOp::create(b, x, y); }
   using Pair = std::pair<Value, Value>;
   Pair fadd(Pair x, Pair y) { return {fadd(x.first, y.first), fadd(x.second, y.second)}; }
   // Two neighbours of bf16 in an i32, rounded to nearest even, and back.
   Value pack(Pair x);
   Pair unpack(Value packed);
-  void storeRows(Value accumulator, Value row, Value column0);
-  void storeWide(llvm::function_ref<Pair(int64_t)> values, Value row, Value start, Value column0);
-  void storeNarrow(llvm::function_ref<Pair(int64_t)> values, Value row, Value start, Value column0);
+  void addRows(Value accumulator, Value row, Value column0);
+  void copyRows(ValueRange accumulators, Value consumer, Value row0, Value column0);
+  void writePiece(Value accumulator, int64_t firstColumn, Value piece, Value row0, Value column0);
   void storeTransposed(Value accumulator, Value row, Value column0);
   void ifColumns(Value column, llvm::function_ref<void()> body);
   bool wholeColumns() const { return p.j && *p.j % tile.n == 0; }
@@ -70,7 +84,7 @@ private:
   TileKernelBuilder &b;
   const TensorCoreProduct &p;
   const ProductTile &tile;
-  int64_t aBytes, bBytes, slack, stages;
+  int64_t aBytes, bBytes, slack, stages, outBytes = 0;
   Value i, j, steps, iTiles, jTiles, items;
   Value lane, warp, bias, residual, result;
 };
@@ -117,7 +131,7 @@ Values ProductKernel::multiplyTile(Value consumer, Value &stage, Value &parity) 
   for (int64_t block = 0; block < tile.blocks; ++block)
     init.push_back(b.zero(b.accumulator(tile.n)));
   Value base = b.sharedAddress(), lead = b.eq(b.threadOfGroup(), b.c(0));
-  Value mine = b.add(base, b.mul(consumer, tile.blocks * 64 * kTileRowBytes));
+  Value mine = tile.alternate ? base : b.add(base, b.mul(consumer, tile.blocks * 64 * kTileRowBytes));
   Values done = b.loop(b.c(0), steps, b.c(1), init, [&](Value step, ValueRange carried) -> Values {
     Value now = carried[0];
     b.wait(full(now), carried[1]);
@@ -140,6 +154,9 @@ Values ProductKernel::multiplyTile(Value consumer, Value &stage, Value &parity) 
     result.append(sums);
     return result;
   });
+  // What this consumer waited for is there: the next one may look for its stages.
+  if (tile.alternate)
+    b.ifThen(lead, [&] { b.arrive(turn(b.sub(b.c(1), consumer))); });
   b.waitProducts(0);
   b.ifThen(b.both(b.lt(b.c(0), steps), lead), [&] { b.arrive(empty(done[2])); });
   stage = done[0];
@@ -170,101 +187,101 @@ ProductKernel::Pair ProductKernel::unpack(Value packed) {
   return {LLVM::BitcastOp::create(b, f32, low), LLVM::BitcastOp::create(b, f32, high)};
 }
 
-// `row`: the first of a thread's two rows of a block of 64.
-void ProductKernel::storeRows(Value accumulator, Value row, Value column0) {
-  for (int64_t half = 0; half < 2; ++half) {
-    Value here = b.add(row, 8 * half);
-    Value start = arith::MulIOp::create(b, b.wide(here), b.wide(j));
-    auto values = [&](int64_t block) {
-      return Pair(b.element(accumulator, 4 * block + 2 * half), b.element(accumulator, 4 * block + 2 * half + 1));
-    };
-    if (p.f32Result)
-      storeWide(values, here, start, column0);
-    else
-      storeNarrow(values, here, start, column0);
-  }
-}
-
-void ProductKernel::storeWide(function_ref<Pair(int64_t)> values, Value row, Value start, Value column0) {
+// Of f32. `row`: the first of a thread's two rows of a block of 64.
+void ProductKernel::addRows(Value accumulator, Value row, Value column0) {
   Type f32 = b.getF32Type();
   auto pairType = VectorType::get({2}, f32);
   Value column = b.add(column0, b.mul(b.rem(lane, 4), 2));
-  Value at = b.at(result, arith::AddIOp::create(b, start, b.wide(column)), f32);
-  auto loadOld = [&](int64_t block) -> Value {
-    return LLVM::LoadOp::create(b, pairType, b.at(at, 8 * block, f32), /*alignment=*/8);
-  };
-  b.ifThen(b.lt(row, i), [&] {
-    int64_t count = tile.n / 8;
-    // All old values on their way before the first is used.
-    Values old(count);
-    bool early = p.accumulate && wholeColumns();
-    for (int64_t block = 0; early && block < count; ++block)
-      old[block] = loadOld(block);
-    for (int64_t block = 0; block < count; ++block)
-      ifColumns(b.add(column0, 8 * block), [&] {
-        Pair sum = values(block);
-        if (p.accumulate) {
-          Value before = early ? old[block] : loadOld(block);
-          sum = fadd({LLVM::ExtractElementOp::create(b, before, b.c(0)), LLVM::ExtractElementOp::create(b, before, b.c(1))}, sum);
-        }
-        Value pair = LLVM::PoisonOp::create(b, pairType);
-        pair = LLVM::InsertElementOp::create(b, pair, sum.first, b.c(0));
-        pair = LLVM::InsertElementOp::create(b, pair, sum.second, b.c(1));
-        LLVM::StoreOp::create(b, pair, b.at(at, 8 * block, f32), /*alignment=*/8);
-      });
-  });
+  for (int64_t half = 0; half < 2; ++half) {
+    Value here = b.add(row, 8 * half);
+    Value start = arith::MulIOp::create(b, b.wide(here), b.wide(j));
+    Value at = b.at(result, arith::AddIOp::create(b, start, b.wide(column)), f32);
+    auto loadOld = [&](int64_t block) -> Value {
+      return LLVM::LoadOp::create(b, pairType, b.at(at, 8 * block, f32), /*alignment=*/8);
+    };
+    b.ifThen(b.lt(here, i), [&] {
+      int64_t count = tile.n / 8;
+      // All old values on their way before the first is used.
+      Values old(count);
+      bool early = p.accumulate && wholeColumns();
+      for (int64_t block = 0; early && block < count; ++block)
+        old[block] = loadOld(block);
+      for (int64_t block = 0; block < count; ++block)
+        ifColumns(b.add(column0, 8 * block), [&] {
+          Pair sum(b.element(accumulator, 4 * block + 2 * half), b.element(accumulator, 4 * block + 2 * half + 1));
+          if (p.accumulate) {
+            Value before = early ? old[block] : loadOld(block);
+            sum = fadd({LLVM::ExtractElementOp::create(b, before, b.c(0)), LLVM::ExtractElementOp::create(b, before, b.c(1))},
+                       sum);
+          }
+          Value pair = LLVM::PoisonOp::create(b, pairType);
+          pair = LLVM::InsertElementOp::create(b, pair, sum.first, b.c(0));
+          pair = LLVM::InsertElementOp::create(b, pair, sum.second, b.c(1));
+          LLVM::StoreOp::create(b, pair, b.at(at, 8 * block, f32), /*alignment=*/8);
+        });
+    });
+  }
 }
 
-// Two lanes exchange, so that a thread stores 8 bytes and four threads a whole sector: the even one has 4 columns of the first
-// of two blocks of 8, the odd one of the second.
-void ProductKernel::storeNarrow(function_ref<Pair(int64_t)> values, Value row, Value start, Value column0) {
-  Type bf16 = b.getBF16Type(), i32 = b.getI32Type();
-  auto wordsType = VectorType::get({2}, i32);
-  Value inQuad = b.rem(lane, 4), odd = b.eq(b.rem(inQuad, 2), b.c(1));
-  Value column = b.add(column0, b.mul(inQuad, 2));
-  // Beyond the end another value is read, which is not stored.
-  auto bounded = [&](Value column) { return wholeColumns() ? column : b.select(b.lt(column, j), column, b.c(0)); };
-  auto packed = [&](int64_t block) {
-    Pair sum = values(block);
-    if (p.bias)
-      sum = fadd(sum, unpack(loadPacked(bias, bounded(b.add(column, 8 * block)))));
-    return pack(sum);
-  };
-  int64_t pairs = tile.n / 16;
-  Value first = b.add(column0, b.add(b.mul(b.divide(inQuad, 2), 4), b.select(odd, b.c(8), b.c(0))));
-  auto columnOf = [&](int64_t pair) { return b.add(first, 16 * pair); };
-  auto place = [&](Value base, Value column) { return b.at(base, arith::AddIOp::create(b, start, b.wide(column)), bf16); };
-  constexpr int64_t kTogether = 4;
-  SmallVector<std::pair<Value, Value>> words;
-  for (int64_t pair = 0; pair < pairs; ++pair) {
-    Value even = packed(2 * pair), next = packed(2 * pair + 1);
-    Value given = b.exchange(b.select(odd, even, next), 1);
-    words.emplace_back(b.select(odd, given, even), b.select(odd, next, given));
+// Of bf16: piece by piece through shared memory. A consumer has two pieces; one is copied while the other is written. `row0`:
+// the consumer's first row.
+void ProductKernel::copyRows(ValueRange accumulators, Value consumer, Value row0, Value column0) {
+  int64_t columns = resultColumns(tile), perBlock = tile.n / columns, count = perBlock * tile.blocks;
+  Value lead = b.eq(b.threadOfGroup(), b.c(0)), meeting = b.add(consumer, 1);
+  Value mine = b.add(b.mul(consumer, 2 * outBytes), pieces());
+  for (int64_t at = 0; at < count; ++at) {
+    int64_t block = at / perBlock, firstColumn = at % perBlock * columns;
+    // The copy before the last one has read its piece; with an odd number of pieces a tile begins with the one written last.
+    b.ifThen(lead, [&] { b.waitStores(at == 0 && count % 2 ? 0 : 1); });
+    b.meetSome(meeting, kWarpgroup);
+    Value piece = b.shared(b.add(mine, at % 2 * outBytes));
+    Value rows = b.add(row0, 64 * block);
+    writePiece(accumulators[block], firstColumn, piece, rows, column0);
+    b.publishTile();
+    b.meetSome(meeting, kWarpgroup);
+    b.ifThen(lead, [&] {
+      b.store(b.map(2), piece, {b.add(column0, firstColumn), rows});
+      b.commitStores();
+    });
   }
-  b.ifThen(b.lt(row, i), [&] {
-    for (int64_t from = 0; from < pairs; from += kTogether) {
-      int64_t to = std::min(pairs, from + kTogether);
-      Values residuals;
-      for (int64_t pair = from; p.residual && pair < to; ++pair)
-        residuals.push_back(LLVM::LoadOp::create(b, wordsType, place(residual, bounded(columnOf(pair))), /*alignment=*/8));
-      for (int64_t pair = from; pair < to; ++pair) {
-        auto [low, high] = words[pair];
-        if (p.residual) {
-          // The sum is a bf16 value of its own before the residual is added to it.
-          auto add = [&](Value &word, int64_t which) {
-            Value other = LLVM::ExtractElementOp::create(b, residuals[pair - from], b.c(which));
-            word = pack(fadd(unpack(word), unpack(other)));
-          };
-          add(low, 0);
-          add(high, 1);
-        }
-        Value both = LLVM::PoisonOp::create(b, wordsType);
-        both = LLVM::InsertElementOp::create(b, both, low, b.c(0));
-        both = LLVM::InsertElementOp::create(b, both, high, b.c(1));
-        ifColumns(columnOf(pair), [&] { LLVM::StoreOp::create(b, both, place(result, columnOf(pair)), /*alignment=*/8); });
-      }
-    }
-  });
+}
+
+// 64 rows of the columns from `firstColumn` of the tile on, with bias and residual, rounded and swizzled.
+void ProductKernel::writePiece(Value accumulator, int64_t firstColumn, Value piece, Value row0, Value column0) {
+  int64_t columns = resultColumns(tile), rowBytes = 2 * columns;
+  Value inQuad = b.mul(b.rem(lane, 4), 2), warpRow = b.mul(warp, 16);
+  // Beyond the end another value is read, which is not stored.
+  auto columnOf = [&](int64_t block) {
+    Value column = b.add(b.add(column0, inQuad), firstColumn + 8 * block);
+    return wholeColumns() ? column : b.select(b.lt(column, j), column, b.c(0));
+  };
+  Values biases, residuals;
+  for (int64_t block = 0; p.bias && block < columns / 8; ++block)
+    biases.push_back(loadPacked(bias, columnOf(block)));
+  for (int64_t half = 0; p.residual && half < 2; ++half) {
+    Value row = b.add(b.add(row0, warpRow), b.add(b.divide(lane, 4), 8 * half));
+    Value start = arith::MulIOp::create(b, b.wide(b.select(b.lt(row, i), row, b.c(0))), b.wide(j));
+    for (int64_t block = 0; block < columns / 8; ++block)
+      residuals.push_back(loadPacked(residual, arith::AddIOp::create(b, start, b.wide(columnOf(block)))));
+  }
+  auto word = [&](int64_t block, int64_t half) {
+    int64_t at = 4 * (firstColumn / 8 + block) + 2 * half;
+    Pair sum(b.element(accumulator, at), b.element(accumulator, at + 1));
+    if (p.bias)
+      sum = fadd(sum, unpack(biases[block]));
+    Value packed = pack(sum);
+    // The sum is a bf16 value of its own before the residual is added to it.
+    return p.residual ? pack(fadd(unpack(packed), unpack(residuals[half * columns / 8 + block]))) : packed;
+  };
+  // A lane's row of 16 bytes: of the upper or lower 8 rows, of the first or second 8 columns.
+  Value row = b.add(warpRow, b.rem(lane, 16));
+  Value start = b.at(piece, b.mul(row, rowBytes), b.getI8Type());
+  Value swizzle = b.rem(b.divide(b.mul(row, rowBytes), kTileRowBytes), rowBytes / 16);
+  for (int64_t block = 0; block < columns / 8; block += 2) {
+    Value sixteen = b.exclusiveOr(b.add(b.divide(lane, 16), block), swizzle);
+    b.storeMatrices(b.at(start, b.mul(sixteen, 16), b.getI8Type()),
+                    {word(block, 0), word(block, 1), word(block + 1, 0), word(block + 1, 1)});
+  }
 }
 
 // The result is C[j, i]: two lanes with neighbouring rows exchange, so that a thread stores two rows of one column.
@@ -304,20 +321,44 @@ void ProductKernel::consume(Value consumer) {
   lane = b.rem(thread, 32);
   warp = b.divide(thread, 32);
   Value inBlock = b.add(b.mul(warp, 16), b.divide(lane, 4));
-  Value first = b.add(b.mul(consumer, tile.blocks * 64), inBlock);
-  b.loop(b.firstItem(), items, b.itemStep(), {b.c(0), b.c(0)}, [&](Value item, ValueRange ring) -> Values {
+  Value first = tile.alternate ? b.c(0) : b.mul(consumer, tile.blocks * 64);
+  Value from = b.firstItem(), step = b.itemStep();
+  Stage start = {b.c(0), b.c(0)};
+  if (tile.alternate) {
+    // The stages come in the order of items; this consumer's are every other `steps`.
+    start = skip(start, b.mul(consumer, steps));
+    from = b.add(from, b.mul(consumer, step));
+    step = b.mul(step, tile.consumers);
+  }
+  Values ring = {start.number, start.parity};
+  if (tile.alternate)
+    ring.push_back(b.sub(b.c(1), consumer)); // parity of its turns: the first consumer's first one has come
+  b.loop(from, items, step, ring, [&](Value item, ValueRange ring) -> Values {
     auto [row0, column0] = place(item);
     Value stage = ring[0], parity = ring[1];
+    if (tile.alternate)
+      b.wait(turn(consumer), ring[2]);
     Values sums = multiplyTile(consumer, stage, parity);
-    for (auto [block, sum] : llvm::enumerate(sums)) {
-      Value row = b.add(b.add(row0, first), 64 * static_cast<int64_t>(block));
-      if (p.transposed)
-        storeTransposed(sum, row, column0);
-      else
-        storeRows(sum, row, column0);
+    if (copiesResult(p)) {
+      copyRows(sums, consumer, b.add(row0, first), column0);
+    } else {
+      for (auto [block, sum] : llvm::enumerate(sums)) {
+        Value row = b.add(b.add(row0, b.add(first, inBlock)), 64 * static_cast<int64_t>(block));
+        if (p.transposed)
+          storeTransposed(sum, row, column0);
+        else
+          addRows(sum, row, column0);
+      }
+    }
+    if (tile.alternate) {
+      Stage following = skip({stage, parity}, b.mul(steps, tile.consumers - 1));
+      return {following.number, following.parity, b.sub(b.c(1), ring[2])};
     }
     return {stage, parity};
   });
+  // Shared memory must be there until the last copy has read it.
+  if (copiesResult(p))
+    b.ifThen(b.eq(thread, b.c(0)), [&] { b.waitStores(0); });
 }
 
 void ProductKernel::emit() {
@@ -337,23 +378,28 @@ void ProductKernel::emit() {
   result = b.buffer(next);
   b.ifThen(b.eq(b.threadId(), b.c(0)), [&] {
     b.initBarriers(b.shared(b.c(barriers())), stages, 1);
-    b.initBarriers(b.shared(b.c(barriers() + 8 * stages)), stages, tile.consumers);
+    b.initBarriers(b.shared(b.c(barriers() + 8 * stages)), stages, tile.alternate ? 1 : tile.consumers);
+    b.initBarriers(b.shared(b.c(barriers() + 16 * stages)), 2, 1);
     b.publishBarriers();
     b.prefetchMap(b.map(0));
     b.prefetchMap(b.map(1));
+    if (copiesResult(p))
+      b.prefetchMap(b.map(2));
   });
   b.meet();
+  // What the producer does not need, consumers with many sums do: 64 K registers for all warpgroups.
   bool many = tile.consumers > 1;
+  int64_t few = tile.consumers > 2 ? 24 : 40, most = tile.consumers > 2 ? 160 : 232;
   b.ifElse(
       b.eq(b.warpgroup(), b.c(0)),
       [&] {
         if (many)
-          b.setRegisters(40, /*more=*/false);
+          b.setRegisters(few, /*more=*/false);
         b.ifThen(b.eq(b.threadOfGroup(), b.c(0)), [&] { produce(); });
       },
       [&] {
         if (many)
-          b.setRegisters(232, /*more=*/true);
+          b.setRegisters(most, /*more=*/true);
         consume(b.sub(b.warpgroup(), b.c(1)));
       });
   b.finish(tile.consumers + 1, sharedBytes());
@@ -361,11 +407,11 @@ void ProductKernel::emit() {
 
 } // namespace
 
-std::string ProductTile::name() const { return "t" + std::to_string(rows) + "x" + std::to_string(n); }
+std::string ProductTile::name() const { return (alternate ? "a" : "t") + std::to_string(rows) + "x" + std::to_string(n); }
 
 void emitProduct(LLVM::LLVMFuncOp kernel, Location loc, const TensorCoreProduct &product) {
   unsigned buffers = 3 + product.bias + product.residual;
-  TileKernelBuilder builder(loc, kernel, /*maps=*/2, buffers);
+  TileKernelBuilder builder(loc, kernel, /*maps=*/copiesResult(product) ? 3 : 2, buffers);
   ProductKernel(builder, product).emit();
 }
 

@@ -19,15 +19,17 @@
 
 namespace mirl::passes::cuda {
 
-// A block's tile: `consumers` warpgroups, each with `blocks` × 64 rows and all n columns.
+// A block's tile: `consumers` warpgroups, each with `blocks` × 64 rows and all n columns. When they alternate, each has a tile
+// of its own, `blocks` × 64 rows high: one stores its sums while the other multiplies.
 struct ProductTile {
   int64_t consumers = 2, blocks = 1, n = 256;
-  // Rows of i in a tile, at most 64 · consumers · blocks. Fewer (16 or 32, with one consumer and one block): the rest of
+  // Rows of i in a tile, at most 64 · consumers · blocks (64 · blocks when they alternate). Fewer (16 or 32, with one consumer and one block): the rest of
   // what the tensor cores multiply is not used, and more tiles share the work.
   int64_t rows = 128;
   // Neighbouring tiles of i that are computed together, so that they share what they read of B.
   int64_t group = 16;
-  std::string name() const; // "t128x256"
+  bool alternate = false;
+  std::string name() const; // "t128x256", "a128x128"
 };
 
 struct TensorCoreProduct {
@@ -43,13 +45,19 @@ struct TensorCoreProduct {
   ProductTile tile;
 };
 
-// The tile for these extents (rows: the capacity), by an estimate of the time. It never changes bits.
-ProductTile chooseTile(const TensorCoreProduct &product, int64_t rows);
+// Sets the tile for these extents (rows: the capacity) by an estimate of the time in microseconds, which it returns. No tile
+// changes bits.
+double chooseTile(TensorCoreProduct &product, int64_t rows);
 
 // Work items (tiles) of the launch.
 plan::WorkAttr productWork(mlir::MLIRContext *context, const TensorCoreProduct &product, int64_t axis);
-// The tensor maps of A and B, which are the arguments 0 and 1 of the launch.
-llvm::SmallVector<mlir::Attribute> productMaps(mlir::MLIRContext *context, const TensorCoreProduct &product, int64_t axis);
+// Whether the result goes to memory by copies of pieces: 64 rows of resultColumns(tile).
+inline bool copiesResult(const TensorCoreProduct &product) { return !product.transposed && !product.f32Result; }
+int64_t resultColumns(const ProductTile &tile);
+// The tensor maps of A and B, which are the arguments 0 and 1 of the launch, and of a result that is copied, which is the
+// last one of its `arguments`.
+llvm::SmallVector<mlir::Attribute> productMaps(mlir::MLIRContext *context, const TensorCoreProduct &product, int64_t axis,
+                                               int64_t arguments);
 
 // Writes the kernel: buffers are A, B, bias, residual (where there are any), C.
 void emitProduct(mlir::LLVM::LLVMFuncOp kernel, mlir::Location loc, const TensorCoreProduct &product);

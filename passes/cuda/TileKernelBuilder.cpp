@@ -90,6 +90,7 @@ Value TileKernelBuilder::mul(Value a, Value b) { return arith::MulIOp::create(*t
 Value TileKernelBuilder::divide(Value a, Value b) { return arith::DivUIOp::create(*this, a, b); }
 Value TileKernelBuilder::rem(Value a, Value b) { return arith::RemUIOp::create(*this, a, b); }
 Value TileKernelBuilder::min(Value a, Value b) { return arith::MinUIOp::create(*this, a, b); }
+Value TileKernelBuilder::exclusiveOr(Value a, Value b) { return arith::XOrIOp::create(*this, a, b); }
 Value TileKernelBuilder::eq(Value a, Value b) { return arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, a, b); }
 Value TileKernelBuilder::lt(Value a, Value b) { return arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, a, b); }
 Value TileKernelBuilder::both(Value a, Value b) { return arith::AndIOp::create(*this, a, b); }
@@ -153,8 +154,8 @@ void TileKernelBuilder::publishBarriers() { NVVM::FenceMbarrierInitOp::create(*t
 
 void TileKernelBuilder::meet() { NVVM::Barrier0Op::create(*this); }
 
-void TileKernelBuilder::meet(int64_t id, int64_t threads) {
-  NVVM::BarrierOp::create(*this, Type(), c(id), c(threads), NVVM::BarrierReductionAttr(), Value());
+void TileKernelBuilder::meetSome(Value id, int64_t threads) {
+  NVVM::BarrierOp::create(*this, Type(), id, c(threads), NVVM::BarrierReductionAttr(), Value());
 }
 
 void TileKernelBuilder::wait(Value barrier, Value parity) {
@@ -180,6 +181,27 @@ void TileKernelBuilder::load(Value target, Value map, ValueRange coordinates, Va
                                                          /*im2colOffsets=*/ValueRange(), /*multicastMask=*/Value(),
                                                          /*l2CacheHint=*/Value(), NVVM::TMALoadMode::TILE,
                                                          /*isCTAOnly=*/true, NVVM::CTAGroupKindAttr(), Value());
+}
+
+void TileKernelBuilder::publishTile() {
+  NVVM::FenceProxyOp::create(*this, NVVM::ProxyKind::async_shared,
+                             NVVM::SharedSpaceAttr::get(getContext(), NVVM::SharedSpace::shared_cta));
+}
+
+void TileKernelBuilder::store(Value map, Value source, ValueRange coordinates) {
+  NVVM::CpAsyncBulkTensorSharedCTAToGlobalOp::create(*this, map, source, coordinates, /*l2CacheHint=*/Value(),
+                                                     NVVM::TMAStoreMode::TILE, /*predicate=*/Value());
+}
+
+void TileKernelBuilder::commitStores() { NVVM::CpAsyncBulkCommitGroupOp::create(*this); }
+
+void TileKernelBuilder::waitStores(int64_t pending) {
+  NVVM::CpAsyncBulkWaitGroupOp::create(*this, static_cast<uint32_t>(pending), /*read=*/getUnitAttr());
+}
+
+void TileKernelBuilder::storeMatrices(Value row, ValueRange words) {
+  NVVM::StMatrixOp::create(*this, row, words, NVVM::MMALayout::row, NVVM::LdStMatrixShapeAttr::get(getContext(), 8, 8),
+                           NVVM::LdStMatrixEltType::B16);
 }
 
 // --- products

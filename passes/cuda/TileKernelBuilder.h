@@ -67,6 +67,7 @@ public:
   Value rem(Value a, int64_t b) { return rem(a, c(b)); }
   Value min(Value a, Value b); // unsigned
   Value ceilDivide(Value a, int64_t b) { return divide(add(a, b - 1), b); }
+  Value exclusiveOr(Value a, Value b);
   Value eq(Value a, Value b);
   Value lt(Value a, Value b); // unsigned
   Value both(Value a, Value b);
@@ -88,7 +89,7 @@ public:
   void initBarriers(Value first, int64_t count, int64_t arrivals);
   void publishBarriers(); // by the thread that initialised them, before the block's threads meet
   void meet();            // all threads of the block
-  void meet(int64_t id, int64_t threads);
+  void meetSome(Value id, int64_t threads); // so many; id 1 to 15
   void wait(Value barrier, Value parity);
   void arrive(Value barrier);
   void expect(Value barrier, int64_t bytes); // arrives, too
@@ -96,6 +97,15 @@ public:
   // --- copies: a box of a tensor to shared memory; `coordinates` innermost first
   void prefetchMap(Value map);
   void load(Value target, Value map, mlir::ValueRange coordinates, Value barrier);
+  // And back. What threads wrote to shared memory must be published before they meet the one that stores it. That one commits
+  // its stores as a group, and waits until at most `pending` of its groups still read shared memory.
+  void publishTile();
+  void store(Value map, Value source, mlir::ValueRange coordinates);
+  void commitStores();
+  void waitStores(int64_t pending);
+  // Each lane names a row of 8 numbers of 16 bits: lanes 0 to 7 of the first matrix, 8 to 15 of the second, … Word m of a
+  // lane holds row lane / 4, columns 2·(lane % 4) and the next, of matrix m. A warp stores 1, 2 or 4 matrices.
+  void storeMatrices(Value row, mlir::ValueRange words);
 
   // --- products
   // The accumulator of m64 × n: element 4j + 2h + e of a thread is row 16·warp + lane / 4 + 8h, column

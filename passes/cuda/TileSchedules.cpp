@@ -1,8 +1,8 @@
 // Matrix products on the tensor cores: nn.linear, nn.linear_data_grad and nn.linear_weight_grad of bf16.
 //
 // Served is the order k16, which assign-numerics gives to bf16 operands whose rows are multiples of 16 bytes; everything
-// else keeps the schedule of passes/cpu. With few rows (kFewRows at capacity) nn.linear has the weight on the side of the
-// 64 rows of an instruction.
+// else keeps the schedule of passes/cpu. With few rows (at most kFewRows at capacity, and where that is faster) nn.linear has
+// the weight on the side of the 64 rows of an instruction.
 
 #include "passes/cuda/TileSchedules.h"
 
@@ -44,10 +44,9 @@ void setCost(cpu::LaunchSpec &spec, RankedTensorType rows, double n, double k, d
 }
 
 void launch(Lowering &lowering, cpu::LaunchSpec &spec, TensorCoreProduct &p, RankedTensorType rows, Location loc) {
-  p.tile = chooseTile(p, lowering.capacity(rows));
   spec.kernel += "_" + p.tile.name();
   spec.work = productWork(lowering.context(), p, axisNumber(rows));
-  spec.maps = productMaps(lowering.context(), p, axisNumber(rows));
+  spec.maps = productMaps(lowering.context(), p, axisNumber(rows), spec.reads.size() + spec.writes.size());
   lowering.launchTiles(spec, [&](LLVM::LLVMFuncOp kernel) { emitProduct(kernel, loc, p); });
 }
 
@@ -58,20 +57,26 @@ std::string extents(RankedTensorType rows, int64_t n, int64_t k) {
 LogicalResult lowerLinear(Operation *op, Lowering &lowering) {
   auto linear = cast<nn::LinearOp>(op);
   RankedTensorType input = typeOf(linear.getInput()), weight = typeOf(linear.getWeight());
-  int64_t n = weight.getDimSize(0), k = weight.getDimSize(1);
-  bool few = lowering.capacity(input) <= kFewRows;
+  int64_t n = weight.getDimSize(0), k = weight.getDimSize(1), capacity = lowering.capacity(input);
   TensorCoreProduct p;
   p.k = k;
-  (few ? p.i : p.j) = n;
-  setRows(p, input, few ? p.j : p.i);
-  p.transposed = few;
+  p.j = n;
   p.bias = static_cast<bool>(linear.getBias());
   p.residual = static_cast<bool>(linear.getResidual());
+  TensorCoreProduct few = p;
+  setRows(p, input, p.i);
+  few.i = std::exchange(few.j, std::nullopt);
+  few.transposed = true;
+  setRows(few, input, few.j);
+  double time = chooseTile(p, capacity);
+  if (capacity <= kFewRows && chooseTile(few, capacity) <= time)
+    p = few;
   cpu::LaunchSpec spec;
-  spec.kernel = std::string(few ? "tile_linear_few_" : "tile_linear_") + extents(input, n, k) +
-                (p.bias ? "_bias" : "") + (p.residual ? "_residual" : "");
-  Value x = lowering.slice(linear.getInput()), w = lowering.slice(linear.getWeight());
-  spec.reads = few ? SmallVector<Value>{w, x} : SmallVector<Value>{x, w};
+  spec.kernel = std::string(p.transposed ? "tile_linear_few_" : "tile_linear_") + extents(input, n, k) + (p.bias ? "_bias" : "") +
+                (p.residual ? "_residual" : "");
+  spec.reads = {lowering.slice(linear.getInput()), lowering.slice(linear.getWeight())};
+  if (p.transposed)
+    std::swap(spec.reads[0], spec.reads[1]);
   if (p.bias)
     spec.reads.push_back(lowering.slice(linear.getBias()));
   if (p.residual)
@@ -97,6 +102,7 @@ LogicalResult lowerDataGrad(Operation *op, Lowering &lowering) {
   spec.reads = {lowering.slice(grad.getGradient()), lowering.slice(grad.getWeight())};
   spec.writes = {lowering.slice(grad.getResult())};
   setCost(spec, gradient, n, k, 2.0 * n + (p.f32Result ? 4.0 : 2.0) * k, 2.0 * n * k);
+  chooseTile(p, lowering.capacity(gradient));
   launch(lowering, spec, p, gradient, op->getLoc());
   return success();
 }
@@ -117,6 +123,7 @@ LogicalResult lowerWeightGrad(Operation *op, Lowering &lowering) {
   spec.writes = {lowering.slice(grad.getResult())};
   spec.updates = {0};
   setCost(spec, gradient, n, k, 2.0 * (n + k), 8.0 * n * k);
+  chooseTile(p, lowering.capacity(gradient));
   launch(lowering, spec, p, gradient, op->getLoc());
   return success();
 }

@@ -1,4 +1,4 @@
-// What the launch of a product on tiles says: the tensor maps of A and B, and a work item for each tile.
+// What the launch of a product on tiles says: the tensor maps of A, B and a result of bf16, and a work item for each tile.
 // RUN: mirlc %s --target cuda:sm_90a --dtype f32 --emit kernels | FileCheck %s
 
 !x = tensor<?x896xbf16, #nn.axis<context>>
@@ -8,9 +8,10 @@
 
 // Rows are in A; k, the 896 numbers of a row, is innermost. Zeros are read beyond the rows of this call (axis 1), not of the capacity.
 // CHECK-LABEL: plan.entry @linear
-// CHECK: plan.launch @tile_linear_context_n1152_k896_t128x[[N:[0-9]+]] {{.*}} over <context, size = 0, tile = 128, factor = {{[0-9]+}}>
-// CHECK-SAME: maps = [#plan.tensor_map<argument = 0, axes = [0, 1], sizes = [896, 0], strides = [1792], box = [64, 128], swizzle = 128>,
-// CHECK-SAME: #plan.tensor_map<argument = 1, axes = [0, 0], sizes = [896, 1152], strides = [1792], box = {{\[}}64, [[N]]], swizzle = 128>]
+// CHECK: plan.launch @tile_linear_context_n1152_k896_{{[at]}}[[M:[0-9]+]]x[[N:[0-9]+]] {{.*}} over <context, size = 0, tile = [[M]], factor = {{[0-9]+}}>
+// CHECK-SAME: maps = [#plan.tensor_map<argument = 0, axes = [0, 1], sizes = [896, 0], strides = [1792], box = {{\[}}64, [[M]]], swizzle = 128>,
+// CHECK-SAME: #plan.tensor_map<argument = 1, axes = [0, 0], sizes = [896, 1152], strides = [1792], box = {{\[}}64, [[N]]], swizzle = 128>,
+// CHECK-SAME: #plan.tensor_map<argument = 2, axes = [0, 1], sizes = [1152, 0], strides = [2304], box = {{\[[0-9]+}}, 64], swizzle = {{[0-9]+}}>]
 func.func @linear(%x: !x {nn.name = "x", nn.source = "input:x"}, %w: !w {nn.name = "w", nn.source = "input:w"})
     -> (!y {nn.name = "r", nn.source = "output:r"}) attributes {nn.kind = "plain", nn.capacities = {context = 16384 : i64}} {
   %r = nn.linear %x, %w : (!x, !w) -> !y
