@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Whether a GPU gives the CPU's bits: compare.py FOLDER (prepare.sh fills it), with a short table at the end.
 
-Every entry of the chain example's plans is called on the same inputs on both devices, and both programs are trained for
-a few iterations: outputs, metrics and weights must be equal bit for bit. Exit code 0: all equal; 1: something differs or
+Every entry of the chain example's plans in f32 is called on the same inputs on both devices, and both programs are trained
+for a few iterations: outputs, metrics and weights must be equal bit for bit. Matrix products of bf16 must have the bits of
+the CPU's model of the tensor cores. A training in bf16 must give the same bits twice, and losses like the CPU's, whose
+sums are others. Exit code 0: all equal; 1: something differs or
 fails; 77: there is no GPU here (a reason is printed). Needs python3 alone.
 """
 
@@ -62,6 +64,8 @@ def differing(a, b):
     """How many 4-byte words differ, of how many."""
     if len(a) != len(b):
         return max(len(a), len(b)) // 4
+    if len(a) % 4:
+        a, b = a + b"\0\0", b + b"\0\0"
     x, y = memoryview(a).cast("I"), memoryview(b).cast("I")
     return sum(p != q for p, q in zip(x, y))
 
@@ -129,6 +133,37 @@ class Comparison:
                   collect)
         return scratch / f"{program}.cpu" / "final"
 
+    def products(self, folder, scratch):
+        for expected in sorted(folder.glob("*.out.safetensors")):
+            name, rows = expected.name.split(".")[:2]
+            found = scratch / "y.safetensors"
+            started = time.time()
+            done, _ = self.run("call", folder / "products.plan", name, "--in", folder / f"{name}.{rows}.in.safetensors", "--out", found)
+            what = f"product {name}, {rows} rows"
+            if done.returncode:
+                self.add(what, f"FAILED: {done.stderr.strip()}", False)
+                continue
+            a, b = read_safetensors(expected)["y"], read_safetensors(found)["y"]
+            wrong = differing(a, b)
+            verdict = f"DIFFERS in {wrong} of {len(a) // 4} words" if wrong else f"as the model ({len(a) // 4} words)"
+            self.add(what, verdict, not wrong, (0, time.time() - started))
+
+    def losses(self, iterations, data, scratch):
+        """bf16: sums of other orders, so a tolerance. 3 % is far more than they were seen to differ."""
+        runs = {}
+        for name, device in (("cpu", "cpu"), ("first", "cuda"), ("second", "cuda")):
+            run = scratch / f"bf16.{name}"
+            done, _ = self.run("train", self.folder / f"sft.bf16.{device}.plan", "--run", run, "--model", self.folder / "base",
+                               "--seed", 0, "--iterations", iterations, "--data", f"examples={data}")
+            if done.returncode:
+                return self.add(f"sft in bf16 on {device}", f"FAILED: {done.stderr.strip()}", False)
+            lines = [json.loads(line) for line in (run / "metrics.jsonl").open()]
+            runs[name] = ([line["loss"] for line in lines if "loss" in line], read_safetensors(run / "final" / "model.safetensors"))
+        same = runs["first"] == runs["second"]
+        self.add(f"sft in bf16, {iterations} iterations twice", "equal" if same else "DIFFERS", same)
+        worst = max(abs(a - b) / abs(a) for a, b in zip(runs["cpu"][0], runs["first"][0]))
+        self.add("its losses beside the CPU's", f"within {worst:.1e}", worst < 0.03)
+
     def table(self):
         print(f"\n{'what':<34}{'CPU s':>8}{'GPU s':>8}  result")
         for what, verdict, *seconds in self.rows:
@@ -194,10 +229,12 @@ def main():
     comparison = Comparison(folder)
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
+        comparison.products(folder / "products", scratch)
         for program in ("sft", "mirror_descent"):
             comparison.entries(program, scratch)
         sft = int(os.environ.get("SFT_ITERATIONS", 20))
         rl = int(os.environ.get("RL_ITERATIONS", 3))
+        comparison.losses(sft, folder / "data" / "sft.jsonl", scratch)
         warm = comparison.training("sft", sft, {"examples": "sft.jsonl"}, folder / "base", scratch)
         if warm.exists():
             comparison.training("mirror_descent", rl, {"prompts": "prompts.jsonl", "test": "test.jsonl"}, warm, scratch)

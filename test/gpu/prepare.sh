@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fills a folder with everything that run.sh needs on a machine with a GPU: prepare.sh BIN FOLDER. BIN holds mirl and
-# mirlc. Needs ptxas (pip install nvidia-cuda-nvcc), but no GPU.
+# Fills a folder with everything that run.sh needs on a machine with a GPU: prepare.sh BIN FOLDER. BIN holds mirl,
+# mirlc and mirl-gpu-products. Needs ptxas (pip install nvidia-cuda-nvcc), but no GPU.
 set -euo pipefail
 [ $# -eq 2 ] || { sed -n '2,3p' "$0" >&2; exit 2; }
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -14,9 +14,16 @@ cp "$root/test/gpu/compare.py" "$root/test/gpu/run.sh" "$folder/"
 python3 "$chain/generate.py" "$folder/data" --seed 0 >/dev/null
 for program in sft mirror_descent; do
   # Without an instruction set of its own, the CPU's plan runs on any machine with AVX2.
-  "$bin/mirlc" "$chain/$program.mirl" --model "$chain/model" --target cpu:x86-64-v3 -o "$folder/$program.cpu.plan"
-  "$bin/mirlc" "$chain/$program.mirl" --model "$chain/model" --target cuda:sm_90a -o "$folder/$program.cuda.plan"
+  "$bin/mirlc" "$chain/$program.mirl" --model "$chain/model" --target cpu:x86-64-v3 --dtype f32 -o "$folder/$program.cpu.plan"
+  "$bin/mirlc" "$chain/$program.mirl" --model "$chain/model" --target cuda:sm_90a --dtype f32 -o "$folder/$program.cuda.plan"
 done
+# With bf16 the products are the tensor cores', whose sums have bits of their own.
+for target in cpu:x86-64-v3 cuda:sm_90a; do
+  "$bin/mirlc" "$chain/sft.mirl" --model "$chain/model" --target $target --dtype bf16 -o "$folder/sft.bf16.${target%%:*}.plan"
+done
+mkdir -p "$folder/products"
+"$bin/mirl-gpu-products" "$folder/products"
+"$bin/mirlc" "$folder/products/products.mlir" --target cuda:sm_90a --dtype f32 -o "$folder/products/products.plan"
 "$bin/mirl" init "$folder/sft.cpu.plan" --out "$folder/base" --seed 0 >/dev/null
 cp "$chain/model/config.json" "$chain/model/tokenizer.json" "$folder/base/"
 du -sh "$folder"
