@@ -80,6 +80,7 @@ private:
   LogicalResult lowerConstant(nn::ConstantOp op);
   LogicalResult lowerReturn(func::ReturnOp op);
   void createLaunch(const cpu::LaunchSpec &spec, StringRef kernel);
+  void finishCuda(LLVM::LLVMFuncOp kernel);
   void assignResults(Operation *op);
   void findForwarding(func::ReturnOp op);
   bool readAfter(Value value, Operation *op);
@@ -375,7 +376,8 @@ void EntryLowering::launch(const cpu::LaunchSpec &spec,
     cuda::SimtKernelBuilder kernelBuilder(loc_, kernel, buffers);
     setElements(kernelBuilder);
     body(kernelBuilder);
-    kernelFailed_ |= failed(kernelBuilder.finish());
+    kernelBuilder.finish();
+    finishCuda(kernel);
     return;
   }
   auto pointer = LLVM::LLVMPointerType::get(context());
@@ -398,7 +400,14 @@ void EntryLowering::launchTiles(const cpu::LaunchSpec &spec, llvm::function_ref<
   OpBuilder::InsertionGuard guard(builder_);
   builder_.setInsertionPointToEnd(state_.kernels.getBody());
   auto type = cuda::TileKernelBuilder::kernelType(context(), spec.maps.size(), spec.reads.size() + spec.writes.size());
-  body(LLVM::LLVMFuncOp::create(builder_, loc_, spec.kernel, type));
+  auto kernel = LLVM::LLVMFuncOp::create(builder_, loc_, spec.kernel, type);
+  body(kernel);
+  finishCuda(kernel);
+}
+
+void EntryLowering::finishCuda(LLVM::LLVMFuncOp kernel) {
+  kernel->setAttr(cuda::kOpAttr, current_->getName().getIdentifier());
+  kernelFailed_ |= failed(cuda::checkSharedMemory(kernel));
 }
 
 int64_t EntryLowering::capacity(RankedTensorType type) {

@@ -53,7 +53,7 @@ void emitDelta(KernelBuilder &b, const Shape &s, RankedTensorType type) {
 // Chains that run side by side: targets(t)[16 v] += Σ_i weights(t)[i·stride] · source(i)[16 v], i in [0, 16) ascending.
 // They share the loads of the source.
 void emitChains(KernelBuilder &b, const Shape &s, int64_t count, llvm::function_ref<Value(int64_t)> weights, int64_t stride,
-                llvm::function_ref<Value(int64_t)> source, llvm::function_ref<Value(int64_t)> targets) {
+                llvm::function_ref<Value(Value)> source, llvm::function_ref<Value(int64_t)> targets) {
   int64_t vectors = s.vectors();
   SmallVector<Value> to, from, chains;
   for (int64_t t = 0; t < count; ++t) {
@@ -62,17 +62,18 @@ void emitChains(KernelBuilder &b, const Shape &s, int64_t count, llvm::function_
     for (int64_t v = 0; v < vectors; ++v)
       chains.push_back(loadLanes(b, advance(b, to[t], v * kLanes), b.c(0), s.lanes(v)));
   }
-  for (int64_t i = 0; i < kLanes; ++i) {
+  chains = b.unrolledCarry(kLanes, chains, [&](Value i, ValueRange carried) {
     Value row = source(i);
-    SmallVector<Value> numbers;
+    SmallVector<Value> numbers, next(carried);
     for (int64_t v = 0; v < vectors; ++v)
       numbers.push_back(loadLanes(b, advance(b, row, v * kLanes), b.c(0), s.lanes(v)));
     for (int64_t t = 0; t < count; ++t) {
-      Value weight = b.splat(b.loadf(advance(b, from[t], i * stride), b.c(0)));
+      Value weight = b.splat(b.loadf(from[t], b.mul(i, stride)));
       for (int64_t v = 0; v < vectors; ++v)
-        chains[t * vectors + v] = b.fma(weight, numbers[v], chains[t * vectors + v]);
+        next[t * vectors + v] = b.fma(weight, numbers[v], next[t * vectors + v]);
     }
-  }
+    return next;
+  });
   for (int64_t t = 0; t < count; ++t)
     for (int64_t v = 0; v < vectors; ++v)
       storeLanes(b, chains[t * vectors + v], advance(b, to[t], v * kLanes), b.c(0), s.lanes(v));
@@ -99,15 +100,16 @@ public:
       Value last = b.sub(length, b.c(1));
       emitTransposePack(b, key, s.kvWidth(), block, last, b.c(s.dim), keys, kLanes);
       emitTransposePack(b, value, s.kvWidth(), block, last, b.c(s.dim), values, kLanes);
-      for (int64_t h = 0; h < s.group(); ++h)
+      b.loop(0, s.group(), 1, [&](Value h) {
         b.loop(b.add(begin, block), end, kChunk, [&](Value first) { chunk(block, h, first, last); });
+      });
     });
   }
 
 private:
   // The offset of a row's head among queries.
-  Value at(Value row, int64_t h) {
-    return b.mul(b.add(b.add(b.mul(row, s.heads), firstHead), b.c(h)), s.dim);
+  Value at(Value row, Value h) {
+    return b.mul(b.add(b.add(b.mul(row, s.heads), firstHead), h), s.dim);
   }
 
   void zero(Value length) {
@@ -116,18 +118,19 @@ private:
         Value from = b.add(b.mul(row, s.kvWidth()), v * kLanes);
         storeLanes(b, b.vf(0), keyGradient, from, s.lanes(v));
         storeLanes(b, b.vf(0), valueGradient, from, s.lanes(v));
-        for (int64_t h = 0; h < s.group(); ++h)
+        b.loop(0, s.group(), 1, [&](Value h) {
           storeLanes(b, b.vf(0), queryGradient, b.add(at(b.add(begin, row), h), v * kLanes), s.lanes(v));
+        });
       }
     });
   }
 
-  void chunk(Value block, int64_t h, Value first, Value lastKey) {
+  void chunk(Value block, Value h, Value first, Value lastKey) {
     probabilities(block, h, first);
     // Queries: rows that are there.
     Value rows = b.min(b.sub(end, first), b.c(kChunk));
     auto keyRow = [&](Value base) {
-      return [this, block, base, lastKey](int64_t i) {
+      return [this, block, base, lastKey](Value i) {
         return advance(b, base, b.mul(b.min(b.add(block, i), lastKey), s.kvWidth()));
       };
     };
@@ -142,7 +145,7 @@ private:
     // Keys and values that are there.
     Value count = b.min(b.add(b.sub(lastKey, block), b.c(1)), b.c(kLanes));
     auto row = [&](Value base) {
-      return [this, base, first, h](int64_t i) {
+      return [this, base, first, h](Value i) {
         return advance(b, base, at(b.min(b.add(first, i), b.sub(end, b.c(1))), h));
       };
     };
@@ -159,7 +162,7 @@ private:
   }
 
   // P and dS of 16 rows from `first` on against the block's keys.
-  void probabilities(Value block, int64_t h, Value first) {
+  void probabilities(Value block, Value h, Value first) {
     b.loop(0, kChunk, kTogether, [&](Value r0) {
       SmallVector<Value> rows, scores(2 * kTogether, b.vf(0)), queries, gradients;
       for (int64_t i = 0; i < kTogether; ++i) {
@@ -178,7 +181,7 @@ private:
       });
       for (int64_t i = 0; i < kTogether; ++i) {
         Value r = b.add(r0, i), row = b.add(first, r);
-        Value scalars = b.add(b.add(b.mul(rows[i], s.heads), firstHead), b.c(h));
+        Value scalars = b.add(b.add(b.mul(rows[i], s.heads), firstHead), h);
         Value shift = b.splat(b.loadf(lse, scalars)), total = b.splat(b.loadf(delta, scalars));
         // Keys up to the row itself, and none for a row beyond the end.
         Value seen = b.select(b.lt(row, end), b.add(b.sub(b.sub(row, begin), block), b.c(1)), b.c(0));

@@ -474,6 +474,15 @@ SmallVector<Value> KernelBuilder::loopCarry(Value from, Value to, int64_t step, 
   return SmallVector<Value>(loop.getResults());
 }
 
+SmallVector<Value> KernelBuilder::unrolledCarry(int64_t count, ValueRange init, CarryBody body) {
+  if (!unrolls())
+    return loopCarry(c(0), c(count), 1, init, body);
+  SmallVector<Value> carried(init);
+  for (int64_t i = 0; i < count; ++i)
+    carried = body(c(i), carried);
+  return carried;
+}
+
 void KernelBuilder::ifThen(Value condition, function_ref<void()> then) {
   auto op = scf::IfOp::create(*this, condition, /*withElseRegion=*/false);
   OpBuilder::InsertionGuard guard(*this);

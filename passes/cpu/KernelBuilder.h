@@ -112,6 +112,8 @@ public:
   // --- control flow
   void loop(Value from, Value to, int64_t step, Body body);
   void loop(int64_t from, int64_t to, int64_t step, Body body);
+  // Iterations [0, count): one behind the other, or a loop where that would take too many registers (unrolls).
+  llvm::SmallVector<Value> unrolledCarry(int64_t count, mlir::ValueRange init, CarryBody body);
   llvm::SmallVector<Value> loopCarry(Value from, Value to, int64_t step, mlir::ValueRange init,
                                      CarryBody body);
   void ifThen(Value condition, llvm::function_ref<void()> then);
@@ -120,6 +122,7 @@ public:
   Value select(Value condition, Value a, Value b);
 
 protected:
+  virtual bool unrolls() const { return true; }
   // bf16, whose bits lie in an integer of 16 bits, to f32 and back (to nearest even; a NaN stays one). Scalars and
   // lanes alike.
   Value widen(Value bits);

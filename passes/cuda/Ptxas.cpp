@@ -68,67 +68,82 @@ std::string findPtxas() {
 }
 
 LogicalResult checkPtx(ModuleOp kernels, StringRef ptx) {
-  LogicalResult result = success();
-  SmallVector<StringRef> lines;
+  // Declarations come before all kernels: ".extern .func", its results in parentheses, and its name, here or in the
+  // next line.
+  SmallVector<StringRef> lines, outside;
   ptx.split(lines, '\n');
   for (auto [i, line] : llvm::enumerate(lines)) {
     StringRef text = line.trim();
-    if (!text.starts_with(".extern .func"))
+    if (!text.consume_front(".extern .func"))
       continue;
-    // The name stands behind the results, here or in the next line.
-    std::string declaration = text.str();
-    if (i + 1 < lines.size())
-      declaration += " " + lines[i + 1].trim().str();
-    result = kernels.emitError("a kernel needs a function from outside, but kernels must call nothing outside "
-                               "themselves: ")
-             << declaration;
+    text = text.trim();
+    if (text.starts_with("("))
+      text = text.split(')').second.trim();
+    if (text.empty() && i + 1 < lines.size())
+      text = lines[i + 1].trim();
+    outside.push_back(text.take_while([](char c) { return llvm::isAlnum(c) || c == '_' || c == '$'; }));
   }
-  return result;
+  if (outside.empty())
+    return success();
+  bool named = false;
+  auto refuse = [&](Location loc, const std::string &who, StringRef function) {
+    named = true;
+    emitError(loc) << who << " needs the function " << function
+                   << ", but a kernel must call nothing outside itself";
+  };
+  LLVM::LLVMFuncOp kernel;
+  llvm::DenseSet<std::pair<Operation *, StringRef>> said;
+  for (StringRef line : lines) {
+    StringRef text = line.trim();
+    if (auto [before, name] = text.split(".entry "); !name.empty())
+      kernel = kernels.lookupSymbol<LLVM::LLVMFuncOp>(name.take_until([](char c) { return c == '('; }).trim());
+    if (!kernel || text.starts_with("."))
+      continue;
+    for (StringRef function : outside)
+      if (text.split(function).second.starts_with(",") || text.split(function).second.starts_with(";"))
+        if (said.insert({kernel, function}).second)
+          refuse(kernel.getLoc(), describe(kernel), function);
+  }
+  if (!named)
+    refuse(kernels.getLoc(), "a kernel", outside.front());
+  return failure();
 }
 
-// What the log says of a kernel on tiles is an error, not a warning: it would be many times slower. C7510 and C7511: products
-// of the tensor cores are serialised; C7508: the numbers of registers are ignored.
-static LogicalResult checkTileKernels(ModuleOp kernels, StringRef log) {
-  LogicalResult result = success();
-  for (auto kernel : kernels.getOps<LLVM::LLVMFuncOp>()) {
-    if (!kernel->hasAttr(kMapsAttr))
-      continue;
-    std::string name = kernel.getSymName().str();
-    SmallVector<StringRef> lines;
-    log.split(lines, '\n');
-    bool here = false;
-    for (StringRef line : lines) {
-      if (size_t at = line.find("Compiling entry function '"); at != StringRef::npos)
-        here = line.substr(at).split('\'').second.split('\'').first == name;
-      bool spills = here && line.contains(" bytes spill stores") && !line.contains(" 0 bytes spill stores");
-      bool slow = (here || line.contains("'" + name + "'")) &&
-                  (line.contains("C7508") || line.contains("C7510") || line.contains("C7511"));
-      if (spills || slow)
-        result = emitError(kernel.getLoc(), "kernel ") << name << " must keep its products in registers and run them one behind "
-                 "the other without waiting, but the assembler says: " << line.trim();
-    }
+// The kernel that a line of ptxas -v is about: the one it names, else the one whose compilation was announced last.
+static LLVM::LLVMFuncOp kernelOf(ModuleOp kernels, StringRef line, LLVM::LLVMFuncOp last) {
+  for (StringRef rest = line; rest.contains('\'');) {
+    auto [name, behind] = rest.split('\'').second.split('\'');
+    if (auto kernel = kernels.lookupSymbol<LLVM::LLVMFuncOp>(name))
+      return kernel;
+    rest = behind;
   }
-  return result;
+  return last;
 }
 
-// ptxas -v says "Compiling entry function 'NAME' for …", then of each "… bytes spill stores, … bytes spill loads".
-static void reportSpills(ModuleOp kernels, StringRef log) {
-  StringRef kernel;
+// What the assembler says of a kernel that makes it many times slower is an error. "… bytes spill stores" are registers
+// in memory; C7510 and C7511: products of the tensor cores wait for each other; C7508: the numbers of registers that
+// the kernel asks for are ignored.
+static LogicalResult checkLog(ModuleOp kernels, StringRef log) {
+  LLVM::LLVMFuncOp last;
+  llvm::SmallPtrSet<Operation *, 4> refused;
+  bool failed = false;
   SmallVector<StringRef> lines;
   log.split(lines, '\n');
   for (StringRef line : lines) {
-    if (size_t at = line.find("Compiling entry function '"); at != StringRef::npos)
-      kernel = line.substr(at).split('\'').second.split('\'').first;
-    size_t at = line.find(" bytes spill stores");
-    if (at == StringRef::npos)
+    LLVM::LLVMFuncOp kernel = last = kernelOf(kernels, line, last);
+    bool spills = line.contains(" bytes spill stores") && !line.contains(" 0 bytes spill stores");
+    bool waits = line.contains("C7508") || line.contains("C7510") || line.contains("C7511");
+    if (!spills && !waits)
       continue;
-    StringRef number = line.take_front(at).rsplit(' ').second;
-    if (number.empty())
-      number = line.take_front(at).trim();
-    if (number != "0")
-      emitWarning(kernels.getLoc(), "kernel ") << kernel << " spills " << number
-                                     << " bytes of registers to memory: it is right, but slower than it could be";
+    failed = true;
+    if (kernel && !refused.insert(kernel).second)
+      continue;
+    emitError(kernel ? kernel.getLoc() : kernels.getLoc(), kernel ? describe(kernel) : "a kernel")
+        << " must keep its numbers in registers and run its products one behind the other without waiting, but the "
+           "assembler says: "
+        << line.trim();
   }
+  return llvm::failure(failed);
 }
 
 LogicalResult assemble(ModuleOp kernels, StringRef arch, StringRef ptx, std::string &cubin) {
@@ -173,9 +188,8 @@ LogicalResult assemble(ModuleOp kernels, StringRef arch, StringRef ptx, std::str
     said = (*text)->getBuffer().str();
   if (status != 0)
     return kernels.emitError("assembling the kernels with ") << ptxas << " failed: " << message << said;
-  if (failed(checkTileKernels(kernels, said)))
+  if (failed(checkLog(kernels, said)))
     return failure();
-  reportSpills(kernels, said);
   auto assembled = llvm::MemoryBuffer::getFile(output);
   if (!assembled)
     return kernels.emitError("cannot read ") << output << ": " << assembled.getError().message();

@@ -12,6 +12,21 @@ using cpu::kLanes;
 
 static constexpr llvm::StringLiteral kSharedSymbol = "mirl_shared_memory";
 
+std::string describe(LLVM::LLVMFuncOp kernel) {
+  std::string text = ("kernel " + kernel.getSymName()).str();
+  if (auto op = kernel->getAttrOfType<StringAttr>(kOpAttr))
+    text += (" of " + op.getValue()).str();
+  return text;
+}
+
+LogicalResult checkSharedMemory(LLVM::LLVMFuncOp kernel) {
+  int64_t bytes = kernel->getAttrOfType<IntegerAttr>(kSharedAttr).getInt();
+  if (bytes <= kSharedBytes)
+    return success();
+  return emitError(kernel.getLoc()) << describe(kernel) << " needs " << bytes << " bytes of shared memory; a block has "
+                                    << kSharedBytes;
+}
+
 LLVM::LLVMFunctionType SimtKernelBuilder::kernelType(MLIRContext *context, unsigned buffers) {
   SmallVector<Type> arguments(buffers, LLVM::LLVMPointerType::get(context));
   arguments.append(7, IntegerType::get(context, 64));
@@ -139,11 +154,7 @@ void SimtKernelBuilder::transpose(MutableArrayRef<Value> v) {
   }
 }
 
-LogicalResult SimtKernelBuilder::finish() {
-  if (scratch_ > kSharedBytes)
-    return kernel_.emitError("kernel ") << kernel_.getSymName() << " needs " << scratch_
-                                        << " bytes of memory for a work item; a block has " << kSharedBytes
-                                        << " bytes of shared memory";
+void SimtKernelBuilder::finish() {
   // Two blocks at least should fit on a multiprocessor.
   int64_t halves = kItemsPerBlock;
   while (halves > 1 && halves * scratch_ > kSharedBytes / 2)
@@ -159,6 +170,8 @@ LogicalResult SimtKernelBuilder::finish() {
   kernel_->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), getUnitAttr());
   kernel_->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(),
                    getDenseI32ArrayAttr({static_cast<int32_t>(halves * kLanes), 1, 1}));
+  // Else ptxas takes it that three should, and spills registers that are there for two.
+  kernel_->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), getI32IntegerAttr(2));
   // A barrier that follows another with no memory access between them orders nothing new.
   kernel_.walk([](Block *block) {
     bool ordered = false;
@@ -172,7 +185,6 @@ LogicalResult SimtKernelBuilder::finish() {
       }
     }
   });
-  return success();
 }
 
 } // namespace mirl::passes::cuda

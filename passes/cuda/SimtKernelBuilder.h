@@ -23,9 +23,16 @@ inline constexpr int64_t kSharedBytes = 232448;
 inline constexpr llvm::StringLiteral kThreadsAttr = "mirl.threads";
 inline constexpr llvm::StringLiteral kItemsAttr = "mirl.items_per_block";
 inline constexpr llvm::StringLiteral kSharedAttr = "mirl.shared_bytes";
+// The op that the kernel was first made for.
+inline constexpr llvm::StringLiteral kOpAttr = "mirl.op";
 // Of kernels on tiles (TileKernelBuilder.h): blocks on a multiprocessor of a persistent grid, and tensor maps.
 inline constexpr llvm::StringLiteral kBlocksAttr = "mirl.blocks_per_multiprocessor";
 inline constexpr llvm::StringLiteral kMapsAttr = "mirl.tensor_maps";
+
+// "kernel NAME of OP", for messages.
+std::string describe(mlir::LLVM::LLVMFuncOp kernel);
+// Fails, at the op's place, when a block of the kernel needs more shared memory than there is.
+llvm::LogicalResult checkSharedMemory(mlir::LLVM::LLVMFuncOp kernel);
 
 class SimtKernelBuilder : public cpu::KernelBuilder {
 public:
@@ -35,8 +42,8 @@ public:
   // `kernel` has that type and no body yet.
   SimtKernelBuilder(mlir::Location loc, mlir::LLVM::LLVMFuncOp kernel, unsigned buffers);
 
-  // Ends the kernel and writes its attributes. Fails when an item's scratch memory exceeds a block's shared memory.
-  llvm::LogicalResult finish();
+  // Ends the kernel and writes its attributes.
+  void finish();
 
   Value buffer(unsigned index) override { return kernel_.getArgument(index); }
   Value dim(cpu::Dim which) override { return kernel_.getArgument(buffers_ + static_cast<unsigned>(which)); }
@@ -54,6 +61,10 @@ public:
   Value scratch(int64_t elements) override;
   void prefetch(Value, Value) override {}
   void transpose(llvm::MutableArrayRef<Value> vectors) override;
+
+protected:
+  // A thread would keep the addresses of all iterations in registers.
+  bool unrolls() const override { return false; }
 
 private:
   Value i32(int64_t value);

@@ -11,7 +11,7 @@ func.func @draw(%z: !z {nn.name = "z", nn.source = "input:z"}, %i: !ids {nn.name
                 %p: tensor<f32> {nn.name = "p", nn.source = "input:p"})
     -> (!ints {nn.name = "token", nn.source = "output:token"}, !floats {nn.name = "logprob", nn.source = "output:logprob"})
     attributes {nn.kind = "plain", nn.capacities = {token = 8 : i64}} {
-  // expected-error @+1 {{kernel sample_token_v20000000 needs 312512 bytes of memory for a work item; a block has 232448 bytes of shared memory}}
+  // expected-error @+1 {{kernel sample_token_v20000000 of nn.sample needs 312512 bytes of shared memory; a block has 232448}}
   %token, %logprob = nn.sample %z, %i, %n, %seed, %t, %k, %p : (!z, !ids, !ints, tensor<i64>, tensor<f32>, tensor<i32>, tensor<f32>) -> (!ints, !floats)
   return %token, %logprob : !ints, !floats
 }

@@ -8,7 +8,7 @@
 
 // The slices, the six dims and the number of items; how it is launched.
 // CHECK: llvm.func @rms_norm_context_c20_{{.*}}(%{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr, %{{.*}}: i64, %{{.*}}: i64, %{{.*}}: i64, %{{.*}}: i64, %{{.*}}: i64, %{{.*}}: i64, %[[ITEMS:.*]]: i64)
-// CHECK-SAME: mirl.items_per_block = 8 : i64, mirl.shared_bytes = 0 : i64, mirl.threads = 128 : i64, nvvm.kernel, nvvm.maxntid = array<i32: 128, 1, 1>
+// CHECK-SAME: mirl.items_per_block = 8 : i64, mirl.op = "nn.rms_norm", mirl.shared_bytes = 0 : i64, mirl.threads = 128 : i64, nvvm.kernel, nvvm.maxntid = array<i32: 128, 1, 1>, nvvm.minctasm = 2 : i32
 // A half-warp is an item, and one behind the last does nothing at all.
 // CHECK: nvvm.read.ptx.sreg.tid.x
 // CHECK: nvvm.read.ptx.sreg.ctaid.x
