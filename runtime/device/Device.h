@@ -57,6 +57,11 @@ public:
   virtual absl::Status Launch(uint32_t kernel, void *const *buffers, uint32_t count, const int64_t *dims, int64_t items,
                               int64_t grain, std::span<const TensorMap> maps) = 0;
   virtual absl::Status Synchronize() = 0;
+
+  // Notes when the device gets to this place of its queue, under a number; numbers are small and may be used again.
+  virtual absl::Status Mark(size_t mark) = 0;
+  // Seconds from mark 0 to this one, both of which the device has passed (Synchronize).
+  virtual absl::StatusOr<double> Elapsed(size_t mark) = 0;
 };
 
 } // namespace mirl::rt

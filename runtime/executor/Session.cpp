@@ -5,6 +5,7 @@
 #include <cstring>
 #include <deque>
 #include <map>
+#include <tuple>
 #include <unordered_map>
 
 #include "runtime/artifact/Macros.h"
@@ -117,6 +118,9 @@ struct Session::Impl {
   std::deque<ProfileRow> rows;
   // On a device with memory of its own, the host's copies of the ports' slices.
   std::unordered_map<const fb::Slice *, uint8_t *> staging;
+  TraceSink trace;
+  std::chrono::steady_clock::time_point trace_begin;
+  std::vector<const Step *> traced; // of this Run; step i ran between marks 2i + 1 and 2i + 2
   absl::Status pending; // what went wrong in work that was queued before a Run
 
   // A copy for each slice that is a port of an entry.
@@ -237,7 +241,13 @@ struct Session::Impl {
         continue;
       }
       auto start = profile ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+      if (trace)
+        MIRL_TRY(device->Mark(2 * traced.size() + 1));
       absl::Status status = Do(step, extents, dims);
+      if (trace && status.ok()) {
+        traced.push_back(&step);
+        status = device->Mark(2 * traced.size());
+      }
       // A command's time, and its errors, are known once it has run.
       if (profile && status.ok())
         status = device->Synchronize();
@@ -247,14 +257,44 @@ struct Session::Impl {
         continue;
       step.row->seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       ++step.row->calls;
-      if (step.launch) {
-        step.row->flops += Evaluate(step.launch->flops(), extents);
-        step.row->bytes += Evaluate(step.launch->bytes(), extents);
-      } else {
-        step.row->bytes += static_cast<double>(ByteSize(*step.type, extents)) *
-                           (step.kind == fb::Action::Copy ? 2 : 1);
-      }
+      auto [flops, bytes] = CostOf(step, extents);
+      step.row->flops += flops;
+      step.row->bytes += bytes;
     }
+    return absl::OkStatus();
+  }
+
+  // Operations and bytes of a command.
+  static std::pair<double, double> CostOf(const Step &step, const Extents &extents) {
+    if (step.launch)
+      return {Evaluate(step.launch->flops(), extents), Evaluate(step.launch->bytes(), extents)};
+    return {0, static_cast<double>(ByteSize(*step.type, extents)) * (step.kind == fb::Action::Copy ? 2 : 1)};
+  }
+
+  // Tells the sink of the Run that began at `start`, the time of mark 0, and is done.
+  absl::Status Report(const fb::Entry &entry, const Extents &extents, std::chrono::steady_clock::time_point start) {
+    TraceEvent whole;
+    whole.entry = View(entry.name());
+    whole.source = entry.source();
+    whole.start = std::chrono::duration<double>(start - trace_begin).count();
+    for (size_t i = 0; i < traced.size(); ++i) {
+      const Step &step = *traced[i];
+      TraceEvent event;
+      event.entry = whole.entry;
+      event.op = step.row->op;
+      event.kernel = step.row->kernel;
+      event.source = step.launch ? step.launch->source() : nullptr;
+      MIRL_ASSIGN(double from, device->Elapsed(2 * i + 1));
+      MIRL_ASSIGN(double to, device->Elapsed(2 * i + 2));
+      event.start = whole.start + from;
+      event.seconds = to - from;
+      std::tie(event.flops, event.bytes) = CostOf(step, extents);
+      whole.flops += event.flops;
+      whole.bytes += event.bytes;
+      trace(event);
+    }
+    MIRL_ASSIGN(whole.seconds, device->Elapsed(2 * traced.size() + 1));
+    trace(whole);
     return absl::OkStatus();
   }
 
@@ -296,15 +336,16 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const m
   const fb::Plan &root = impl.plan->root();
 
   auto refused = [&](const absl::Status &status) { return Impl::Named(status, impl.plan->name()); };
-  if (View(root.target()) == "cuda") {
-    auto device = CudaDevice::Create(impl.plan);
+  if (View(root.target()) == "cuda" && !options.buffers_only) {
+    auto device = CudaDevice::Create(impl.plan, options.cuda_driver);
     if (!device.ok())
       return refused(device.status());
     impl.device = *std::move(device);
   } else {
     impl.device = std::make_unique<CpuDevice>(impl.plan, options.threads);
   }
-  if (absl::Status status = impl.device->Allocate(root.arena_bytes()); !status.ok())
+  uint64_t bytes = options.buffers_only ? root.persistent_bytes() : root.arena_bytes();
+  if (absl::Status status = impl.device->Allocate(bytes); !status.ok())
     return refused(status);
   impl.arena = impl.device->arena();
   if (!impl.device->on_host())
@@ -316,7 +357,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const m
       MIRL_TRY(impl.device->Upload(buffer.offset(), buffer.data()->data(), buffer.data()->size()));
   }
   MIRL_TRY(impl.device->Synchronize());
-  for (uint32_t i = 0; i < Length(root.entries()); ++i) {
+  for (uint32_t i = 0; i < Length(root.entries()) && !options.buffers_only; ++i) {
     const fb::Entry &entry = *root.entries()->Get(i);
     std::map<std::pair<std::string, std::string>, ProfileRow *> rows_of;
     impl.entries[&entry] = impl.Prepare(entry, entry.commands(), rows_of);
@@ -402,19 +443,32 @@ absl::Status Session::Run(const fb::Entry &entry, const Extents &extents) {
   }
   auto found = impl_->entries.find(&entry);
   if (found == impl_->entries.end())
-    return absl::InvalidArgumentError("the entry belongs to another plan");
+    return absl::InvalidArgumentError("the entry belongs to another plan, or the session has buffers only");
   int64_t dims[6] = {extents.context, extents.token, extents.sequence, extents.group, 0, 0};
   MIRL_TRY(impl_->pending);
   bool staged = !impl_->device->on_host();
+  std::chrono::steady_clock::time_point start;
+  if (impl_->trace) {
+    impl_->traced.clear();
+    start = std::chrono::steady_clock::now();
+    MIRL_TRY(impl_->device->Mark(0));
+  }
   if (staged)
     MIRL_TRY(impl_->Transfer(entry, extents, /*inputs=*/true));
   MIRL_TRY(impl_->Execute(found->second, extents, dims));
   if (staged)
     MIRL_TRY(impl_->Transfer(entry, extents, /*inputs=*/false));
+  if (impl_->trace)
+    MIRL_TRY(impl_->device->Mark(2 * impl_->traced.size() + 1));
   // What a kernel did wrong shows here at the latest, and not of which op it was.
   if (absl::Status status = impl_->device->Synchronize(); !status.ok())
     return Impl::Named(status, Cat("entry ", View(entry.name()), " (--profile tells the op)"));
-  return absl::OkStatus();
+  return impl_->trace ? impl_->Report(entry, extents, start) : absl::OkStatus();
+}
+
+void Session::Trace(TraceSink sink) {
+  impl_->trace = std::move(sink);
+  impl_->trace_begin = std::chrono::steady_clock::now();
 }
 
 std::vector<ProfileRow> Session::Profile() const {

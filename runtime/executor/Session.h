@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,6 +20,10 @@
 
 namespace mirl::rt {
 
+namespace cuda {
+struct Driver;
+}
+
 // Extents of the four axes in one call.
 struct Extents {
   int64_t context = 0, token = 0, sequence = 0, group = 0;
@@ -27,6 +32,9 @@ struct Extents {
 struct SessionOptions {
   int threads = 0;      // 0: all the cores this process may use
   bool profile = false; // measure every launch (costs two clock reads each)
+  // Persistent buffers in host memory, whatever the plan's target, and no entries: for looking at and filling weights.
+  bool buffers_only = false;
+  const cuda::Driver *cuda_driver = nullptr; // null: the machine's
 };
 
 // What the launches of one kernel for one op cost so far, over all runs of an entry.
@@ -35,6 +43,15 @@ struct ProfileRow {
   int64_t calls = 0;
   double seconds = 0, flops = 0, bytes = 0;
 };
+
+// A command that ran, or a whole entry with its transfers (then `op` is empty). Times are in seconds since Trace was called.
+// The texts are the plan's.
+struct TraceEvent {
+  std::string_view entry, op, kernel;  // kernel: empty for fills and copies
+  const fb::Source *source = nullptr;  // where in the program; null: unknown
+  double start = 0, seconds = 0, flops = 0, bytes = 0;
+};
+using TraceSink = std::function<void(const TraceEvent &)>;
 
 // A table, the longest first: time, share, calls, GFLOP/s, GB/s, what.
 std::string FormatProfile(const std::vector<ProfileRow> &rows);
@@ -86,6 +103,10 @@ public:
   // Runs all commands of an entry. Refuses extents beyond the entry's capacities, naming the axis
   // and both numbers.
   absl::Status Run(const fb::Entry &entry, const Extents &extents);
+
+  // From now on `sink` gets all that runs, when its Run is done: commands in order, then the entry. Null: no more. On a GPU
+  // the times are the device's, and commands are not waited for.
+  void Trace(TraceSink sink);
 
   // Empty unless SessionOptions.profile. Ordered by time, longest first.
   std::vector<ProfileRow> Profile() const;

@@ -80,4 +80,15 @@ absl::Status CpuDevice::Launch(uint32_t kernel, void *const *buffers, uint32_t, 
   return absl::OkStatus();
 }
 
+absl::Status CpuDevice::Mark(size_t mark) {
+  if (marks_.size() <= mark)
+    marks_.resize(mark + 1);
+  marks_[mark] = std::chrono::steady_clock::now();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<double> CpuDevice::Elapsed(size_t mark) {
+  return std::chrono::duration<double>(marks_[mark] - marks_[0]).count();
+}
+
 } // namespace mirl::rt

@@ -3,7 +3,9 @@
 #ifndef MIRL_RUNTIME_DEVICE_CPU_CPUDEVICE_H
 #define MIRL_RUNTIME_DEVICE_CPU_CPUDEVICE_H
 
+#include <chrono>
 #include <memory>
+#include <vector>
 
 #include "runtime/artifact/Plan.h"
 #include "runtime/device/Device.h"
@@ -29,6 +31,8 @@ public:
   absl::Status Launch(uint32_t kernel, void *const *buffers, uint32_t count, const int64_t *dims, int64_t items,
                       int64_t grain, std::span<const TensorMap> maps) override;
   absl::Status Synchronize() override { return absl::OkStatus(); }
+  absl::Status Mark(size_t mark) override;
+  absl::StatusOr<double> Elapsed(size_t mark) override;
 
 private:
   std::shared_ptr<const Plan> plan_;
@@ -36,6 +40,7 @@ private:
   void *map_ = nullptr;
   size_t map_bytes_ = 0;
   uint8_t *arena_ = nullptr;
+  std::vector<std::chrono::steady_clock::time_point> marks_;
 };
 
 } // namespace mirl::rt

@@ -15,15 +15,17 @@ constexpr size_t kMostMaps = 65536;
 
 } // namespace
 
-absl::StatusOr<std::unique_ptr<CudaDevice>> CudaDevice::Create(std::shared_ptr<const Plan> plan) {
-  std::unique_ptr<CudaDevice> device(new CudaDevice(std::move(plan)));
+absl::StatusOr<std::unique_ptr<CudaDevice>> CudaDevice::Create(std::shared_ptr<const Plan> plan, const cuda::Driver *driver) {
+  if (!driver) {
+    MIRL_ASSIGN(driver, cuda::Driver::Get());
+  }
+  std::unique_ptr<CudaDevice> device(new CudaDevice(std::move(plan), driver));
   MIRL_TRY(device->Open());
   MIRL_TRY(device->LoadKernels());
   return device;
 }
 
 absl::Status CudaDevice::Open() {
-  MIRL_ASSIGN(driver_, cuda::Driver::Get());
   int count = 0;
   MIRL_TRY(driver_->Check(driver_->DeviceGetCount(&count), "looking for NVIDIA GPUs"));
   if (count == 0)
@@ -40,7 +42,8 @@ absl::Status CudaDevice::Open() {
   std::string here = Cat("sm_", major, minor, "a");
   std::string_view wanted = View(plan_->root().isa()->Get(0));
   if (here != wanted)
-    return absl::FailedPreconditionError(Cat("the plan is for ", wanted, "; the GPU is a ", name_, ", sm_", major, minor));
+    return absl::FailedPreconditionError(Cat("the plan is for ", wanted, "; the GPU is a ", name_, ", sm_", major, minor,
+                                             ": compile with --target cuda:sm_90a for an H100 or H200, or with --target cpu"));
   MIRL_TRY(driver_->Check(driver_->PrimaryContextRetain(&context_, device_), Cat("starting ", name_)));
   MIRL_TRY(driver_->Check(driver_->ContextSetCurrent(context_), Cat("starting ", name_)));
   return driver_->Check(driver_->StreamCreate(&stream_, cuda::kNonBlockingStream), Cat("starting ", name_));
@@ -53,7 +56,11 @@ absl::Status CudaDevice::LoadKernels() {
   // PTX, which the driver also takes, ends with a zero.
   std::vector<char> code(plan_->root().code()->begin(), plan_->root().code()->end());
   code.push_back(0);
-  MIRL_TRY(driver_->Check(driver_->ModuleLoad(&module_, code.data()), Cat("loading the kernels onto ", name_)));
+  int version = 0;
+  driver_->DriverGetVersion(&version);
+  MIRL_TRY(driver_->Check(driver_->ModuleLoad(&module_, code.data()),
+                          Cat("loading the kernels onto ", name_, " (driver for CUDA ", version / 1000, ".", version % 1000 / 10,
+                              ")")));
   for (const fb::Kernel *kernel : *kernels) {
     cuda::Function function = nullptr;
     MIRL_TRY(driver_->Check(driver_->ModuleGetFunction(&function, module_, kernel->symbol()->c_str()),
@@ -77,6 +84,8 @@ CudaDevice::~CudaDevice() {
     driver_->StreamSynchronize(stream_);
     driver_->StreamDestroy(stream_);
   }
+  for (cuda::Event mark : marks_)
+    driver_->EventDestroy(mark);
   for (void *memory : staging_)
     driver_->HostFree(memory);
   if (arena_)
@@ -201,6 +210,21 @@ absl::Status CudaDevice::Launch(uint32_t kernel, void *const *buffers, uint32_t 
 
 absl::Status CudaDevice::Synchronize() {
   return driver_->Check(driver_->StreamSynchronize(stream_), Cat("running on ", name_));
+}
+
+absl::Status CudaDevice::Mark(size_t mark) {
+  while (marks_.size() <= mark) {
+    cuda::Event event = nullptr;
+    MIRL_TRY(driver_->Check(driver_->EventCreate(&event, 0), "measuring time on the GPU"));
+    marks_.push_back(event);
+  }
+  return driver_->Check(driver_->EventRecord(marks_[mark], stream_), "measuring time on the GPU");
+}
+
+absl::StatusOr<double> CudaDevice::Elapsed(size_t mark) {
+  float milliseconds = 0;
+  MIRL_TRY(driver_->Check(driver_->EventElapsed(&milliseconds, marks_[0], marks_[mark]), "measuring time on the GPU"));
+  return static_cast<double>(milliseconds) * 1e-3;
 }
 
 } // namespace mirl::rt

@@ -16,8 +16,10 @@ namespace mirl::rt {
 
 class CudaDevice final : public Device {
 public:
-  // The first GPU of this process (CUDA_VISIBLE_DEVICES chooses), which must be of the plan's architecture.
-  static absl::StatusOr<std::unique_ptr<CudaDevice>> Create(std::shared_ptr<const Plan> plan);
+  // The first GPU of this process (CUDA_VISIBLE_DEVICES chooses), which must be of the plan's architecture. `driver`: null
+  // for the machine's.
+  static absl::StatusOr<std::unique_ptr<CudaDevice>> Create(std::shared_ptr<const Plan> plan,
+                                                            const cuda::Driver *driver = nullptr);
   ~CudaDevice() override;
 
   absl::Status Allocate(uint64_t bytes) override;
@@ -31,16 +33,18 @@ public:
   absl::Status Launch(uint32_t kernel, void *const *buffers, uint32_t count, const int64_t *dims, int64_t items,
                       int64_t grain, std::span<const TensorMap> maps) override;
   absl::Status Synchronize() override;
+  absl::Status Mark(size_t mark) override;
+  absl::StatusOr<double> Elapsed(size_t mark) override;
 
 private:
-  explicit CudaDevice(std::shared_ptr<const Plan> plan) : plan_(std::move(plan)) {}
+  CudaDevice(std::shared_ptr<const Plan> plan, const cuda::Driver *driver) : plan_(std::move(plan)), driver_(driver) {}
   absl::Status Open();
   absl::Status LoadKernels();
   // The encoded tensor map of the tensor at `address`. It stays where it is.
   absl::StatusOr<const cuda::EncodedMap *> Encode(const TensorMap &map, uint64_t address);
 
   std::shared_ptr<const Plan> plan_;
-  const cuda::Driver *driver_ = nullptr;
+  const cuda::Driver *driver_;
   cuda::DeviceNumber device_ = 0;
   cuda::Context context_ = nullptr;
   cuda::Stream stream_ = nullptr;
@@ -49,6 +53,7 @@ private:
   std::string name_;
   std::vector<cuda::Function> functions_;
   std::vector<void *> staging_;
+  std::vector<cuda::Event> marks_;
   // Kernels with a persistent grid: how many blocks the GPU holds at a time (0: another kind of kernel).
   int multiprocessors_ = 0;
   // What tensor maps were encoded to, by what they say.

@@ -6,35 +6,45 @@
 
 namespace mirl::rt::cuda {
 
-namespace {
-
-absl::StatusOr<Driver> Load() {
+absl::StatusOr<Driver> Driver::Load(const char *library) {
   // Never closed: the driver keeps threads and exit handlers of its own.
-  void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (!library) {
+  void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+  if (!handle) {
     const char *reason = dlerror();
     return absl::FailedPreconditionError(
-        Cat("there is no NVIDIA driver: ", reason ? reason : "libcuda.so.1 cannot be loaded"));
+        Cat("there is no NVIDIA driver: ", reason ? reason : Cat(library, " cannot be loaded")));
   }
   Driver driver;
   const char *missing = nullptr;
 #define MIRL_CUDA_FIND(name, symbol, arguments)                                                                        \
-  driver.name = reinterpret_cast<Result(*) arguments>(dlsym(library, symbol));                                         \
+  driver.name = reinterpret_cast<Result(*) arguments>(dlsym(handle, symbol));                                          \
   if (!driver.name)                                                                                                    \
     missing = symbol;
   MIRL_CUDA_FUNCTIONS(MIRL_CUDA_FIND)
 #undef MIRL_CUDA_FIND
+  int version = 0;
+  if (driver.DriverGetVersion && driver.DriverGetVersion(&version) == 0 && version < kOldestDriver)
+    return absl::FailedPreconditionError(Cat("the NVIDIA driver is too old: it is for CUDA ", version / 1000, ".",
+                                             version % 1000 / 10, "; ", kOldestDriver / 1000, ".0 or later is needed"));
   if (missing)
-    return absl::FailedPreconditionError(
-        Cat("the NVIDIA driver is too old: its libcuda.so.1 has no ", missing, "; CUDA 12 or later is needed"));
-  MIRL_TRY(driver.Check(driver.Init(0), "the NVIDIA driver does not start"));
+    return absl::FailedPreconditionError(Cat("the NVIDIA driver cannot be used: its ", library, " has no ", missing,
+                                             "; a driver for CUDA ", kOldestDriver / 1000, ".0 or later is needed"));
   return driver;
 }
 
-} // namespace
+absl::Status Driver::Start() const {
+  Result result = Init(0);
+  if (result == kNoDevice)
+    return absl::FailedPreconditionError("this machine has no NVIDIA GPU that CUDA_VISIBLE_DEVICES allows");
+  return Check(result, "the NVIDIA driver does not start");
+}
 
 absl::StatusOr<const Driver *> Driver::Get() {
-  static const absl::StatusOr<Driver> driver = Load();
+  static const absl::StatusOr<Driver> driver = []() -> absl::StatusOr<Driver> {
+    MIRL_ASSIGN(Driver loaded, Load("libcuda.so.1"));
+    MIRL_TRY(loaded.Start());
+    return loaded;
+  }();
   if (!driver.ok())
     return driver.status();
   return &*driver;

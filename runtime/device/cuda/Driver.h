@@ -20,6 +20,7 @@ using Context = struct ContextTag *;
 using Module = struct ModuleTag *;
 using Function = struct FunctionTag *;
 using Stream = struct StreamTag *;
+using Event = struct EventTag *;
 
 // CUDA_MEMCPY2D.
 struct Copy2D {
@@ -46,6 +47,8 @@ inline constexpr int kMapF32 = 7, kMapBF16 = 9; // CU_TENSOR_MAP_DATA_TYPE_*
 inline constexpr int kMapPlain = 0;             // CU_TENSOR_MAP_INTERLEAVE_NONE, …_FLOAT_OOB_FILL_NONE: zeros beyond the end
 inline constexpr int kMapPromote256 = 3;        // CU_TENSOR_MAP_L2_PROMOTION_L2_256B
 
+inline constexpr Result kNoDevice = 100;             // CUDA_ERROR_NO_DEVICE
+inline constexpr int kOldestDriver = 12000;           // CUDA 12.0, as cuDriverGetVersion says it
 inline constexpr unsigned kDeviceMemory = 2;         // CU_MEMORYTYPE_DEVICE
 inline constexpr unsigned kNonBlockingStream = 1;    // CU_STREAM_NON_BLOCKING
 inline constexpr int kMaxDynamicShared = 8;          // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
@@ -54,6 +57,7 @@ inline constexpr int kComputeMajor = 75, kComputeMinor = 76; // CU_DEVICE_ATTRIB
 
 // Name here, symbol there, arguments.
 #define MIRL_CUDA_FUNCTIONS(F)                                                                                         \
+  F(DriverGetVersion, "cuDriverGetVersion", (int *))                                                                   \
   F(Init, "cuInit", (unsigned))                                                                                        \
   F(DeviceGetCount, "cuDeviceGetCount", (int *))                                                                       \
   F(DeviceGet, "cuDeviceGet", (DeviceNumber *, int))                                                                   \
@@ -83,6 +87,10 @@ inline constexpr int kComputeMajor = 75, kComputeMinor = 76; // CU_DEVICE_ATTRIB
   F(StreamCreate, "cuStreamCreate", (Stream *, unsigned))                                                              \
   F(StreamDestroy, "cuStreamDestroy_v2", (Stream))                                                                     \
   F(StreamSynchronize, "cuStreamSynchronize", (Stream))                                                                \
+  F(EventCreate, "cuEventCreate", (Event *, unsigned))                                                                 \
+  F(EventDestroy, "cuEventDestroy_v2", (Event))                                                                        \
+  F(EventRecord, "cuEventRecord", (Event, Stream))                                                                     \
+  F(EventElapsed, "cuEventElapsedTime", (float *, Event, Event))                                                       \
   F(ErrorName, "cuGetErrorName", (Result, const char **))                                                              \
   F(ErrorText, "cuGetErrorString", (Result, const char **))
 
@@ -91,8 +99,11 @@ struct Driver {
   MIRL_CUDA_FUNCTIONS(MIRL_CUDA_DECLARE)
 #undef MIRL_CUDA_DECLARE
 
-  // Loads the driver's library, once for the process. Without a driver the error says what is missing.
+  // The machine's driver, loaded and started once for the process. Errors say what is missing: the driver, a newer one, a GPU.
   static absl::StatusOr<const Driver *> Get();
+  // The functions of a driver's library, which is never closed.
+  static absl::StatusOr<Driver> Load(const char *library);
+  absl::Status Start() const;
 
   // "what: CUDA_ERROR_…: the device's message" when the result is an error.
   absl::Status Check(Result result, std::string_view what) const;

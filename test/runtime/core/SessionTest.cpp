@@ -2,6 +2,7 @@
 // nothing.
 
 #include <cstring>
+#include <map>
 
 #include "runtime/artifact/ContentHash.h"
 #include "test/runtime/core/CorePlan.h"
@@ -129,6 +130,54 @@ TEST(Session, TheProfileCounts) {
   auto plain = CoreSession();
   ASSERT_TRUE(RunEntry(*plain, "loops", {}).ok());
   EXPECT_TRUE(plain->Profile().empty());
+}
+
+TEST(Session, TheTraceHasAllThatRuns) {
+  auto session = CoreSession();
+  std::vector<TraceEvent> events;
+  ASSERT_TRUE(RunEntry(*session, "loops", {}).ok()); // before: not in it
+  session->Trace([&](const TraceEvent &event) { events.push_back(event); });
+  ASSERT_TRUE(RunEntry(*session, "rows", {0, 100, 0, 0}).ok());
+  ASSERT_TRUE(RunEntry(*session, "loops", {}).ok());
+  std::map<std::string, int> counts;
+  double at = 0;
+  for (const TraceEvent &event : events) {
+    ++counts[std::string(event.entry) + " " + std::string(event.op)];
+    EXPECT_GE(event.seconds, 0);
+    if (event.op.empty()) {
+      // An entry holds its commands.
+      EXPECT_GE(event.start + event.seconds, at);
+      at = event.start + event.seconds;
+      continue;
+    }
+    EXPECT_GE(event.start, at);
+    at = event.start + event.seconds;
+    EXPECT_EQ(event.kernel.empty(), event.op != "core");
+  }
+  // As the profile counts them: a command in a loop as often as it ran.
+  EXPECT_EQ(counts, (std::map<std::string, int>{
+                        {"rows copy", 1}, {"rows core", 1}, {"rows ", 1}, {"loops core", 7}, {"loops fill", 2}, {"loops ", 1}}));
+  ASSERT_GE(events.size(), 3u);
+  EXPECT_EQ(events[1].flops, 201);
+  EXPECT_EQ(events[2].flops, 201);
+  EXPECT_EQ(events[2].bytes, 408);
+  size_t before = events.size();
+  session->Trace(nullptr);
+  ASSERT_TRUE(RunEntry(*session, "loops", {}).ok());
+  EXPECT_EQ(events.size(), before);
+}
+
+TEST(Session, BuffersOnly) {
+  SessionOptions options;
+  options.buffers_only = true;
+  auto session = Session::Create(CorePlan(), options);
+  ASSERT_TRUE(session.ok()) << session.status();
+  const fb::Buffer &buffer = *(*session)->plan().root().buffers()->Get(0);
+  std::vector<uint8_t> bytes(static_cast<size_t>((*session)->BufferBytes(buffer)), 7), back(bytes.size());
+  ASSERT_TRUE((*session)->WriteBuffer(buffer, bytes.data()).ok());
+  ASSERT_TRUE((*session)->ReadBuffer(buffer, back.data()).ok());
+  EXPECT_EQ(back, bytes);
+  ExpectError(RunEntry(**session, "loops", {}), "buffers only");
 }
 
 } // namespace

@@ -1,0 +1,50 @@
+// A CUDA driver for tests: its GPU is host memory, runs no kernel, and every call may be told to fail.
+
+#ifndef MIRL_TEST_RUNTIME_CORE_FAKECUDA_H
+#define MIRL_TEST_RUNTIME_CORE_FAKECUDA_H
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "runtime/device/cuda/Driver.h"
+
+namespace mirl::rt::test {
+
+// There is one at a time: the driver's functions know no other.
+class FakeCuda {
+public:
+  FakeCuda();
+  ~FakeCuda();
+  FakeCuda(const FakeCuda &) = delete;
+  FakeCuda &operator=(const FakeCuda &) = delete;
+
+  const cuda::Driver &driver() const { return driver_; }
+
+  // The machine.
+  int gpus = 1, major = 9, minor = 0, version = 12080;
+  size_t free = size_t{1} << 30, total = size_t{1} << 31;
+  // By the function's name in Driver ("Launch"): what it returns instead of doing anything, from its call number `after`
+  // (0: the first) on.
+  struct Fault {
+    cuda::Result result;
+    int after = 0;
+  };
+  std::map<std::string, Fault> faults;
+
+  // What happened.
+  std::map<std::string, int> calls;
+  struct Launched {
+    unsigned blocks, threads, shared;
+  };
+  std::vector<Launched> launches;
+  int64_t memory = 0, host_memory = 0, events = 0, modules = 0, streams = 0, contexts = 0; // that are alive
+  double clock = 0; // milliseconds; a launch takes 2, a copy or a fill 1
+
+private:
+  cuda::Driver driver_;
+};
+
+} // namespace mirl::rt::test
+
+#endif // MIRL_TEST_RUNTIME_CORE_FAKECUDA_H
