@@ -133,6 +133,27 @@ class BadInput(harness.World):
             self.assertEqual(done.returncode, 0, f"{command}: {done.stderr}")
             self.assertTrue(done.stdout.strip())
 
+    def test_trace(self):
+        trace = self.dir / "trace.json"
+        self.ok(*self.train(self.plan, "traced", "--trace", trace))
+        events = json.loads(trace.read_text())
+        commands = [event for event in events if event.get("cat") == "command"]
+        entries = {event["name"]: event for event in events if event.get("cat") == "entry"}
+        self.assertIn("train.micro", entries)
+        for event in commands:
+            self.assertTrue(event["dur"] >= 0 and event["ts"] >= 0, event)
+        product = next(event["args"] for event in commands if event["name"] == "nn.linear")
+        self.assertRegex(product["source"], r"qwen2\.mirl:\d+:\d+$")
+        self.assertGreater(product["FLOP"], 0)
+        self.assertIn(product["entry"], entries)
+        # A file that cannot be made is said before the work, and no run is begun.
+        self.refused(["nowhere/t.json", "cannot be written"], *self.train(self.plan, "untraced", "--trace", self.dir / "nowhere" / "t.json"))
+        self.assertFalse((self.dir / "untraced").exists())
+        # One that cannot be finished is a warning.
+        done = harness.run(*self.train(self.plan, "full-trace", "--trace", "/dev/full"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("/dev/full: the trace is not whole", done.stderr)
+
     def test_init_without_a_tokenizer(self):
         bare = self.dir / "bare"
         bare.mkdir()

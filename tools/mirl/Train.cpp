@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "runtime/artifact/Macros.h"
+#include "runtime/report/ChromeTrace.h"
 #include "runtime/report/Progress.h"
 #include "runtime/train/Program.h"
 #include "runtime/weights/Files.h"
@@ -48,8 +49,28 @@ struct Training {
   std::unique_ptr<rt::Tokenizer> tokenizer;
   std::string tokenizer_directory, tokenizer_hash;
   std::unique_ptr<rt::Trainer> trainer;
+  std::unique_ptr<rt::ChromeTrace> trace;
   int64_t first = 0;
 };
+
+// Opens --trace's file: before the work, so that it is not in vain.
+absl::Status BeginTrace(const TrainOptions &options, Training &run) {
+  if (options.trace.empty())
+    return absl::OkStatus();
+  bool gpu = View(run.plan->root().target()) == "cuda";
+  MIRL_ASSIGN(run.trace, rt::ChromeTrace::Create(options.trace, run.plan->name(), gpu ? "GPU" : "CPU"));
+  run.session->Trace([trace = run.trace.get()](const rt::TraceEvent &event) { trace->Add(event); });
+  return absl::OkStatus();
+}
+
+void EndTrace(Training &run) {
+  if (!run.trace)
+    return;
+  run.session->Trace(nullptr);
+  if (absl::Status status = run.trace->Close(); !status.ok())
+    Warn(std::string(status.message()));
+  run.trace = nullptr;
+}
 
 // Everything but the weights and the place to go on from.
 absl::Status Prepare(const TrainOptions &options, Training &run) {
@@ -89,6 +110,7 @@ absl::Status Begin(const TrainOptions &options, Training &run) {
   info.params = run.settings.trainer.params;
   info.tokenizer_hash = run.tokenizer_hash;
   info.started = rt::UtcNow();
+  MIRL_TRY(BeginTrace(options, run));
   // Nothing was written so far: a run that cannot start leaves no folder behind.
   MIRL_ASSIGN(run.directory, rt::RunDirectory::Create(options.run));
   return absl::OkStatus();
@@ -122,6 +144,7 @@ absl::Status Resume(const TrainOptions &options, Training &run) {
                      ") or the data are not those it was started with: it cannot be resumed; "
                      "start another run");
   }
+  MIRL_TRY(BeginTrace(options, run));
   std::string next = run.first < info.iterations
                          ? Cat("goes on with iteration ", run.first + 1, " of ", info.iterations)
                          : Cat("all ", run.first, " iterations are done");
@@ -147,6 +170,8 @@ absl::StatusOr<int> Iterate(const TrainOptions &options, Training &run, Recorder
     progress.Update(*metrics);
     history.push_back(*std::move(metrics));
     ++done;
+    if (done >= run.first + options.trace_iterations)
+      EndTrace(run);
     stop = done < total ? StopSignals::Caught() : 0;
     if (!stop && done < total && done % options.checkpoint_every != 0)
       continue;
@@ -184,6 +209,7 @@ absl::StatusOr<int> Run(const TrainOptions &options) {
   MIRL_ASSIGN(auto recorder, Recorder::Create(options, *std::move(run.directory), info, samples,
                                               run.first, history));
   MIRL_ASSIGN(int stop, Iterate(options, run, *recorder, history));
+  EndTrace(run);
   if (stop) {
     MIRL_TRY(recorder->directory().WriteInfo(info));
     std::fprintf(stderr, "mirl: stopped by %s after iteration %lld of %lld; --resume continues\n",
@@ -273,6 +299,13 @@ void AddTrainCommand(CLI::App &app, int &exit_code) {
   AddEngineFlags(*command, options->engine);
   command->add_flag("--profile", options->profile,
                     "measure every kernel; print a table at the end");
+  command
+      ->add_option("--trace", options->trace,
+                   "a file for Perfetto (ui.perfetto.dev): every command of an iteration with its op, its\n"
+                   "place in the program, when it began and how long it took")
+      ->type_name("FILE");
+  command->add_option("--trace-iterations", options->trace_iterations, "how many iterations, the first of this call (1)")
+      ->check(CLI::PositiveNumber);
   command->add_flag(
       "--check-parity", options->check_parity,
       "compare, bit for bit, every sampled token's log-prob with the training pass's");

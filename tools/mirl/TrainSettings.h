@@ -27,6 +27,8 @@ struct TrainOptions {
   int threads = 0;
   bool profile = false, check_parity = false;
   bool resume = false, no_store = false;
+  std::string trace; // a file, or empty
+  int64_t trace_iterations = 1;
   int64_t checkpoint_every = 10, keep_checkpoints = 2;
   int64_t store_max_mib = 512, store_iterations = 0; // 0: as many as fit
   rt::RollerOptions engine;                          // No bit depends on it: a resumed run may change it.

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "runtime/report/ChromeTrace.h"
 #include "runtime/report/EventFile.h"
 #include "runtime/report/Metrics.h"
 #include "runtime/report/Progress.h"
@@ -197,6 +199,64 @@ TEST(Progress, Summary) {
   EXPECT_THAT(table, HasSubstr("1.0000"));  // the mean of 0, 1, 2
   EXPECT_THAT(table, HasSubstr("28.0000")); // of 27, 28, 29
   EXPECT_THAT(table, Not(HasSubstr("loss")));
+}
+
+TEST(ChromeTrace, EntriesAndCommands) {
+  std::string path = testing::TempDir() + "chrome_trace.json";
+  auto trace = ChromeTrace::Create(path, "toy.plan", "GPU");
+  ASSERT_TRUE(trace.ok()) << trace.status();
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(fb::CreateSource(builder, builder.CreateString("a \"b\".mirl"), 12, 3));
+  TraceEvent event;
+  event.entry = "train.micro";
+  event.op = "nn.linear";
+  event.kernel = "linear_n64";
+  event.source = flatbuffers::GetRoot<fb::Source>(builder.GetBufferPointer());
+  event.start = 0.25;
+  event.seconds = 2e-6;
+  event.flops = 4e6;
+  event.bytes = 1e3;
+  (*trace)->Add(event);
+  TraceEvent whole;
+  whole.entry = "train.micro";
+  whole.start = 0.2;
+  (*trace)->Add(whole);
+  ASSERT_TRUE((*trace)->Close().ok());
+  std::ifstream file(path);
+  auto json = nlohmann::json::parse(file, nullptr, false);
+  ASSERT_TRUE(json.is_array());
+  ASSERT_EQ(json.size(), 5u);
+  EXPECT_EQ(json[0]["args"]["name"], "toy.plan");
+  EXPECT_EQ(json[2]["args"]["name"], "GPU");
+  const auto &command = json[3];
+  EXPECT_EQ(command["name"], "nn.linear");
+  EXPECT_EQ(command["ph"], "X");
+  EXPECT_NEAR(command["ts"].get<double>(), 250000, 1e-6);
+  EXPECT_NEAR(command["dur"].get<double>(), 2, 1e-6);
+  EXPECT_EQ(command["tid"], json[2]["tid"]);
+  EXPECT_EQ(command["args"]["entry"], "train.micro");
+  EXPECT_EQ(command["args"]["kernel"], "linear_n64");
+  EXPECT_EQ(command["args"]["source"], "a \"b\".mirl:12:3");
+  EXPECT_NEAR(command["args"]["GFLOP/s"].get<double>(), 2000, 1e-6);
+  EXPECT_NEAR(command["args"]["GB/s"].get<double>(), 0.5, 1e-9);
+  EXPECT_EQ(json[4]["name"], "train.micro");
+  EXPECT_EQ(json[4]["tid"], json[1]["tid"]);
+  EXPECT_FALSE(json[4]["args"].contains("GFLOP/s")); // it took no time
+}
+
+TEST(ChromeTrace, WhatCannotBeWritten) {
+  auto nowhere = ChromeTrace::Create(testing::TempDir() + "no/such/folder/t.json", "p", "CPU");
+  ASSERT_FALSE(nowhere.ok());
+  EXPECT_THAT(std::string(nowhere.status().message()), HasSubstr("no/such/folder/t.json: cannot be written: No such file"));
+  auto full = ChromeTrace::Create("/dev/full", "p", "CPU");
+  ASSERT_TRUE(full.ok()) << full.status();
+  TraceEvent event;
+  event.entry = "e";
+  for (int i = 0; i < 1000; ++i)
+    (*full)->Add(event);
+  absl::Status status = (*full)->Close();
+  ASSERT_FALSE(status.ok());
+  EXPECT_THAT(std::string(status.message()), HasSubstr("/dev/full: the trace is not whole: No space left on device"));
 }
 
 } // namespace
