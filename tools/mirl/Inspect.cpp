@@ -2,11 +2,7 @@
 //
 // Numbers are at the entries' capacities: the most that one call can use.
 
-#include <algorithm>
-#include <cmath>
 #include <cstdio>
-#include <cstdlib>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,6 +13,7 @@
 #include "runtime/artifact/Macros.h"
 #include "runtime/executor/Session.h"
 #include "tools/mirl/Commands.h"
+#include "tools/mirl/PlanCost.h"
 
 namespace mirl::tools {
 
@@ -29,94 +26,12 @@ namespace {
 
 struct Options {
   std::string plan;
-  bool json = false;
+  bool json = false, roofline = false;
+  // Replace the target's, in the units that they are given in; 0: not given.
+  double tensor_tflops = 0, tflops = 0, gbs = 0, launch_us = -1;
 };
 
 std::string Text(const flatbuffers::String *text) { return std::string(View(text)); }
-
-// What an entry's commands add up to.
-struct Cost {
-  double flops = 0, bytes = 0, launches = 0;
-  std::map<uint32_t, double> kernels; // launches of each
-};
-
-// Calls fn(element) for each element of a plan's vector, which may be absent.
-template <typename T, typename Fn> void Each(const T *vector, Fn fn) {
-  for (uint32_t i = 0; i < Length(vector); ++i)
-    fn(*vector->Get(i));
-}
-
-rt::Extents AtCapacity(const fb::Entry &entry) {
-  rt::Extents extents;
-  Each(entry.capacities(), [&](const fb::Capacity &capacity) {
-    switch (capacity.axis()) {
-    case fb::Axis::context:
-      extents.context = capacity.extent();
-      break;
-    case fb::Axis::token:
-      extents.token = capacity.extent();
-      break;
-    case fb::Axis::sequence:
-      extents.sequence = capacity.extent();
-      break;
-    case fb::Axis::group:
-      extents.group = capacity.extent();
-      break;
-    case fb::Axis::fixed:
-      break;
-    }
-  });
-  return extents;
-}
-
-double Evaluate(const fb::Affine *affine, const rt::Extents &e) {
-  if (!affine)
-    return 0;
-  return affine->constant() + affine->context() * static_cast<double>(e.context) +
-         affine->token() * static_cast<double>(e.token) +
-         affine->sequence() * static_cast<double>(e.sequence) +
-         affine->group() * static_cast<double>(e.group);
-}
-
-// In floating point: a plan may say any number of trips, and this is no index.
-double Items(const fb::Work &work, const rt::Extents &extents) {
-  double rows =
-      std::max(0.0, static_cast<double>(rt::AxisExtent(work.axis(), extents) + work.size()));
-  return static_cast<double>(work.factor()) * std::ceil(rows / static_cast<double>(work.tile()));
-}
-
-void Add(const fb::Entry &entry,
-         const flatbuffers::Vector<flatbuffers::Offset<fb::Command>> *commands,
-         const rt::Extents &extents, double times, Cost &cost) {
-  Each(commands, [&](const fb::Command &command) {
-    auto size = [&](uint32_t slice) {
-      return static_cast<double>(rt::ByteSize(*entry.slices()->Get(slice)->type(), extents));
-    };
-    switch (command.action_type()) {
-    case fb::Action::Launch: {
-      const fb::Launch &launch = *command.action_as_Launch();
-      cost.flops += times * Evaluate(launch.flops(), extents);
-      cost.bytes += times * Evaluate(launch.bytes(), extents);
-      cost.launches += times;
-      cost.kernels[launch.kernel()] += times;
-      break;
-    }
-    case fb::Action::Fill:
-      cost.bytes += times * size(command.action_as_Fill()->slice());
-      break;
-    case fb::Action::Copy:
-      cost.bytes += times * 2 * size(command.action_as_Copy()->from());
-      break;
-    case fb::Action::Loop: {
-      const fb::Loop &loop = *command.action_as_Loop();
-      Add(entry, loop.body(), extents, times * Items(*loop.count(), extents), cost);
-      break;
-    }
-    default:
-      break;
-    }
-  });
-}
 
 // ["token", 64], ["sequence + 1"]
 Json ShapeJson(const fb::TensorType &type) {
@@ -175,22 +90,20 @@ Json ProgramJson(const flatbuffers::Vector<flatbuffers::Offset<fb::Instruction>>
 }
 
 Json EntryJson(const fb::Entry &entry, const fb::Plan &root) {
-  rt::Extents extents = AtCapacity(entry);
-  Cost cost;
-  Add(entry, entry.commands(), extents, 1, cost);
+  Cost cost = CostOf(entry, AtCapacity(entry));
   Json capacities = Json::object(), kernels = Json::object();
   Each(entry.capacities(), [&](const fb::Capacity &capacity) {
     capacities[fb::EnumNameAxis(capacity.axis())] = capacity.extent();
   });
-  for (auto [kernel, launches] : cost.kernels)
-    kernels[Text(root.kernels()->Get(kernel)->symbol())] = launches;
+  for (const auto &[kernel, work] : cost.kernels)
+    kernels[Text(root.kernels()->Get(kernel)->symbol())] = work.launches;
   return {{"name", Text(entry.name())},
           {"kind", fb::EnumNameEntryKind(entry.kind())},
           {"capacities", capacities},
           {"peak_bytes", entry.peak_bytes()},
-          {"flops", cost.flops},
-          {"bytes", cost.bytes},
-          {"launches", cost.launches},
+          {"flops", cost.all.flops},
+          {"bytes", cost.all.bytes},
+          {"launches", cost.all.launches},
           {"kernels", kernels},
           {"fused", NamesJson(entry.fused())},
           {"inputs", PortsJson(entry, entry.inputs())},
@@ -383,13 +296,79 @@ void Print(const Json &json) {
   }
 }
 
+// --- the roofline -------------------------------------------------------------------------------
+
+Json RooflineJson(const fb::Plan &root, const Options &options) {
+  Peak peak = PeakOf(root);
+  if (options.tensor_tflops > 0 || options.tflops > 0 || options.gbs > 0 || options.launch_us >= 0)
+    peak.source += ", but for what was given";
+  if (options.tflops > 0)
+    peak.flops = options.tflops * 1e12;
+  if (options.tensor_tflops > 0)
+    peak.tensor_flops = options.tensor_tflops * 1e12;
+  else if (options.tflops > 0 && View(root.target()) != "cuda")
+    peak.tensor_flops = peak.flops;
+  if (options.gbs > 0)
+    peak.bytes = options.gbs * 1e9;
+  if (options.launch_us >= 0)
+    peak.launch = options.launch_us * 1e-6;
+  Json json = {{"peak",
+                {{"tensor_flops", peak.tensor_flops},
+                 {"flops", peak.flops},
+                 {"bytes", peak.bytes},
+                 {"launch_seconds", peak.launch},
+                 {"source", peak.source}}},
+               {"entries", Json::array()}};
+  Each(root.entries(), [&](const fb::Entry &entry) {
+    double seconds = 0;
+    Json kernels = Json::array();
+    for (const Prediction &one : Predict(root, CostOf(entry, AtCapacity(entry)), peak)) {
+      seconds += one.seconds;
+      kernels.push_back({{"name", one.what},
+                         {"seconds", one.seconds},
+                         {"bound", one.bound},
+                         {"launches", one.work.launches},
+                         {"flops", one.work.flops},
+                         {"bytes", one.work.bytes}});
+    }
+    json["entries"].push_back(
+        {{"name", Text(entry.name())}, {"seconds", seconds}, {"kernels", std::move(kernels)}});
+  });
+  return json;
+}
+
+void PrintRoofline(const Json &json) {
+  const Json &peak = json["peak"];
+  std::printf("\nroofline, at capacity: %sFLOP/s (tensor cores %sFLOP/s), %sB/s, %.1f us a launch (%s)\n",
+              Count(peak["flops"].get<double>()).c_str(), Count(peak["tensor_flops"].get<double>()).c_str(),
+              Count(peak["bytes"].get<double>()).c_str(), peak["launch_seconds"].get<double>() * 1e6,
+              Get(peak, "source").c_str());
+  for (const Json &entry : json["entries"]) {
+    double all = entry["seconds"].get<double>();
+    std::printf("\n  %-24s %10.3f ms at least\n", Get(entry, "name").c_str(), all * 1e3);
+    std::printf("    %10s %6s %9s %10s %12s %-8s %s\n", "ms", "%", "launches", "FLOP", "traffic", "bound", "kernel");
+    for (const Json &kernel : entry["kernels"]) {
+      double seconds = kernel["seconds"].get<double>();
+      std::printf("    %10.3f %6.1f %9.0f %10s %12s %-8s %s\n", seconds * 1e3, all > 0 ? 100 * seconds / all : 0,
+                  kernel["launches"].get<double>(), Count(kernel["flops"].get<double>()).c_str(),
+                  Bytes(kernel["bytes"].get<double>()).c_str(), Get(kernel, "bound").c_str(),
+                  Get(kernel, "name").c_str());
+    }
+  }
+}
+
 absl::Status Inspect(const Options &options) {
   MIRL_ASSIGN(std::shared_ptr<const rt::Plan> plan, rt::Plan::Load(options.plan));
   Json json = Describe(*plan);
-  if (options.json)
+  if (options.roofline)
+    json["roofline"] = RooflineJson(plan->root(), options);
+  if (options.json) {
     std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
-  else
-    Print(json);
+    return absl::OkStatus();
+  }
+  Print(json);
+  if (options.roofline)
+    PrintRoofline(json["roofline"]);
   return absl::OkStatus();
 }
 
@@ -402,6 +381,19 @@ void AddInspectCommand(CLI::App &app, int &exit_code) {
                   "Example:\n  mirl inspect step.plan --json");
   command->add_option("plan", options->plan, "a plan")->required();
   command->add_flag("--json", options->json, "print one JSON object");
+  CLI::Option *roofline = command->add_flag(
+      "--roofline", options->roofline,
+      "predict the time of every entry and kernel: that of its arithmetic or its memory traffic at the\n"
+      "target's peak rates, whichever is longer");
+  auto peak = [&](const char *name, double &value, const char *what) {
+    command->add_option(name, value, what)->check(CLI::PositiveNumber)->needs(roofline);
+  };
+  peak("--peak-tflops", options->tflops, "arithmetic, in TFLOP/s (default: the target's)");
+  peak("--peak-tensor-tflops", options->tensor_tflops, "the same of kernels on tensor cores");
+  peak("--peak-gbs", options->gbs, "memory, in GB/s");
+  command->add_option("--launch-us", options->launch_us, "what a launch takes at least, in microseconds")
+      ->check(CLI::NonNegativeNumber)
+      ->needs(roofline);
   command->callback([options, &exit_code] { exit_code = Finish(Inspect(*options)); });
 }
 

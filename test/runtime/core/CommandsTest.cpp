@@ -272,6 +272,20 @@ TEST_F(Commands, CallOfWhatIsNotThere) {
   EXPECT_EQ(Tool("call " + plan_ + " loops --out " + folder_ / "none/out").code, 1);
 }
 
+// A plan for a GPU gets the same weights as one for the CPU, and no GPU is asked for them.
+TEST_F(Commands, InitNeedsNoGpu) {
+  std::string models[2];
+  for (bool cuda : {false, true}) {
+    WritePlan(CorePlanBytes({.cuda = cuda}));
+    std::string out = folder_ / (cuda ? "gpu" : "cpu");
+    Done done = Tool("init " + plan_ + " --seed 5 --out " + out);
+    ASSERT_EQ(done.code, 0) << done.error;
+    models[cuda] = ReadText(out + "/model.safetensors");
+  }
+  EXPECT_GT(models[0].size(), 300u);
+  EXPECT_TRUE(models[0] == models[1]);
+}
+
 TEST_F(Commands, Inspect) {
   Done done = Tool("inspect " + plan_ + " --json");
   ASSERT_EQ(done.code, 0) << done.error;
@@ -306,6 +320,45 @@ TEST_F(Commands, Inspect) {
     EXPECT_THAT(done.out, testing::HasSubstr(text));
   EXPECT_EQ(Tool("inspect").code, 2);
   EXPECT_EQ(Tool("inspect --help").code, 0);
+}
+
+TEST_F(Commands, InspectRoofline) {
+  const std::string command = "inspect " + plan_ + " --roofline --peak-tflops 0.001 ";
+  auto kernel = [&](const std::string &options, size_t entry, const char *name) {
+    Done done = Tool(command + options + " --json");
+    EXPECT_EQ(done.code, 0) << done.error;
+    auto json = nlohmann::json::parse(done.out, nullptr, false);
+    double sum = 0;
+    nlohmann::json found;
+    for (const auto &one : json["roofline"]["entries"][entry]["kernels"]) {
+      sum += one["seconds"].get<double>();
+      if (one["name"] == name)
+        found = one;
+    }
+    EXPECT_NEAR(json["roofline"]["entries"][entry]["seconds"].get<double>(), sum, 1e-12);
+    return found;
+  };
+  // 8001 FLOP at 1e9 a second against 16000 bytes at 2e9: both 8 us, but for one operation.
+  auto rows = kernel("--peak-gbs 2", 0, "core_rows");
+  EXPECT_NEAR(rows["seconds"].get<double>(), 8.001e-6, 1e-12);
+  EXPECT_EQ(rows["bound"], "compute");
+  rows = kernel("--peak-gbs 1", 0, "core_rows");
+  EXPECT_NEAR(rows["seconds"].get<double>(), 16e-6, 1e-12);
+  EXPECT_EQ(rows["bound"], "memory");
+  // Seven launches.
+  auto loops = kernel("--peak-gbs 2 --launch-us 3", 1, "core_trace");
+  EXPECT_NEAR(loops["seconds"].get<double>(), 21e-6, 1e-12);
+  EXPECT_EQ(loops["bound"], "launch");
+  // For a GPU the kernels with tensor maps have a peak of their own.
+  WritePlan(CorePlanBytes({.cuda = true}));
+  rows = kernel("--launch-us 0 --peak-gbs 1e6 --peak-tensor-tflops 0.002", 0, "core_rows");
+  EXPECT_NEAR(rows["seconds"].get<double>(), 8001 / 2e9, 1e-12);
+  Done done = Tool("inspect " + plan_ + " --roofline");
+  EXPECT_EQ(done.code, 0) << done.error;
+  EXPECT_NE(done.out.find("(an H200, measured)"), std::string::npos);
+  EXPECT_NE(done.out.find("core_rows"), std::string::npos);
+  EXPECT_EQ(Tool("inspect " + plan_ + " --peak-gbs 1").code, 2); // without --roofline
+  EXPECT_EQ(Tool("inspect " + plan_ + " --roofline --peak-gbs -1").code, 2);
 }
 
 // What the reader lets through, the printer must stand, as text and as JSON.
