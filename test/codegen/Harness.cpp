@@ -11,6 +11,7 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "llvm/ADT/bit.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "gtest/gtest.h"
@@ -55,6 +56,17 @@ static size_t elementsOf(ArrayRef<int64_t> shape) {
   return n;
 }
 
+static uint16_t bf16Bits(double value) {
+  auto bits = llvm::bit_cast<uint32_t>(static_cast<float>(value));
+  if (std::isnan(value))
+    return 0x7fc0;
+  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+static double bf16Value(uint16_t bits) { return llvm::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+
+double roundToBf16(double value) { return bf16Value(bf16Bits(value)); }
+
 // One slice: guard, bytes, guard.
 struct Entry::Storage {
   RankedTensorType type;
@@ -84,6 +96,8 @@ struct Entry::Storage {
     for (size_t i = 0; i < tensor.data.size(); ++i) {
       if (element.isF32())
         reinterpret_cast<float *>(data())[i] = static_cast<float>(tensor.data[i]);
+      else if (element.isBF16())
+        reinterpret_cast<uint16_t *>(data())[i] = bf16Bits(tensor.data[i]);
       else if (element.isInteger(32))
         reinterpret_cast<int32_t *>(data())[i] = static_cast<int32_t>(tensor.data[i]);
       else
@@ -98,6 +112,8 @@ struct Entry::Storage {
     for (size_t i = 0; i < count; ++i) {
       if (element.isF32())
         tensor.data.push_back(reinterpret_cast<float *>(data())[i]);
+      else if (element.isBF16())
+        tensor.data.push_back(bf16Value(reinterpret_cast<uint16_t *>(data())[i]));
       else if (element.isInteger(32))
         tensor.data.push_back(reinterpret_cast<int32_t *>(data())[i]);
       else
@@ -396,10 +412,12 @@ Tensor Entry::random(unsigned argument, const Extents &extents, unsigned seed, d
   tensor.shape = shapeOf(argumentTypes_[argument], extents);
   std::mt19937 generator(seed);
   std::uniform_real_distribution<double> uniform(low, high);
-  bool real = argumentTypes_[argument].getElementType().isF32();
+  Type element = argumentTypes_[argument].getElementType();
   for (size_t i = 0, n = elementsOf(tensor.shape); i < n; ++i) {
     double value = uniform(generator);
-    tensor.data.push_back(real ? static_cast<float>(value) : std::floor(value));
+    tensor.data.push_back(element.isF32()    ? static_cast<float>(value)
+                          : element.isBF16() ? roundToBf16(value)
+                                             : std::floor(value));
   }
   return tensor;
 }

@@ -41,7 +41,7 @@ public:
   std::vector<Tensor> reference(llvm::ArrayRef<Tensor> arguments, const Extents &extents);
 
   unsigned argumentCount() const { return argumentTypes_.size(); }
-  // A tensor of an argument's shape: f32 numbers from [low, high], or whole ones for integers.
+  // A tensor of an argument's shape: numbers from [low, high] that its float type has, or whole ones for integers.
   Tensor random(unsigned argument, const Extents &extents, unsigned seed, double low = -1,
                 double high = 1) const;
   std::vector<Tensor> randomArguments(const Extents &extents, unsigned seed = 7) const;
@@ -68,6 +68,9 @@ private:
   std::vector<int64_t> resultAliases_;     // argument, or −1
   void *library_ = nullptr;
 };
+
+// A number of f32 rounded to bf16, to nearest even.
+double roundToBf16(double value);
 
 // Every element within absolute + relative · |expected|; NaN where NaN is expected.
 void expectNear(const Tensor &actual, const Tensor &expected, double absolute, double relative,

@@ -49,7 +49,7 @@ int64_t CapacityOf(Axis axis) {
 }
 
 uint64_t BytesOf(const Shape &shape) {
-  uint64_t bytes = 4;
+  uint64_t bytes = shape.dtype == DType::bf16 ? 2 : 4;
   for (const fb::Dim &dim : shape.dims)
     bytes *= static_cast<uint64_t>(dim.size() + CapacityOf(dim.axis()));
   return bytes;
@@ -176,8 +176,11 @@ std::vector<uint8_t> CorePlanBytes(const CoreOptions &options) {
   std::vector<uint32_t> weights;
   uint32_t embed = 0;
   for (const Weight &weight : list) {
-    weights.push_back(w.Buffer("pi/" + weight.name, fb::BufferKind::weight, Fixed(weight.sizes),
+    DType dtype = options.bf16 && weight.name != "embed" ? DType::bf16 : DType::f32;
+    weights.push_back(w.Buffer("pi/" + weight.name, fb::BufferKind::weight, Fixed(weight.sizes, dtype),
                                weight.name, weight.init));
+    if (dtype == DType::bf16 && weight.name != "bias")
+      w.Buffer("pi/" + weight.name + ".master", fb::BufferKind::master, Fixed(weight.sizes), weight.name, weight.init);
     if (weight.name == "embed")
       embed = weights.back();
   }

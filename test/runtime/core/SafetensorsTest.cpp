@@ -248,6 +248,25 @@ TEST(Safetensors, HalvesAndBrainFloats) {
   };
   check(TensorDType::F16, halves);
   check(TensorDType::BF16, brains);
+  // And back: every bf16 is itself, and what lies between two goes to the nearer, a tie to the even one.
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    float value = std::bit_cast<float>(bits << 16);
+    uint16_t rounded = 0;
+    RoundToBf16({&value, 1}, &rounded);
+    if (std::isnan(value)) {
+      EXPECT_TRUE((rounded & 0x7F80) == 0x7F80 && (rounded & 0x7F)) << std::hex << bits;
+      continue;
+    }
+    EXPECT_EQ(rounded, bits);
+    if ((bits & 0x7F80) == 0x7F80)
+      continue;
+    const std::pair<uint32_t, uint32_t> between[] = {{0x7FFF, bits}, {0x8000, bits + (bits & 1)}, {0x8001, bits + 1}};
+    for (auto [rest, expected] : between) {
+      value = std::bit_cast<float>(bits << 16 | rest);
+      RoundToBf16({&value, 1}, &rounded);
+      ASSERT_EQ(rounded, expected) << std::hex << bits << " " << rest;
+    }
+  }
   // Every half is what its three fields say.
   for (uint32_t bits = 0; bits < 0x10000; ++bits) {
     auto half = static_cast<uint16_t>(bits);

@@ -1,5 +1,6 @@
 #include "runtime/weights/Weights.h"
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -229,6 +230,69 @@ TEST(SaveModel, RoundTrip) {
   ASSERT_TRUE(SaveModel(*session, CorePolicy(*session), folder / "b", "").ok());
   EXPECT_EQ(ReadText(folder / "b/model.safetensors"),
             ReadText(folder / "a/model/model.safetensors"));
+}
+
+// The bytes of a buffer of this name.
+template <typename T> std::vector<T> Bytes(Session &session, const std::string &name) {
+  for (const fb::Buffer *buffer : *session.plan().root().buffers())
+    if (buffer->name()->str() == name) {
+      std::vector<T> values(static_cast<size_t>(session.BufferBytes(*buffer)) / sizeof(T));
+      EXPECT_TRUE(session.ReadBuffer(*buffer, values.data()).ok());
+      return values;
+    }
+  ADD_FAILURE() << "no buffer " << name;
+  return {};
+}
+
+// A bf16 weight is read rounded to nearest even, its master as the file has it.
+TEST(BrainWeights, FromFloats) {
+  Folder folder;
+  Model model;
+  // Ties go to the even neighbour: 1 + 2^-8 down, 1 + 3 * 2^-8 up.
+  const float floats[] = {1 + 0x1p-8f, 1 + 3 * 0x1p-8f, 1 + 0x1.8p-8f, -3.0f};
+  model.tensors["norm"] = {"norm", TensorDType::F32, {4}, reinterpret_cast<const uint8_t *>(floats)};
+  model.Write(folder);
+  auto session = CoreSession({.bf16 = true});
+  std::string note;
+  absl::Status status = LoadWeights(*session, CorePolicy(*session), folder.path(), &note);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_THAT(Bytes<uint16_t>(*session, "pi/norm"), testing::ElementsAre(0x3F80, 0x3F82, 0x3F81, 0xC040));
+  EXPECT_THAT(Bytes<float>(*session, "pi/norm.master"), testing::ElementsAreArray(floats));
+  EXPECT_THAT(Bytes<uint16_t>(*session, "pi/bias"), testing::Each(0x3E80)); // 0.25, without a master
+  EXPECT_THAT(note, testing::HasSubstr("3 of the 4 weights of policy pi are rounded to BF16"));
+}
+
+TEST(BrainWeights, InitAndRoundTrip) {
+  Folder folder;
+  auto session = CoreSession({.bf16 = true});
+  ASSERT_TRUE(InitWeights(*session, CorePolicy(*session), 7).ok());
+  std::vector<float> master = Bytes<float>(*session, "pi/odd.master");
+  std::vector<uint16_t> weight = Bytes<uint16_t>(*session, "pi/odd"), rounded(master.size());
+  RoundToBf16(master, rounded.data());
+  EXPECT_EQ(weight, rounded);
+  // The same numbers as a plan in f32 gets.
+  auto f32 = CoreSession();
+  ASSERT_TRUE(InitWeights(*f32, CorePolicy(*f32), 7).ok());
+  EXPECT_EQ(master, WeightOf(*f32, "odd"));
+
+  // A file has the weight; read again, that is the master too.
+  ASSERT_TRUE(SaveModel(*session, CorePolicy(*session), folder / "model", "").ok());
+  auto file = SafetensorsFile::Open(folder / "model/model.safetensors");
+  ASSERT_TRUE(file.ok()) << file.status();
+  const TensorView *odd = (*file)->Find("odd");
+  ASSERT_NE(odd, nullptr);
+  EXPECT_EQ(odd->dtype, TensorDType::BF16);
+  EXPECT_EQ(std::memcmp(odd->data, weight.data(), 6), 0);
+  EXPECT_EQ((*file)->Find("embed")->dtype, TensorDType::F32);
+  EXPECT_EQ((*file)->Find("odd.master"), nullptr);
+  auto other = CoreSession({.bf16 = true});
+  std::string note;
+  ASSERT_TRUE(LoadWeights(*other, CorePolicy(*other), folder / "model", &note).ok());
+  EXPECT_EQ(note, "");
+  EXPECT_EQ(Bytes<uint16_t>(*other, "pi/odd"), weight);
+  std::vector<float> extended = Bytes<float>(*other, "pi/odd.master");
+  for (size_t i = 0; i < weight.size(); ++i)
+    EXPECT_EQ(std::bit_cast<uint32_t>(extended[i]), static_cast<uint32_t>(weight[i]) << 16);
 }
 
 TEST(SaveModel, AFullDiskLeavesTheOldModel) {
