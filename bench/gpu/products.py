@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Matrix products on the tensor cores beside torch.mm (cuBLAS), in the same run.
 
-  products.py prepare FOLDER [MIRLC]   compiles the products of both Qwen2.5 shapes; needs ptxas, but no GPU
+  products.py prepare FOLDER [MIRLC]   compiles the products of both Qwen2.5 shapes, each for its number of rows; needs ptxas,
+                                       but no GPU
   products.py run FOLDER...            on the GPU; needs torch. Several folders: one column each
 
 A row of the table is one product. Both sides run as CUDA graphs of several calls over buffers that rotate through more
@@ -26,18 +27,19 @@ ROWS, FEW = (1024, 4096, 16384), (1, 16, 64, 256)
 
 def cases():
     for n, k in MODELS:
-        for kind in ("linear", "data", "weight"):
-            yield f"{kind}_{n}_{k}", kind, n, k, 16384, ROWS
         for rows in FEW:
-            yield f"few{rows}_{n}_{k}", "linear", n, k, rows, (rows,)
+            yield f"linear_{n}_{k}_{rows}", "linear", n, k, rows
+        for kind in ("linear", "data", "weight"):
+            for rows in ROWS:
+                yield f"{kind}_{n}_{k}_{rows}", kind, n, k, rows
     for n, k in SQUARES:
         for kind in ("linear", "data", "weight"):
-            yield f"{kind}_{n}_{k}", kind, n, k, 16384, (n,)
+            yield f"{kind}_{n}_{k}_{n}", kind, n, k, n
 
 
 def program():
     text = []
-    for name, kind, n, k, capacity, _ in cases():
+    for name, kind, n, k, capacity in cases():
         rows = lambda c: f"tensor<?x{c}xbf16, #nn.axis<context>>"
         w, dw = f"tensor<{n}x{k}xbf16>", f"tensor<{n}x{k}xf32>"
         operands, result, op = {
@@ -173,52 +175,50 @@ def run(folders, only):
     print(f"{'product':<20}{'rows':>6}{'torch us':>10}{'TFLOP/s':>9}{'GB/s':>7}" + "".join(f"{'us':>10}{'TFLOP/s':>9}{'GB/s':>7}{'ratio':>7}{'equal':>8}  tile" for _ in cubins))
     generator = torch.Generator("cuda").manual_seed(1)
     random = lambda *shape: torch.randn(*shape, device="cuda", generator=generator).bfloat16()
-    for name, kind, n, k, _, all_rows in cases():
+    for name, kind, n, k, rows in cases():
         if only and not re.search(only, name):
             continue
-        for rows in all_rows:
-            shapes = {"linear": ((rows, k), (n, k)), "data": ((rows, n), (n, k)), "weight": ((rows, n), (rows, k))}[kind]
-            out = {"linear": (rows, n), "data": (rows, k), "weight": (n, k)}[kind]
-            touched = 2 * sum(a * b for a, b in shapes) + (8 if kind == "weight" else 2) * out[0] * out[1]
-            flops = 2 * rows * n * k
-            sets = max(2, min(64, -(-150_000_000 // touched)))
-            repeats = max(sets, min(64, int(2e-3 / (flops / 7e14 + touched / 3e12 + 2e-6)) + 1))
-            operands = [[random(*s) for s in shapes] for _ in range(sets)]
-            dtype = torch.float32 if kind == "weight" else torch.bfloat16
-            results = [torch.zeros(*out, device="cuda", dtype=dtype) for _ in range(sets)]
+        shapes = {"linear": ((rows, k), (n, k)), "data": ((rows, n), (n, k)), "weight": ((rows, n), (rows, k))}[kind]
+        out = {"linear": (rows, n), "data": (rows, k), "weight": (n, k)}[kind]
+        touched = 2 * sum(a * b for a, b in shapes) + (8 if kind == "weight" else 2) * out[0] * out[1]
+        flops = 2 * rows * n * k
+        sets = max(2, min(64, -(-150_000_000 // touched)))
+        repeats = max(sets, min(64, int(2e-3 / (flops / 7e14 + touched / 3e12 + 2e-6)) + 1))
+        operands = [[random(*s) for s in shapes] for _ in range(sets)]
+        dtype = torch.float32 if kind == "weight" else torch.bfloat16
+        results = [torch.zeros(*out, device="cuda", dtype=dtype) for _ in range(sets)]
 
-            def peer(i):
-                a, b = operands[i % sets]
-                r = results[i % sets]
-                if kind == "linear":
-                    return lambda: torch.mm(a, b.t(), out=r)
-                if kind == "data":
-                    return lambda: torch.mm(a, b, out=r)
-                return lambda: torch.addmm(r, a.t(), b, out_dtype=torch.float32, out=r)
-            graphs, notes = [graph([peer(i) for i in range(repeats)])], []
-            for cubin in cubins:
-                expected = torch.mm(operands[0][0].t(), operands[0][1], out_dtype=torch.float32) if kind == "weight" else None
-                results[0].zero_()
-                peer(0)()
-                expected = results[0].clone()
-                results[0].fill_(0 if kind == "weight" else float("nan"))
-                few = "_few_" in cubin.launches[name][0]
-                buffers = lambda i: ([operands[i][1], operands[i][0]] if few else list(operands[i])) + [results[i]]
-                calls = [cubin.call(name, rows, buffers(i)) for i in range(sets)]
-                calls[0][0]()
-                torch.cuda.synchronize()
-                error = ((results[0].float() - expected.float()).norm() / expected.float().norm()).item()
-                if not error < 4e-3:
-                    sys.exit(f"{name}, {rows} rows: wrong, relative error {error}")
-                notes.append(((results[0] == expected).float().mean().item(), calls[0][1].rsplit("_", 1)[1]))
-                graphs.append(graph([calls[i % sets][0] for i in range(repeats)]))
-            times = measure(graphs, repeats)
-            line = f"{name:<20}{rows:>6}"
-            for i, us in enumerate(times):
-                line += f"{us:>10.2f}{flops / us / 1e6:>9.1f}{touched / us / 1e3:>7.0f}"
-                if i:
-                    line += f"{times[0] / us:>7.2f}{notes[i - 1][0]:>8.2%}  {notes[i - 1][1]}"
-            print(line, flush=True)
+        def peer(i):
+            a, b = operands[i % sets]
+            r = results[i % sets]
+            if kind == "linear":
+                return lambda: torch.mm(a, b.t(), out=r)
+            if kind == "data":
+                return lambda: torch.mm(a, b, out=r)
+            return lambda: torch.addmm(r, a.t(), b, out_dtype=torch.float32, out=r)
+        graphs, notes = [graph([peer(i) for i in range(repeats)])], []
+        for cubin in cubins:
+            results[0].zero_()
+            peer(0)()
+            expected = results[0].clone()
+            results[0].fill_(0 if kind == "weight" else float("nan"))
+            few = "_few_" in cubin.launches[name][0]
+            buffers = lambda i: ([operands[i][1], operands[i][0]] if few else list(operands[i])) + [results[i]]
+            calls = [cubin.call(name, rows, buffers(i)) for i in range(sets)]
+            calls[0][0]()
+            torch.cuda.synchronize()
+            error = ((results[0].float() - expected.float()).norm() / expected.float().norm()).item()
+            if not error < 4e-3:
+                sys.exit(f"{name}, {rows} rows: wrong, relative error {error}")
+            notes.append(((results[0] == expected).float().mean().item(), calls[0][1].rsplit("_", 1)[1]))
+            graphs.append(graph([calls[i % sets][0] for i in range(repeats)]))
+        times = measure(graphs, repeats)
+        line = f"{name.rsplit('_', 1)[0]:<20}{rows:>6}"
+        for i, us in enumerate(times):
+            line += f"{us:>10.2f}{flops / us / 1e6:>9.1f}{touched / us / 1e3:>7.0f}"
+            if i:
+                line += f"{times[0] / us:>7.2f}{notes[i - 1][0]:>8.2%}  {notes[i - 1][1]}"
+        print(line, flush=True)
 
 
 def main():
