@@ -270,6 +270,10 @@ Value KernelBuilder::maxLanes(Value v) {
   return vector::ExtractOp::create(*this, v, 0);
 }
 
+Value KernelBuilder::any(Value mask) {
+  return vector::ReductionOp::create(*this, vector::CombiningKind::OR, mask);
+}
+
 // --- memory ----------------------------------------------------------------------------------------
 
 Value KernelBuilder::at(Value pointer, Value index, Type element) {

@@ -81,6 +81,7 @@ public:
   // The pairwise tree over 16 lanes: ((0+8)+(4+12)) …; the only horizontal sum there is.
   virtual Value sumLanes(Value vector);
   virtual Value maxLanes(Value vector);
+  virtual Value any(Value mask); // i1: whether one of the 16 lanes is set
 
   // --- memory: `index` counts elements of the accessed element type from `pointer`
   Value at(Value pointer, Value index, mlir::Type element); // !llvm.ptr

@@ -1,7 +1,7 @@
 // The schedule of nn.sample. An item is a row; rows never see each other.
 //
-// The log-prob has the order of nn.linear_logprob (LogSumExp.h). What top_k and top_p keep is found exactly, by bisection
-// over the ordering of the floats, and only where they are on. The draw: the weights w = exp(z − max) of kept tokens are
+// The log-prob has the order of nn.linear_logprob (LogSumExp.h). What top_k and top_p keep is found exactly, by narrowing
+// the range in which the smallest kept logit lies, and only where they are on. The draw: the weights w = exp(z − max) of kept tokens are
 // summed in 16 lanes within blocks of 256, the blocks in one chain whose last value is W; the token is looked
 // for block by block, then one by one within the block where the running sum passes u · W.
 
@@ -11,6 +11,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
+#include <cmath>
 #include <limits>
 
 using namespace mlir;
@@ -54,22 +55,21 @@ private:
     })[0];
   }
 
-  // Σ over a block of exp(z − top), or of 1, where z ≥ threshold.
-  Value blockSum(Value start, Value threshold, bool ones) {
+  // Σ over a block of exp(z − top) where z ≥ threshold.
+  Value blockSum(Value start, Value threshold) {
     Value size = b.min(b.sub(b.c(vocabulary), start), b.c(kVocabularyBlock)), least = b.splat(threshold);
     Value factor = b.splat(scale), shift = b.splat(top);
     Value sum = b.loopCarry(b.c(0), size, kLanes, b.vf(0), [&](Value i, ValueRange carried) {
       Value count = b.sub(size, i), value = b.fmul(b.loadvMasked(z, b.add(start, i), count), factor);
       Value kept = arith::AndIOp::create(b, b.mask(count), arith::CmpFOp::create(b, arith::CmpFPredicate::OGE, value, least));
-      Value weight = ones ? b.vf(1) : b.exp(b.fsub(value, shift));
-      return SmallVector<Value>{b.fadd(carried[0], b.select(kept, weight, b.vf(0)))};
+      return SmallVector<Value>{b.fadd(carried[0], b.select(kept, b.exp(b.fsub(value, shift)), b.vf(0)))};
     })[0];
     return b.sumLanes(sum);
   }
 
-  Value total(Value threshold, bool ones) {
+  Value total(Value threshold) {
     return b.loopCarry(b.c(0), b.c(vocabulary), kVocabularyBlock, b.f(0), [&](Value start, ValueRange carried) {
-      return SmallVector<Value>{b.fadd(carried[0], blockSum(start, threshold, ones))};
+      return SmallVector<Value>{b.fadd(carried[0], blockSum(start, threshold))};
     })[0];
   }
 
@@ -88,18 +88,96 @@ private:
   }
 
   // The largest threshold ≥ `least` whose kept tokens sum to `wanted` at least (there is one: `least` itself, or rounding
-  // is to blame and `least` is as good).
+  // is to blame and `least` is as good). Of tokens that are kept as long as the threshold is in [low, high) only those in
+  // between are looked at again: each pass over the row cuts that range at seven places, and it ends when the logits
+  // within are all the same. Sums are of 16 lanes within blocks of 256, the blocks in one chain, on top of what lies
+  // above the range.
   Value threshold(Value least, Value wanted, bool ones) {
-    Value low = toOrder(least), high = toOrder(top);
-    SmallVector<Value> range = b.loopCarry(b.c(0), b.c(33), 1, {low, high}, [&](Value, ValueRange carried) {
-      Value low = carried[0], high = carried[1];
-      // (low + high + 1) / 2, rounded down: it is above low while they differ.
-      Value middle = arith::ShRSIOp::create(b, b.add(b.add(low, high), 1), b.c(1));
-      Value enough = arith::CmpFOp::create(b, arith::CmpFPredicate::OGE, total(fromOrder(middle), ones), wanted);
-      return SmallVector<Value>{b.select(enough, middle, low), b.select(enough, high, b.sub(middle, b.c(1)))};
+    Value high = fromOrder(b.add(toOrder(top), b.c(1)));
+    return b.loopCarry(b.c(0), b.c(kPasses), 1, {least, high, b.f(0), b.c(1)}, [&](Value pass, ValueRange carried) {
+      return b.ifElse(
+          b.eq(carried[3], b.c(1)), [&] { return narrow(pass, carried, wanted, ones); },
+          [&] { return SmallVector<Value>(carried); });
+    })[0];
+  }
+
+  static constexpr int kCuts = 7;
+  // Once at fixed distances from the maximum, seven times by size, and then, where logits differ by next to nothing, in
+  // the order of the floats, whose 32 bits are three fewer after each pass.
+  static constexpr int64_t kBySize = 8, kPasses = kBySize + 11;
+
+  SmallVector<Value> narrow(Value pass, ValueRange carried, Value wanted, bool ones) {
+    Value low = carried[0], high = carried[1], above = carried[2];
+    Value first = b.eq(pass, b.c(0)), bySize = b.lt(pass, b.c(kBySize));
+    Value lowOrder = toOrder(low), orders = b.sub(toOrder(high), lowOrder), width = b.fsub(high, low);
+    SmallVector<Value> cuts; // ascending
+    for (int i = 1; i <= kCuts; ++i) {
+      Value distant = b.fsub(top, b.f(std::ldexp(64.0, -i))); // 32, 16, …, 1/2
+      Value linear = b.fadd(low, b.fmul(width, b.f(i / (kCuts + 1.0))));
+      Value order = fromOrder(b.add(lowOrder, arith::ShRSIOp::create(b, b.mul(orders, i), b.c(3))));
+      cuts.push_back(b.select(first, distant, b.select(bySize, linear, order)));
+    }
+    SmallVector<Value> found = sumsAbove(low, high, cuts, ones);
+    Value newLow = low, newHigh = high, newAbove = above;
+    // From the highest cut down: the last one that is not enough is the new end, the first that is the new begin.
+    Value open = b.c(1);
+    for (int i = kCuts - 1; i >= 0; --i) {
+      Value sum = b.fadd(above, found[i]);
+      Value inside = arith::AndIOp::create(b, arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, cuts[i], low),
+                                           arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, cuts[i], high));
+      inside = arith::AndIOp::create(b, inside, b.eq(open, b.c(1)));
+      Value enough = arith::CmpFOp::create(b, arith::CmpFPredicate::OGE, sum, wanted);
+      newLow = b.select(inside, b.select(enough, cuts[i], newLow), newLow);
+      newHigh = b.select(inside, b.select(enough, newHigh, cuts[i]), newHigh);
+      newAbove = b.select(inside, b.select(enough, newAbove, sum), newAbove);
+      open = b.select(arith::AndIOp::create(b, inside, enough), b.c(0), open);
+    }
+    Value differ = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, found[kCuts], found[kCuts + 1]);
+    return {newLow, newHigh, newAbove, b.select(differ, b.c(1), b.c(0))};
+  }
+
+  // For each cut Σ exp(z − top), or the number, of the tokens with cut ≤ z < high; then the least and the largest logit in
+  // [low, high).
+  SmallVector<Value> sumsAbove(Value low, Value high, ArrayRef<Value> cuts, bool ones) {
+    Value factor = b.splat(scale), shift = b.splat(top), lows = b.splat(low), highs = b.splat(high);
+    Value none = b.vf(std::numeric_limits<float>::infinity());
+    SmallVector<Value> zeros(kCuts, b.vf(0)), sums(zeros), splats;
+    sums.append({none, b.fneg(none)});
+    for (Value cut : cuts)
+      splats.push_back(b.splat(cut));
+    SmallVector<Value> all = b.loopCarry(b.c(0), b.c(vocabulary), kVocabularyBlock, sums, [&](Value start, ValueRange carried) {
+      Value size = b.min(b.sub(b.c(vocabulary), start), b.c(kVocabularyBlock));
+      SmallVector<Value> init(zeros);
+      init.append({carried[kCuts], carried[kCuts + 1]});
+      SmallVector<Value> block = b.loopCarry(b.c(0), size, kLanes, init, [&](Value i, ValueRange within) {
+        Value count = b.sub(size, i), value = b.fmul(b.loadvMasked(z, b.add(start, i), count), factor);
+        Value active = arith::AndIOp::create(b, arith::CmpFOp::create(b, arith::CmpFPredicate::OGE, value, lows),
+                                             arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, value, highs));
+        active = arith::AndIOp::create(b, active, b.mask(count));
+        return b.ifElse(
+            b.any(active),
+            [&] {
+              Value weight = b.select(active, ones ? b.vf(1) : b.exp(b.fsub(value, shift)), b.vf(0));
+              SmallVector<Value> next;
+              for (int k = 0; k < kCuts; ++k) {
+                Value kept = arith::CmpFOp::create(b, arith::CmpFPredicate::OGE, value, splats[k]);
+                next.push_back(b.fadd(within[k], b.select(kept, weight, b.vf(0))));
+              }
+              next.push_back(b.fmin(within[kCuts], b.select(active, value, none)));
+              next.push_back(b.fmax(within[kCuts + 1], b.select(active, value, b.fneg(none))));
+              return next;
+            },
+            [&] { return SmallVector<Value>(within); });
+      });
+      for (int k = 0; k < kCuts; ++k)
+        block[k] = b.fadd(carried[k], block[k]);
+      return block;
     });
-    Value found = fromOrder(range[0]);
-    return b.fmax(found, least);
+    for (int k = 0; k < kCuts; ++k)
+      all[k] = b.sumLanes(all[k]);
+    all[kCuts] = b.fneg(b.maxLanes(b.fneg(all[kCuts])));
+    all[kCuts + 1] = b.maxLanes(all[kCuts + 1]);
+    return all;
   }
 
   Value draw(Value row) {
@@ -111,11 +189,11 @@ private:
         [&] { return SmallVector<Value>{lowest}; })[0];
     Value nucleus = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, topP, b.f(1));
     least = b.ifElse(
-        nucleus, [&] { return SmallVector<Value>{threshold(least, b.fmul(topP, total(least, false)), false)}; },
+        nucleus, [&] { return SmallVector<Value>{threshold(least, b.fmul(topP, total(least)), false)}; },
         [&] { return SmallVector<Value>{least}; })[0];
 
     Value all = b.loopCarry(b.c(0), b.c(blocks), 1, b.f(0), [&](Value block, ValueRange carried) {
-      Value sum = blockSum(b.mul(block, kVocabularyBlock), least, false);
+      Value sum = blockSum(b.mul(block, kVocabularyBlock), least);
       b.store(sum, sums, block);
       return SmallVector<Value>{b.fadd(carried[0], sum)};
     })[0];

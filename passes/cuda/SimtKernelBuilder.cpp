@@ -91,6 +91,10 @@ Value SimtKernelBuilder::maxLanes(Value v) {
   return tree(v, [&](Value a, Value b) { return fmax(a, b); });
 }
 
+Value SimtKernelBuilder::any(Value mask) {
+  return NVVM::VoteSyncOp::create(*this, getI1Type(), mask_, mask, NVVM::VoteSyncKind::any);
+}
+
 void SimtKernelBuilder::store(Value value, Value pointer, Value index) {
   // Nobody may still have to read what is overwritten, nor read the new value too early.
   barrier();

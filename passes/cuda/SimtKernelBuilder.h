@@ -52,6 +52,7 @@ public:
   mlir::Type vectorOf(mlir::Type scalar) override { return scalar; }
   Value sumLanes(Value vector) override;
   Value maxLanes(Value vector) override;
+  Value any(Value mask) override;
   void store(Value value, Value pointer, Value index) override;
   Value loadv(Value pointer, Value index) override { return loadf(pointer, add(index, lane_)); }
   void storev(Value vector, Value pointer, Value index) override { store(vector, pointer, add(index, lane_)); }

@@ -281,6 +281,56 @@ TEST_P(Sample, Ties) {
 
 INSTANTIATE_TEST_SUITE_P(Vocabularies, Sample, testing::Values(1, 5, 20, 256, 300, 2500));
 
+// Where the smallest kept logit is hard to find: next to others that differ in the last bit, among equals, in a range of
+// many orders of magnitude, around zero, behind logits that are −∞. And a row alone has the bits that it has among others.
+TEST(SampleLimits, HardToFind) {
+  constexpr int64_t vocabulary = 3000, count = 48;
+  auto entry = Entry::compile(sample(vocabulary));
+  ASSERT_TRUE(entry);
+  auto arguments = entry->randomArguments(tokens(count));
+  for (int64_t r = 0; r < count; ++r)
+    for (int64_t v = 0; v < vocabulary; ++v) {
+      double &z = arguments[0].data[r * vocabulary + v];
+      float value = static_cast<float>(z);
+      switch (r % 6) {
+      case 0: // neighbours
+        value = 1;
+        for (int64_t n = 0; n < v % 40; ++n)
+          value = std::nextafter(value, 2.0f);
+        break;
+      case 1: // three values
+        value = static_cast<float>(v % 3);
+        break;
+      case 2: // all orders of magnitude, of both signs
+        value = std::ldexp(value, static_cast<int>(v % 100) - 98);
+        break;
+      case 3: // so far apart that only some count
+        value *= 200;
+        break;
+      case 4:
+        value = v % 7 == 0 ? value * 3 : -std::numeric_limits<float>::infinity();
+        break;
+      default: // all the same
+        value = -12.5f;
+      }
+      z = value;
+    }
+  for (auto [topK, topP] : {std::pair{0.0, 0.25}, {0.0, 0.9}, {0.0, 0.999}, {17.0, 1.0}, {500.0, 1.0}, {2999.0, 1.0}, {100.0, 0.5}}) {
+    SCOPED_TRACE("top_k " + std::to_string(topK) + ", top_p " + std::to_string(topP));
+    setSampling(*entry, arguments, count, 1, topK, topP);
+    check(*entry, arguments, tokens(count), 2e-5, 2e-6);
+    auto together = entry->run(arguments, tokens(count));
+    for (int64_t r = 0; r < count; ++r) {
+      std::vector<Tensor> alone = arguments;
+      for (size_t i : {0u, 1u, 2u})
+        alone[i] = rows(arguments[i], r, r + 1);
+      auto one = entry->run(alone, tokens(1));
+      EXPECT_TRUE(sameBits(one[0], rows(together[0], r, r + 1))) << "row " << r;
+      EXPECT_TRUE(sameBits(one[1], rows(together[1], r, r + 1))) << "row " << r;
+    }
+  }
+}
+
 // Frequencies of 20 tokens over 20000 draws, by the chi-squared statistic with 19 degrees of freedom: above 43.8 with a
 // chance of one in a thousand, and the seed is fixed.
 TEST(SampleDistribution, ChiSquared) {
