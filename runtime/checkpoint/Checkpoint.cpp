@@ -11,6 +11,7 @@
 #include "runtime/weights/AtomicFile.h"
 #include "runtime/weights/Buffers.h"
 #include "runtime/weights/Files.h"
+#include "runtime/weights/Json.h"
 
 namespace mirl::rt {
 
@@ -43,7 +44,7 @@ std::vector<NamedBuffer> StateBuffers(const Plan &plan) {
 
 // A manifest names its own hash, which is taken with zeros in its place.
 absl::Status CheckManifest(std::string text, Json &manifest) {
-  manifest = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  manifest = ParseJson(text);
   std::string hash;
   if (auto found = manifest.is_object() ? manifest.find("hash") : manifest.end();
       found != manifest.end() && found->is_string())

@@ -17,6 +17,7 @@
 #include "runtime/weights/AtomicFile.h"
 #include "runtime/weights/Files.h"
 #include "runtime/weights/Weights.h"
+#include "runtime/weights/Json.h"
 
 namespace mirl::rt {
 
@@ -111,8 +112,8 @@ absl::StatusOr<RunDirectory> RunDirectory::Resume(const std::string &path, RunIn
   RunDirectory directory(path);
   MIRL_TRY(directory.Lock());
   std::string text;
-  MIRL_TRY(ReadFile(name, text));
-  nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  MIRL_TRY(ReadFile(name, text, kMaxJsonFile));
+  nlohmann::json json = ParseJson(text);
   if (json.is_discarded())
     return Invalid(name, ": is damaged: it is not JSON; the run cannot be resumed");
   try {

@@ -5,6 +5,7 @@
 #include "runtime/artifact/Macros.h"
 #include "runtime/weights/AtomicFile.h"
 #include "runtime/weights/Files.h"
+#include "runtime/weights/Json.h"
 
 namespace mirl::rt {
 
@@ -37,9 +38,10 @@ absl::StatusOr<Record> Dataset::Parse(int64_t index) const {
   Record record;
   record.index = index;
   record.where = Cat(path_, ":", line.number);
-  record.fields = Json::parse(text_.begin() + static_cast<std::ptrdiff_t>(line.begin),
-                              text_.begin() + static_cast<std::ptrdiff_t>(line.end), nullptr,
-                              /*allow_exceptions=*/false);
+  if (int64_t bytes = static_cast<int64_t>(line.end - line.begin); bytes > kMaxJsonLine)
+    return Invalid(record.where, ": has ", bytes >> 20, " MiB; a record has at most ",
+                   kMaxJsonLine >> 20, " MiB");
+  record.fields = ParseJson(std::string_view(text_).substr(line.begin, line.end - line.begin));
   auto shown = [&] {
     return text_.substr(line.begin, std::min<size_t>(line.end - line.begin, 60));
   };

@@ -14,6 +14,7 @@
 #include "runtime/artifact/Macros.h"
 #include "runtime/report/EventFile.h"
 #include "runtime/weights/AtomicFile.h"
+#include "runtime/weights/Json.h"
 
 namespace mirl::rt {
 
@@ -91,9 +92,7 @@ absl::StatusOr<std::vector<IterationMetrics>> CutMetrics(const std::string &path
   MIRL_TRY(status);
   size_t kept = 0;
   for (size_t end; (end = text.find('\n', kept)) != std::string::npos; kept = end + 1) {
-    auto line = nlohmann::ordered_json::parse(text.begin() + static_cast<std::ptrdiff_t>(kept),
-                                              text.begin() + static_cast<std::ptrdiff_t>(end),
-                                              nullptr, /*allow_exceptions=*/false);
+    auto line = ParseJson<nlohmann::ordered_json>(std::string_view(text).substr(kept, end - kept));
     if (!line.is_object() || !line.contains("iteration") ||
         !line["iteration"].is_number_integer() || line["iteration"].get<int64_t>() >= iteration)
       break;

@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/artifact/Macros.h"
+#include "runtime/weights/Json.h"
 
 namespace mirl::rt {
 
@@ -247,7 +248,7 @@ absl::Status ProgramVerifier::TakeLine(std::string_view line, std::vector<Questi
     return Invalid("reward program '", command_, "' wrote a line that is not an answer (", why,
                    R"(; wanted {"id": …, "reward": …}): )", Shorten(line));
   };
-  Json answer = Json::parse(line.begin(), line.end(), nullptr, /*allow_exceptions=*/false);
+  Json answer = ParseJson(line);
   if (answer.is_discarded() || !answer.is_object())
     return bad("it is not a JSON object");
   auto id = answer.find("id"), reward = answer.find("reward");

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "runtime/artifact/Macros.h"
+#include "runtime/weights/Json.h"
 
 namespace mirl::rt {
 
@@ -96,7 +97,7 @@ absl::StatusOr<std::vector<int32_t>> EosTokens(const Plan &plan) {
   std::string_view text = View(plan.root().model_config());
   if (text.empty())
     return tokens;
-  nlohmann::json config = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
+  nlohmann::json config = ParseJson(text);
   if (config.is_discarded() || !config.is_object())
     return Invalid(plan.name(), ": the model's config.json in it is not a JSON object");
   auto eos = config.find("eos_token_id");

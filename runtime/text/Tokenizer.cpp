@@ -6,6 +6,7 @@
 
 #include "runtime/artifact/Macros.h"
 #include "runtime/weights/AtomicFile.h"
+#include "runtime/weights/Json.h"
 
 namespace mirl::rt {
 
@@ -57,13 +58,13 @@ bool IsAnyCharacter(std::string_view pattern) {
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Load(const std::string &path) {
   std::string text;
-  MIRL_TRY(ReadFile(path, text));
+  MIRL_TRY(ReadFile(path, text, kMaxJsonFile));
   return Parse(text, path);
 }
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Parse(std::string_view json,
                                                             std::string_view name) {
-  Json root = Json::parse(json.begin(), json.end(), nullptr, /*allow_exceptions=*/false);
+  Json root = ParseJson(json);
   auto bad = [&](const auto &...what) { return Invalid(name, ": ", what...); };
   if (root.is_discarded() || !root.is_object())
     return bad("is not a tokenizer: it is not a JSON object");

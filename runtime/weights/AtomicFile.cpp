@@ -142,7 +142,7 @@ void SyncFolder(const std::string &path) {
   close(fd);
 }
 
-absl::Status ReadFile(const std::string &path, std::string &contents) {
+absl::Status ReadFile(const std::string &path, std::string &contents, int64_t most) {
   int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return Failure("read", path, errno);
@@ -152,6 +152,9 @@ absl::Status ReadFile(const std::string &path, std::string &contents) {
     status = Failure("read", path, errno);
   } else if (!S_ISREG(info.st_mode)) {
     status = absl::InvalidArgumentError(absl::StrCat("cannot read ", path, ": it is not a file"));
+  } else if (info.st_size > most) {
+    status = absl::InvalidArgumentError(absl::StrCat(
+        path, ": has ", info.st_size >> 20, " MiB; such a file has at most ", most >> 20, " MiB"));
   } else {
     contents.resize(static_cast<size_t>(info.st_size));
     size_t have = 0;

@@ -4,6 +4,7 @@
 #define MIRL_RUNTIME_WEIGHTS_ATOMICFILE_H
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -52,8 +53,8 @@ void RemoveLeftovers(const std::string &folder);
 // systems) is no error.
 void SyncFolder(const std::string &path);
 
-// The whole of a (regular, readable) file.
-absl::Status ReadFile(const std::string &path, std::string &contents);
+// The whole of a (regular, readable) file; an error when it has more than `most` bytes.
+absl::Status ReadFile(const std::string &path, std::string &contents, int64_t most = INT64_MAX);
 
 // mkdir -p.
 absl::Status MakeDirectories(const std::string &path);

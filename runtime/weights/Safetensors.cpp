@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/weights/AtomicFile.h"
+#include "runtime/weights/Json.h"
 
 namespace mirl::rt {
 
@@ -189,17 +190,10 @@ absl::StatusOr<std::unique_ptr<SafetensorsFile>> SafetensorsFile::Open(const std
     header_bytes = header_bytes << 8 | file->map_[i];
   if (header_bytes > kMaxHeader || header_bytes > size - 8)
     return Wrong(path, absl::StrCat("its header says it has ", header_bytes, " bytes, the file has ", size));
-  const char *text = reinterpret_cast<const char *>(file->map_ + 8);
-  // Depth first: a parser's recursion must not be driven by the file.
-  int depth = 0, deepest = 0;
-  for (uint64_t i = 0; i < header_bytes; ++i) {
-    depth += text[i] == '{' || text[i] == '[';
-    depth -= text[i] == '}' || text[i] == ']';
-    deepest = std::max(deepest, depth);
-  }
-  if (deepest > 64)
+  std::string_view text(reinterpret_cast<const char *>(file->map_ + 8), header_bytes);
+  if (NestedTooDeeply(text))
     return Wrong(path, "its header is nested too deeply");
-  Json header = Json::parse(text, text + header_bytes, nullptr, /*allow_exceptions=*/false);
+  Json header = ParseJson(text);
   if (!header.is_object())
     return Wrong(path, "its header is not a JSON object");
 
@@ -253,9 +247,9 @@ absl::StatusOr<std::unique_ptr<ModelFiles>> ModelFiles::Open(const std::string &
   if (access((directory + "/model.safetensors").c_str(), F_OK) == 0) {
     names.push_back("model.safetensors");
   } else if (access(index_path.c_str(), F_OK) == 0) {
-    if (absl::Status status = ReadFile(index_path, text); !status.ok())
+    if (absl::Status status = ReadFile(index_path, text, kMaxJsonFile); !status.ok())
       return status;
-    Json index = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+    Json index = ParseJson(text);
     if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
       return absl::InvalidArgumentError(absl::StrCat(index_path, ": must hold a JSON object with a weight_map"));
     for (const auto &[weight, shard] : index["weight_map"].items()) {

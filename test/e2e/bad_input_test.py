@@ -5,6 +5,7 @@ import os
 import resource
 import shutil
 import struct
+import subprocess
 
 import harness
 
@@ -96,6 +97,48 @@ class BadInput(harness.World):
         self.refused("garbage.mirl", "mirlc", garbage, "-o", self.dir / "x.plan", timeout=60)
         self.assertFalse((self.dir / "x.plan").exists())
         garbage.unlink()
+
+    def test_garbage_for_what_a_run_reads(self):
+        # In bounded memory, whatever the garbage: a JSON parser takes a hundred bytes a bracket.
+        size = 8 << 20
+        garbage = {"random": os.urandom(size), "zeros": bytes(size), "brackets": b"[" * size, "braces": b'{"a":' * (size // 5),
+                   "newlines": b"\n" * size, "digits": b"1" * size, "quotes": b'"' * size, "header": struct.pack("<Q", size - 8) + b"[" * (size - 8)}
+
+        def limit():
+            resource.setrlimit(resource.RLIMIT_DATA, (400 << 20, 400 << 20))
+
+        def refused(wanted, *command):
+            done = subprocess.run([harness.BIN / "mirl", *map(str, command)], capture_output=True, preexec_fn=limit, timeout=60)
+            self.assertEqual(done.returncode, 1, done.stderr[-500:])
+            self.assertIn(wanted.encode(), done.stderr)
+            self.assertEqual(done.stderr.count(b"mirl: error:"), 1)
+            self.assertLess(len(done.stderr), 600)
+
+        prompts = self.dir / "data/test.jsonl"
+        for name, data in garbage.items():
+            file = self.dir / f"{name}.bin"
+            file.write_bytes(data)
+            for place in ("tokenizer.json", "model.safetensors", "model.safetensors.index.json"):
+                folder = self.dir / f"garbage-{name}-{place}"
+                shutil.copytree(self.dir / "base", folder)
+                if place.endswith("index.json"):
+                    (folder / "model.safetensors").unlink()
+                shutil.copy(file, folder / place)
+                with self.subTest(garbage=name, place=place):
+                    refused(place, "rollout", self.plan, "--model", folder, "--data", prompts)
+                shutil.rmtree(folder)
+            with self.subTest(garbage=name, place="data"):
+                refused(file.name, "rollout", self.plan, "--model", self.dir / "base", "--data", file)
+                refused(file.name, "call", self.plan, "pi.score", "--model", self.dir / "base", "--in", file, "--out", self.dir / "x.safetensors")
+                refused(file.name, "inspect", file)
+        # What is too large is not read at all, or not as one record.
+        folder = self.dir / "large"
+        shutil.copytree(self.dir / "base", folder)
+        os.truncate(folder / "tokenizer.json", 65 << 20)
+        refused("tokenizer.json: has 65 MiB; such a file has at most 64 MiB", "rollout", self.plan, "--model", folder, "--data", prompts)
+        line = self.dir / "line.jsonl"
+        line.write_text(json.dumps({"prompt": "1" * (17 << 20)}) + "\n")
+        refused("line.jsonl:1: has 17 MiB; a record has at most 16 MiB", "rollout", self.plan, "--model", self.dir / "base", "--data", line)
 
     def test_errors_in_a_program(self):
         for wrong, wanted in [("tau: f32", "1:"), ('data x = "abc', "1:10"), ("policy pi = qwen3_5()", "1:13"),
@@ -198,7 +241,6 @@ class BadInput(harness.World):
         def limit():
             resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
         import signal
-        import subprocess
         command = [str(part) for part in self.train(self.plan, "full")]
         command[0] = str(harness.BIN / "mirl")
         done = subprocess.run(command, capture_output=True, text=True, preexec_fn=lambda: (limit(), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)))
