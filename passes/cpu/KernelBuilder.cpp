@@ -397,8 +397,19 @@ Value KernelBuilder::loadvMasked(Value pointer, Value index, Value count, double
 
 void KernelBuilder::storevMasked(Value vector, Value pointer, Value index, Value count) {
   Type stored = storedType(pointer);
-  LLVM::MaskedStoreOp::create(*this, isNarrow(pointer) ? narrow(vector) : vector, at(pointer, index, stored),
-                              mask(count), alignOf(stored));
+  auto masked = [&](Value lanes) {
+    LLVM::MaskedStoreOp::create(*this, lanes, at(pointer, index, stored), mask(count), alignOf(stored));
+  };
+  if (!isNarrow(pointer))
+    return masked(vector);
+  // LLVM 22 makes one lane that is rounded and stored, where it knows the mask, a store of all 32 bits (X86's truncating
+  // masked store): one lane is a scalar.
+  auto one = scf::IfOp::create(*this, eq(count, c(1)), /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(one.thenBlock());
+  store(vector::ExtractOp::create(*this, vector, int64_t{0}), pointer, index);
+  setInsertionPointToStart(one.elseBlock());
+  masked(narrow(vector));
 }
 
 Value KernelBuilder::scratch(int64_t elements) {
