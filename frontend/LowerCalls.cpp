@@ -10,7 +10,7 @@ using rl::BinaryKind;
 using rl::Scope;
 using rl::UnaryKind;
 
-static constexpr llvm::StringLiteral kFields[] = {"logprob", "version", "reward", "length", "finished", "ending"};
+static constexpr llvm::StringLiteral kFields[] = {"logprob", "version", "age", "reward", "length", "finished", "ending"};
 
 // --- values ------------------------------------------------------------------------------------
 
@@ -139,7 +139,7 @@ Val RlLowering::evalField(const Expr &e) {
     return error(e.nameSpan, "a trajectory has no field `" + e.text + "`" + didYouMean(e.text, fields) + "; it has " + listOf(fields));
   if (room == Room::Iteration)
     return error(e.span, "fields are read in steps, not in the iteration");
-  bool token = e.text == "logprob" || e.text == "version";
+  bool token = e.text == "logprob" || e.text == "version" || e.text == "age";
   return scoped(rl::FieldOp::create(b, loc(e), per(token ? Scope::token : Scope::sequence), a.value, b.getStringAttr(e.text)));
 }
 
@@ -222,6 +222,7 @@ Val RlLowering::evalCall(const Expr &e) {
                         .Cases({"exact_answer", "regex", "program"}, &RlLowering::callVerifier)
                         .Case("sample", &RlLowering::callSample)
                         .Case("score", &RlLowering::callScore)
+                        .Case("rescore", &RlLowering::callRescore)
                         .Case("minimize", &RlLowering::callMinimize)
                         .Case("metric", &RlLowering::callMetric)
                         .Case("draw", &RlLowering::callDraw)
@@ -244,7 +245,7 @@ Val RlLowering::evalCall(const Expr &e) {
     return error(e.a->span, "`" + name + "` is declared as " + describe(decl->kind) + ", and cannot be called here");
   std::vector<llvm::StringRef> names = program.visible(e.span.file, {DeclKind::Func, DeclKind::Step});
   names.insert(names.end(), {"sum", "mean", "max", "min", "count", "exp", "log", "sqrt", "abs", "sigmoid", "tanh", "log_sigmoid",
-                             "square", "clamp", "stop_gradient", "logprob", "entropy", "sample", "score", "exact_answer",
+                             "square", "clamp", "stop_gradient", "logprob", "entropy", "sample", "score", "rescore", "exact_answer",
                              "regex", "program", "draw", "evaluate", "metric", "minimize"});
   return error(e.a->span, "unknown function `" + name + "`" + didYouMean(name, names));
 }
@@ -428,142 +429,6 @@ Val RlLowering::callMetric(const Expr &e) {
   if (!name || !value)
     return Val::error();
   rl::MetricOp::create(b, loc(e), b.getStringAttr(*name), value);
-  return Val::none();
-}
-
-// --- rollouts ----------------------------------------------------------------------------------
-
-Val RlLowering::callSample(const Expr &e) {
-  if (!onlyIn(e, Room::Step, "a step"))
-    return Val::error();
-  llvm::SmallVector<const Expr *> args;
-  if (!bind(e, "sample", {{"policy"}, {"prompts"}, {"n", false}, {"temperature", false}, {"top_k", false}, {"top_p", false}, {"max_tokens"}}, args))
-    return Val::error();
-  Val policy = evalKind(*args[0], ValKind::Policy, "the first argument of `sample`");
-  Val prompts = evalKind(*args[1], ValKind::Prompts, "the second argument of `sample`");
-  auto n = intArgument(args[2], "n", 1, 1 << 20, 1);
-  auto temperature = floatArgument(args[3], "temperature", 0, 1e6, 1.0);
-  auto topK = intArgument(args[4], "top_k", 0, INT32_MAX, 0);
-  auto topP = floatArgument(args[5], "top_p", 1e-6, 1, 1.0);
-  int64_t longest = context ? *context - 1 : INT32_MAX;
-  auto maxTokens = intArgument(args[6], context ? "max_tokens (prompt and response fit into `capacity context`)" : "max_tokens", 1, longest, 1);
-  if (policy.isError() || prompts.isError() || !n || !temperature || !topK || !topP || !maxTokens)
-    return Val::error();
-  auto op = rl::SampleOp::create(b, loc(e), rl::TrajectoryType::get(b.getContext()),
-                                 mlir::FlatSymbolRefAttr::get(b.getContext(), policy.decl->name), prompts.value,
-                                 b.getI64IntegerAttr(*n), b.getF64FloatAttr(*temperature), b.getI64IntegerAttr(*topK),
-                                 b.getF64FloatAttr(*topP), b.getI64IntegerAttr(*maxTokens));
-  return Val::of(ValKind::Trajectory, op.getResult());
-}
-
-Val RlLowering::callScore(const Expr &e) {
-  if (!onlyIn(e, Room::Step, "a step"))
-    return Val::error();
-  llvm::SmallVector<const Expr *> args;
-  if (!bind(e, "score", {{"trajectory"}, {"reward"}}, args))
-    return Val::error();
-  Val y = evalTrajectory(*args[0], "the first argument of `score`");
-  mlir::Value reward = at(*args[1], eval(*args[1]), Scope::sequence, "a reward");
-  if (y.isError() || !reward)
-    return Val::error();
-  auto op = rl::ScoreOp::create(b, loc(e), rl::TrajectoryType::get(b.getContext()), y.value, reward);
-  return Val::of(ValKind::Trajectory, op.getResult());
-}
-
-mlir::DictionaryAttr RlLowering::verifierSettings(const Expr &e, bool withTrajectory, const Expr *&trajectory) {
-  llvm::StringRef kind = e.a->text;
-  llvm::SmallVector<Formal> formals;
-  if (withTrajectory)
-    formals.push_back({"trajectory"});
-  if (kind == "exact_answer")
-    formals.append({{"pattern", false}, {"field", false}});
-  else if (kind == "regex")
-    formals.append({{"pattern"}});
-  else
-    formals.append({{"command"}, {"timeout", false}});
-  llvm::SmallVector<const Expr *> args;
-  if (!bind(e, kind, formals, args))
-    return {};
-  size_t first = withTrajectory ? 1 : 0;
-  trajectory = withTrajectory ? args[0] : nullptr;
-  mlir::NamedAttrList settings;
-  for (size_t i = first; i < formals.size(); ++i) {
-    llvm::StringRef name = formals[i].name;
-    if (name == "timeout") {
-      auto seconds = floatArgument(args[i], "timeout (in seconds)", 1e-3, 86400, 10);
-      if (!seconds)
-        return {};
-      settings.append(name, b.getF64FloatAttr(*seconds));
-    } else if (args[i]) {
-      auto text = stringArgument(args[i], ("`" + name + "`").str());
-      if (!text)
-        return {};
-      settings.append(name, b.getStringAttr(*text));
-    } else if (name == "field") {
-      settings.append(name, b.getStringAttr("answer"));
-    }
-  }
-  return settings.getDictionary(b.getContext());
-}
-
-Val RlLowering::callVerifier(const Expr &e) {
-  if (!onlyIn(e, Room::Step, "a step (and in `evaluate`, without the trajectory)"))
-    return Val::error();
-  const Expr *trajectory = nullptr;
-  mlir::DictionaryAttr settings = verifierSettings(e, /*withTrajectory=*/true, trajectory);
-  if (!settings)
-    return Val::error();
-  Val y = evalTrajectory(*trajectory, "the first argument of `" + e.a->text + "`");
-  if (y.isError())
-    return y;
-  return scoped(rl::VerifyOp::create(b, loc(e), per(Scope::sequence), b.getStringAttr(e.a->text), y.value, settings));
-}
-
-Val RlLowering::callDraw(const Expr &e) {
-  if (!onlyIn(e, Room::Iteration, "`iteration`"))
-    return Val::error();
-  llvm::SmallVector<const Expr *> args;
-  if (!bind(e, "draw", {{"data"}, {"count"}}, args))
-    return Val::error();
-  Val data = evalKind(*args[0], ValKind::Dataset, "the first argument of `draw`");
-  auto count = intArgument(args[1], "the number of records", 1, 1 << 24, 1);
-  if (data.isError() || !count)
-    return Val::error();
-  auto op = rl::DrawOp::create(b, loc(e), rl::PromptsType::get(b.getContext()),
-                               mlir::FlatSymbolRefAttr::get(b.getContext(), data.decl->name), b.getI64IntegerAttr(*count));
-  return Val::of(ValKind::Drawn, op.getResult());
-}
-
-Val RlLowering::callEvaluate(const Expr &e) {
-  if (!onlyIn(e, Room::Iteration, "`iteration`"))
-    return Val::error();
-  llvm::SmallVector<const Expr *> args;
-  if (!bind(e, "evaluate", {{"policy"}, {"data"}, {"verifier"}, {"max_tokens"}, {"temperature", false}, {"every", false}, {"name", false}}, args))
-    return Val::error();
-  Val policy = evalKind(*args[0], ValKind::Policy, "the first argument of `evaluate`");
-  Val data = evalKind(*args[1], ValKind::Dataset, "the second argument of `evaluate`");
-  const Expr &call = *args[2];
-  bool verifier = call.kind == ExprKind::Call && call.a->kind == ExprKind::Name &&
-                  (call.a->text == "exact_answer" || call.a->text == "regex" || call.a->text == "program");
-  if (!verifier)
-    return error(call.span, "the verifier of `evaluate` is exact_answer(…), regex(…) or program(…), without a trajectory");
-  const Expr *none = nullptr;
-  mlir::DictionaryAttr settings = verifierSettings(call, /*withTrajectory=*/false, none);
-  int64_t longest = context ? *context - 1 : INT32_MAX;
-  auto maxTokens = intArgument(args[3], "max_tokens", 1, longest, 1);
-  auto temperature = floatArgument(args[4], "temperature", 0, 1e6, 1.0);
-  auto every = intArgument(args[5], "every", 1, 1 << 24, 1);
-  std::optional<std::string> name = data.isError() ? "" : data.decl->name.str();
-  if (args[6])
-    name = stringArgument(args[6], "the name of an evaluation");
-  if (policy.isError() || data.isError() || !settings || !maxTokens || !temperature || !every || !name)
-    return Val::error();
-  mlir::NamedAttrList all(settings);
-  all.set("kind", b.getStringAttr(call.a->text));
-  rl::EvaluateOp::create(b, loc(e), mlir::FlatSymbolRefAttr::get(b.getContext(), policy.decl->name),
-                         mlir::FlatSymbolRefAttr::get(b.getContext(), data.decl->name), b.getStringAttr(*name),
-                         b.getF64FloatAttr(*temperature), b.getI64IntegerAttr(*maxTokens), b.getI64IntegerAttr(*every),
-                         all.getDictionary(b.getContext()));
   return Val::none();
 }
 

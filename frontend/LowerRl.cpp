@@ -73,7 +73,7 @@ static bool isBuiltin(llvm::StringRef name) {
   return llvm::StringSwitch<bool>(name)
       .Cases({"sum", "mean", "max", "min", "count", "exp", "log", "sqrt", "abs"}, true)
       .Cases({"sigmoid", "tanh", "log_sigmoid", "square", "clamp", "stop_gradient", "logprob"}, true)
-      .Cases({"entropy", "sample", "score", "exact_answer", "regex", "program", "draw"}, true)
+      .Cases({"entropy", "sample", "score", "rescore", "exact_answer", "regex", "program", "draw"}, true)
       .Cases({"batches", "evaluate", "metric", "minimize", "adamw"}, true)
       .Default(false);
 }

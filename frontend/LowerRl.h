@@ -69,12 +69,17 @@ private:
   Val callStep(const Expr &e, const Decl &decl);
   Val callReduction(const Expr &e, rl::ReduceKind kind);
   Val callMaths(const Expr &e);
-  Val callVerifier(const Expr &e);
-  Val callSample(const Expr &e);
-  Val callScore(const Expr &e);
   Val callLogprob(const Expr &e, bool entropy);
   Val callMinimize(const Expr &e);
   Val callMetric(const Expr &e);
+
+  // --- LowerRollouts.cpp: draw, sample, verify, score ---
+  Val callVerifier(const Expr &e);
+  Val callSample(const Expr &e);
+  bool sampleOptions(const Expr &e, llvm::ArrayRef<const Expr *> args, mlir::NamedAttrList &more);
+  mlir::Attribute countArgument(const Expr &e, llvm::StringRef what);
+  Val callRescore(const Expr &e);
+  Val callScore(const Expr &e);
   Val callDraw(const Expr &e);
   Val callEvaluate(const Expr &e);
   // The settings of a verifier; null after an error.

@@ -49,6 +49,24 @@ static void addVerifier(NamedAttrList &settings, DictionaryAttr verifier, Builde
   }
 }
 
+// Budgets and the detector of repetitions, as far as they are asked for. A parameter is named.
+static void addBudget(NamedAttrList &settings, rl::SampleOp sample, Builder &b) {
+  auto number = [&](int64_t value) { return b.getF64FloatAttr(static_cast<double>(value)); };
+  for (auto [key, budget] : {std::pair("budget", sample.getBudgetAttr()), std::pair("total_budget", sample.getTotalBudgetAttr())}) {
+    if (auto count = dyn_cast_or_null<IntegerAttr>(budget))
+      settings.set(key, number(count.getInt()));
+    else if (auto param = dyn_cast_or_null<FlatSymbolRefAttr>(budget))
+      settings.set(key, b.getStringAttr(param.getValue()));
+  }
+  if (sample.isPartial()) {
+    settings.set("max_age", number(*sample.getMaxAge()));
+    settings.set("in_flight", number(sample.groupsInFlight()));
+  }
+  if (auto repeat = sample.getRepeat())
+    for (auto [key, value] : llvm::zip(ArrayRef<StringRef>{"repeat_ngram", "repeat_times", "repeat_window"}, *repeat))
+      settings.set(key, number(value));
+}
+
 // Remembers the most that can reach a step.
 void Program::reach(rl::StepOp step, const Extents &extents) {
   Extents &most = stepExtents_[step];
@@ -76,8 +94,9 @@ LogicalResult Program::hostCall(rl::CallOp call) {
   names_[body.getArgument(0)] = input;
   for (Operation &op : body) {
     if (auto sample = dyn_cast<rl::SampleOp>(op)) {
-      int64_t sequences = arriving.groups * sample.getN();
-      extents_[sample.getResult()] = {sequences, arriving.groups, static_cast<int64_t>(sample.getN()),
+      // A budget lets groups of several iterations end in one.
+      int64_t groups = arriving.groups * sample.groupsInFlight(), sequences = groups * sample.getN();
+      extents_[sample.getResult()] = {sequences, groups, static_cast<int64_t>(sample.getN()),
                                       sequences * options_.context};
       Policy &policy = policies_.find(symbol<rl::PolicyOp>(sample.getPolicyAttr()))->second;
       policy.sampled = std::max(policy.sampled, sequences);
@@ -89,6 +108,7 @@ LogicalResult Program::hostCall(rl::CallOp call) {
       how.set("top_k", number(static_cast<double>(sample.getTopK())));
       how.set("top_p", sample.getTopPAttr());
       how.set("max_tokens", number(static_cast<double>(sample.getMaxTokens())));
+      addBudget(how, sample, builder_);
       names_[sample.getResult()] = fresh("y");
       host(op.getLoc(), "sample", {input}, {names_[sample.getResult()]}, how);
     } else if (auto verify = dyn_cast<rl::VerifyOp>(op)) {
@@ -96,6 +116,12 @@ LogicalResult Program::hostCall(rl::CallOp call) {
       addVerifier(how, verify.getSettings(), builder_);
       how.set("kind", verify.getKindAttr());
       host(op.getLoc(), "verify", {names_[verify.getTrajectory()]}, {verifiers_[verify]}, how);
+    } else if (auto rescore = dyn_cast<rl::RescoreOp>(op)) {
+      NamedAttrList how;
+      how.set("policy", builder_.getStringAttr(rescore.getPolicy()));
+      host(op.getLoc(), "rescore", {names_[rescore.getTrajectory()]}, {}, how);
+      names_[rescore.getResult()] = names_.lookup(rescore.getTrajectory());
+      extents_[rescore.getResult()] = extents_.lookup(rescore.getTrajectory());
     } else if (auto score = dyn_cast<rl::ScoreOp>(op)) {
       NamedAttrList how;
       how.set("entry", builder_.getStringAttr(step.getSymName() + ".reward"));

@@ -3,7 +3,7 @@
 // In: a module of rl as the frontend (or a test) wrote it; every op has passed its own verifier.
 // Out: the same module, untouched, or errors. Every later pass on rl may rely on these rules:
 //
-//  - Ops are where they mean something: sample, verify and score in a step that takes prompts;
+//  - Ops are where they mean something: sample, verify, score and rescore in a step that takes prompts;
 //    minimize, metric, logprob and entropy in a step that takes a trajectory; draw, call, repeat,
 //    batches and evaluate in the iteration. There is at most one iteration.
 //  - A step that takes prompts yields a trajectory that was sampled in it, and scores a trajectory
@@ -12,8 +12,8 @@
 //    (grad_norm and lr are the apply phase's own).
 //  - There is something to train: the loss depends on the log-probs or entropies of the optimizer's
 //    policy by a path on which a gradient flows. Other policies' log-probs are constants to it.
-//  - A trajectory carries what a step reads from it: `logprob` and `version` are recorded when a
-//    trajectory is sampled, `reward` when it is scored; drawn examples have `length` and `finished`.
+//  - A trajectory carries what a step reads from it: `logprob`, `version` and `age` are recorded when
+//    a trajectory is sampled, `reward` when it is scored; drawn examples have `length` and `finished`.
 //  - A program that runs a policy says how long a sequence may be: `mirl.context` on the module.
 //
 // Why here: it is the first pass, and the last one that sees exactly what the user wrote, so its
@@ -79,7 +79,7 @@ LogicalResult VerifyRl::verifyPlaces() {
     auto step = op->getParentOfType<rl::StepOp>();
     bool iteration = static_cast<bool>(op->getParentOfType<rl::IterationOp>());
     StringRef wanted;
-    if (isa<rl::SampleOp, rl::VerifyOp, rl::ScoreOp>(op) && !(step && takesPrompts(step)))
+    if (isa<rl::SampleOp, rl::VerifyOp, rl::ScoreOp, rl::RescoreOp>(op) && !(step && takesPrompts(step)))
       wanted = "a step that takes prompts";
     if (isa<rl::MinimizeOp, rl::MetricOp, rl::LogprobOp, rl::EntropyOp>(op) &&
         !(step && !takesPrompts(step)))
@@ -117,11 +117,28 @@ LogicalResult VerifyRl::verifyPlaces() {
   return success();
 }
 
+// The trajectory that this one is with something added; null when it is itself the origin.
+Value withoutLast(Value trajectory) {
+  if (auto score = trajectory.getDefiningOp<rl::ScoreOp>())
+    return score.getTrajectory();
+  if (auto rescore = trajectory.getDefiningOp<rl::RescoreOp>())
+    return rescore.getTrajectory();
+  return {};
+}
+
 // The rl.sample that a trajectory in a rollout step comes from.
 rl::SampleOp sampleOf(Value trajectory) {
-  while (auto score = trajectory.getDefiningOp<rl::ScoreOp>())
-    trajectory = score.getTrajectory();
+  while (Value before = withoutLast(trajectory))
+    trajectory = before;
   return trajectory.getDefiningOp<rl::SampleOp>();
+}
+
+// Whether it was scored.
+bool hasReward(Value trajectory) {
+  for (; trajectory; trajectory = withoutLast(trajectory))
+    if (trajectory.getDefiningOp<rl::ScoreOp>())
+      return true;
+  return false;
 }
 
 LogicalResult VerifyRl::verifyRollout(rl::StepOp step) {
@@ -129,6 +146,16 @@ LogicalResult VerifyRl::verifyRollout(rl::StepOp step) {
     for (Value operand : op.getOperands())
       if (isa<rl::TrajectoryType>(operand.getType()) && !sampleOf(operand))
         return op.emitOpError("needs a trajectory that is sampled in its step");
+  for (auto rescore : step.getBody().front().getOps<rl::RescoreOp>()) {
+    rl::SampleOp sample = sampleOf(rescore.getTrajectory());
+    if (sample.getPolicyAttr() == rescore.getPolicyAttr())
+      continue;
+    InFlightDiagnostic diagnostic = rescore.emitOpError()
+                                    << "gives the log-probs of policy " << rescore.getPolicyAttr()
+                                    << " to tokens that " << sample.getPolicyAttr() << " sampled";
+    diagnostic.attachNote(sample.getLoc()) << "sampled here";
+    return diagnostic;
+  }
   llvm::DenseMap<Value, rl::ScoreOp> scored;
   for (auto score : step.getBody().front().getOps<rl::ScoreOp>()) {
     Value sampled = sampleOf(score.getTrajectory()).getResult();
@@ -243,7 +270,7 @@ LogicalResult VerifyRl::verifyCall(rl::CallOp call, llvm::DenseMap<Value, Carrie
     Value result = body.getTerminator()->getOperand(0);
     Location origin(call.getLoc());
     carried.try_emplace(call.getResult(),
-                        Carried{true, isa_and_nonnull<rl::ScoreOp>(result.getDefiningOp()), origin});
+                        Carried{true, hasReward(result), origin});
     return success();
   }
   auto it = carried.find(call.getArgument());
@@ -252,7 +279,7 @@ LogicalResult VerifyRl::verifyCall(rl::CallOp call, llvm::DenseMap<Value, Carrie
   const Carried &trajectory = it->second;
   for (auto field : body.getOps<rl::FieldOp>()) {
     StringRef name = field.getName();
-    bool recorded = name == "logprob" || name == "version";
+    bool recorded = name == "logprob" || name == "version" || name == "age";
     if ((!recorded || trajectory.logprob) && (name != "reward" || trajectory.reward))
       continue;
     InFlightDiagnostic diagnostic = field.emitOpError() << "reads '" << name << "' of a trajectory "

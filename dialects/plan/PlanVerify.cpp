@@ -93,6 +93,9 @@ LogicalResult HostOp::verifySymbolUses(SymbolTableCollection &symbols) {
       (!dataset.empty() && !lookup<DatasetOp>(*this, dataset, "a plan.dataset", symbols)) ||
       (!step.empty() && !lookup<StepOp>(*this, step, "a plan.step", symbols)))
     return failure();
+  for (StringRef key : {"budget", "total_budget"})
+    if (StringRef param = named(key); !param.empty() && !lookup<ParamOp>(*this, param, "a plan.param", symbols))
+      return failure();
   return entry.empty() ? success() : needEntry(*this, entry, "reward", symbols);
 }
 
@@ -196,6 +199,7 @@ struct Instruction {
 static constexpr StringLiteral kDraw[] = {"dataset", "count", "kind"};
 static constexpr StringLiteral kSample[] = {"policy", "n", "temperature", "top_k", "top_p", "max_tokens"};
 static constexpr StringLiteral kVerify[] = {"kind"};
+static constexpr StringLiteral kRescore[] = {"policy"};
 static constexpr StringLiteral kScore[] = {"entry"};
 static constexpr StringLiteral kBatches[] = {"sequences", "shuffle"};
 static constexpr StringLiteral kRepeat[] = {"count"};
@@ -204,7 +208,7 @@ static constexpr StringLiteral kEvaluate[] = {"policy", "dataset", "name", "temp
 static const Instruction kInstructions[] = {
     {"draw", 0, 1, kDraw, false},       {"sample", 1, 1, kSample, false}, {"verify", 1, 1, kVerify, false},
     {"score", 1, 0, kScore, false},     {"batches", 1, 1, kBatches, true}, {"repeat", 0, 0, kRepeat, true},
-    {"step", 1, 0, kStep, false},       {"evaluate", 0, 0, kEvaluate, false},
+    {"step", 1, 0, kStep, false},       {"evaluate", 0, 0, kEvaluate, false}, {"rescore", 1, 0, kRescore, false},
 };
 
 LogicalResult HostOp::verify() {

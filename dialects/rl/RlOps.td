@@ -84,7 +84,8 @@ def Rl_TrajectoryType : TypeDef<Rl_Dialect, "Trajectory"> {
   let mnemonic = "trajectory";
   let summary = "responses to prompts, in groups, with their fields";
   let description = [{
-    Fields: `logprob` (token; recorded when sampled), `version` (token), `reward`, `length`, `finished` (sequence).
+    Fields: `logprob` (recorded when sampled), `version`, `age` (token), `reward`, `length`, `finished`, `ending`
+    (sequence).
   }];
 }
 def Rl_Batch : Type<And<[CPred<"::llvm::isa<::mirl::rl::PerType>($_self)">,
@@ -227,13 +228,32 @@ def Rl_EvaluateOp : Rl_Op<"evaluate", [DeclareOpInterfaceMethods<SymbolUserOpInt
 
 // --- rollouts and rewards ----------------------------------------------------------------------------
 
+// A count known at compile time, or the rl.param that says it when the plan runs.
+def Rl_Count : AnyAttrOf<[I64Attr, FlatSymbolRefAttr], "a count or a parameter">;
+
 def Rl_SampleOp : Rl_Op<"sample", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "n responses to each prompt, with the log-probs of their tokens";
+  let description = [{
+    With a budget the result is what has ended: groups of which a response waits for the next iteration stay behind, and
+    those of earlier iterations are in it (docs/rollout.md).
+    `budget`, `total_budget`: most tokens to sample in an iteration, for a sequence and for all. `max_age`: the oldest that a
+    token of the result may be, in updates of the policy. `in_flight`: groups that are begun and not handed over, at most so
+    many times those that are drawn.
+    `repeat`: [n, times, window], the detector of repetitions.
+  }];
   let arguments = (ins FlatSymbolRefAttr:$policy, Rl_PromptsType:$prompts, I64Attr:$n, F64Attr:$temperature,
-                       I64Attr:$top_k, F64Attr:$top_p, I64Attr:$max_tokens);
+                       I64Attr:$top_k, F64Attr:$top_p, I64Attr:$max_tokens, OptionalAttr<Rl_Count>:$budget,
+                       OptionalAttr<Rl_Count>:$total_budget, OptionalAttr<I64Attr>:$max_age,
+                       OptionalAttr<I64Attr>:$in_flight, OptionalAttr<DenseI64ArrayAttr>:$repeat);
   let results = (outs Rl_TrajectoryType:$result);
   let assemblyFormat = "$policy `,` $prompts attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    bool isPartial() { return getBudgetAttr() || getTotalBudgetAttr(); }
+    // Groups that one call can hand over, as a multiple of those that are drawn.
+    int64_t groupsInFlight() { return isPartial() ? getInFlight().value_or(kInFlight) : 1; }
+    static constexpr int64_t kInFlight = 2;
+  }];
 }
 
 def Rl_VerifyOp : Rl_Op<"verify"> {
@@ -243,6 +263,13 @@ def Rl_VerifyOp : Rl_Op<"verify"> {
   let results = (outs Rl_PerSequence:$result);
   let assemblyFormat = "$kind $trajectory $settings attr-dict `:` type($result)";
   let hasVerifier = 1;
+}
+
+def Rl_RescoreOp : Rl_Op<"rescore", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "the trajectory with the log-probs that the policy as it is now gives to its tokens";
+  let arguments = (ins FlatSymbolRefAttr:$policy, Rl_TrajectoryType:$trajectory);
+  let results = (outs Rl_TrajectoryType:$result);
+  let assemblyFormat = "$policy `,` $trajectory attr-dict";
 }
 
 def Rl_ScoreOp : Rl_Op<"score"> {
@@ -255,7 +282,7 @@ def Rl_ScoreOp : Rl_Op<"score"> {
 // --- values --------------------------------------------------------------------------------------------
 
 def Rl_FieldOp : Rl_Op<"field", [Pure]> {
-  let summary = "a recorded field of a trajectory: logprob, version, reward, length, finished, ending";
+  let summary = "a recorded field of a trajectory: logprob, version, age, reward, length, finished, ending";
   let arguments = (ins Rl_TrajectoryType:$trajectory, StrAttr:$name);
   let results = (outs Rl_PerType:$result);
   let assemblyFormat = "$trajectory `,` $name attr-dict `:` type($result)";

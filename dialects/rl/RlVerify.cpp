@@ -319,10 +319,42 @@ LogicalResult SampleOp::verify() {
   double topP = getTopP().convertToDouble();
   if (!(topP > 0 && topP <= 1))
     return emitOpError() << "top_p must be in (0, 1], is " << topP;
+  for (auto [name, budget] : {std::pair("budget", getBudgetAttr()), std::pair("total_budget", getTotalBudgetAttr())})
+    if (auto number = dyn_cast_or_null<IntegerAttr>(budget))
+      if (failed(atLeast(*this, name, number.getInt(), 1)))
+        return failure();
+  if (isPartial() && !getMaxAge())
+    return emitOpError("needs max_age beside a budget: the oldest that a token may be when it is trained on, in "
+                       "updates of the policy");
+  if (!isPartial() && (getMaxAge() || getInFlight()))
+    return emitOpError("max_age and in_flight belong to a budget, and there is none");
+  if ((getMaxAge() && failed(atLeast(*this, "max_age", *getMaxAge(), 1))) ||
+      (getInFlight() && failed(atLeast(*this, "in_flight", *getInFlight(), 1))))
+    return failure();
+  if (auto repeat = getRepeat()) {
+    if (repeat->size() != 3)
+      return emitOpError("repeat must be three numbers: the tokens of an n-gram, how often it must occur, and in how many "
+                         "tokens; there are ") << repeat->size();
+    int64_t n = (*repeat)[0], times = (*repeat)[1], window = (*repeat)[2];
+    if (failed(atLeast(*this, "the tokens of a repeated n-gram", n, 1)) ||
+        failed(atLeast(*this, "the occurrences of a repeated n-gram", times, 2)))
+      return failure();
+    if (window / n < times)
+      return emitOpError() << "the window of a repetition must hold " << times << " n-grams of " << n << " tokens, has "
+                           << window;
+  }
   return success();
 }
 
 LogicalResult SampleOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  for (Attribute budget : {getBudgetAttr(), getTotalBudgetAttr()})
+    if (auto name = dyn_cast_or_null<FlatSymbolRefAttr>(budget))
+      if (!lookup<ParamOp>(*this, name, "a param", symbols))
+        return failure();
+  return success(lookup<PolicyOp>(*this, getPolicyAttr(), "a policy", symbols) != nullptr);
+}
+
+LogicalResult RescoreOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return success(lookup<PolicyOp>(*this, getPolicyAttr(), "a policy", symbols) != nullptr);
 }
 
@@ -332,9 +364,9 @@ LogicalResult VerifyOp::verify() { return verifierSettings(*this, getKind(), get
 
 LogicalResult FieldOp::verify() {
   StringRef name = getName();
-  if (failed(oneOf(*this, "the field", name, {"logprob", "version", "reward", "length", "finished", "ending"})))
+  if (failed(oneOf(*this, "the field", name, {"logprob", "version", "age", "reward", "length", "finished", "ending"})))
     return failure();
-  Scope wanted = name == "logprob" || name == "version" ? Scope::token : Scope::sequence;
+  Scope wanted = name == "logprob" || name == "version" || name == "age" ? Scope::token : Scope::sequence;
   Scope found = cast<PerType>(getResult().getType()).getScope();
   if (wanted == found)
     return success();

@@ -112,7 +112,7 @@ std::optional<SourceType> KnownSource(std::string_view source) {
     return row(DType::i32, Axis::token);
   if (source == "sequence_ids")
     return row(DType::i64, Axis::token);
-  if (source == "logprob" || source == "entropy" || source == "field:logprob" || source == "field:version")
+  if (source == "logprob" || source == "entropy" || source == "field:logprob" || source == "field:version" || source == "field:age")
     return row(DType::f32, Axis::token);
   if (source == "field:reward" || source == "field:length" || source == "field:finished" || source == "field:ending")
     return row(DType::f32, Axis::sequence);
@@ -580,7 +580,7 @@ private:
     static constexpr Shape kShapes[] = {
         {"draw", 0, 1, false},  {"sample", 1, 1, false}, {"verify", 1, 1, false},
         {"score", 1, 0, false}, {"batches", 1, 1, true}, {"repeat", 0, 0, true},
-        {"step", 1, 0, false},  {"evaluate", 0, 0, false},
+        {"step", 1, 0, false},  {"evaluate", 0, 0, false}, {"rescore", 1, 0, false},
     };
     std::string_view op = View(instruction.op());
     const Shape *shape = std::find_if(std::begin(kShapes), std::end(kShapes),
@@ -617,10 +617,32 @@ private:
       if (!text("kind").empty() && text("kind") != "prompts" && text("kind") != "examples")
         return Invalid("draw of an unknown kind '", text("kind"), "'");
     }
-    if (op == "sample" || op == "evaluate")
+    if (op == "sample" || op == "evaluate" || op == "rescore")
       MIRL_TRY(named(plan_.policies(), "policy"));
-    if (op == "sample")
+    if (op == "sample") {
       MIRL_TRY(number("n", 1));
+      bool partial = false;
+      for (std::string_view key : {"budget", "total_budget"}) {
+        if (!FindAttribute(instruction, key))
+          continue;
+        partial = true;
+        MIRL_TRY(text(key).empty() ? number(key, 1) : named(plan_.params(), key));
+      }
+      if (partial) {
+        MIRL_TRY(number("max_age", 1));
+        MIRL_TRY(number("in_flight", 1));
+      }
+      if (FindAttribute(instruction, "repeat_ngram")) {
+        MIRL_TRY(number("repeat_ngram", 1));
+        MIRL_TRY(number("repeat_times", 2));
+        MIRL_TRY(number("repeat_window", 2));
+      }
+    }
+    if (op == "rescore" && View((*std::find_if(plan_.policies()->begin(), plan_.policies()->end(),
+                                               [&](const fb::Policy *p) { return View(p->name()) == text("policy"); }))
+                                    ->score())
+                               .empty())
+      return Invalid("rescore: policy ", text("policy"), " has no score entry");
     if (op == "batches")
       MIRL_TRY(number("sequences", 1));
     if (op == "repeat")

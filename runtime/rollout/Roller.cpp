@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "runtime/artifact/Macros.h"
+#include "runtime/rollout/Replay.h"
 
 namespace mirl::rt {
 
@@ -128,7 +129,12 @@ void Roller::Scalars(const Ports &ports, const SampleOptions &options) const {
 
 absl::StatusOr<Batch> Roller::Sample(std::span<const Prompt> prompts, const SampleOptions &options,
                                      RolloutStats &stats) {
-  auto started = std::chrono::steady_clock::now();
+  MIRL_ASSIGN(Batch batch, Begin(prompts, options));
+  MIRL_TRY(Continue(batch, options, stats));
+  return batch;
+}
+
+absl::StatusOr<Batch> Roller::Begin(std::span<const Prompt> prompts, const SampleOptions &options) {
   auto count = static_cast<int64_t>(prompts.size());
   if (options.n < 1 || options.n > kMaxSamples || count > kMaxPrompts)
     return Invalid("cannot sample ", options.n, " responses to each of ", count,
@@ -139,6 +145,7 @@ absl::StatusOr<Batch> Roller::Sample(std::span<const Prompt> prompts, const Samp
       !(options.top_p > 0 && options.top_p <= 1))
     return Invalid("sampling needs temperature >= 0, top_k >= 0 and 0 < top_p <= 1; they are ",
                    options.temperature, ", ", options.top_k, " and ", options.top_p);
+  MIRL_TRY(CheckRepeat(options.repeat));
   Batch batch;
   for (const Prompt &prompt : prompts) {
     MIRL_TRY(CheckPrompt(prompt));
@@ -157,9 +164,6 @@ absl::StatusOr<Batch> Roller::Sample(std::span<const Prompt> prompts, const Samp
     }
     batch.group_offsets.push_back(batch.sequences());
   }
-  MIRL_TRY(Run(batch.trajectories, options, stats));
-  stats.seconds +=
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   return batch;
 }
 
@@ -175,25 +179,37 @@ absl::Status Roller::CheckPrompt(const Prompt &prompt) const {
   return absl::OkStatus();
 }
 
-absl::Status Roller::Run(std::span<const std::shared_ptr<Trajectory>> sequences,
-                         const SampleOptions &options, RolloutStats &stats) {
-  scheduler_->Begin();
+absl::Status Roller::Add(const Batch &batch, const SampleOptions &options) {
+  scheduler_->Begin(options.total_budget);
   running_.clear();
-  int64_t group = 0;
-  for (const auto &trajectory : sequences) {
-    if (trajectory->ending != Ending::none)
-      continue;
-    // The samples of a prompt have it from the same place.
-    if (!running_.empty() && running_.back()->prompt.ids != trajectory->prompt.ids)
-      ++group;
-    SequenceSpec spec;
-    spec.group = group;
-    spec.prompt = trajectory->prompt_size();
-    spec.response = trajectory->response_size();
-    spec.limit = std::min(options.max_tokens, policy_.max_context() - spec.prompt);
-    MIRL_TRY(scheduler_->Add(spec));
-    running_.push_back(trajectory.get());
+  for (int64_t group = 0; group < batch.groups(); ++group) {
+    bool overdue = OldestVersion(batch, group) < options.finish_below;
+    for (int64_t s = batch.group_offsets[static_cast<size_t>(group)];
+         s < batch.group_offsets[static_cast<size_t>(group) + 1]; ++s) {
+      Trajectory &trajectory = *batch.trajectories[static_cast<size_t>(s)];
+      if (trajectory.ending != Ending::none)
+        continue;
+      SequenceSpec spec;
+      spec.group = group;
+      spec.prompt = trajectory.prompt_size();
+      spec.response = trajectory.response_size();
+      spec.limit = std::min(options.max_tokens, policy_.max_context() - spec.prompt);
+      spec.budget = options.budget;
+      spec.overdue = overdue;
+      MIRL_TRY(scheduler_->Add(spec));
+      running_.push_back(&trajectory);
+    }
   }
+  return absl::OkStatus();
+}
+
+absl::Status Roller::Continue(const Batch &batch, const SampleOptions &options,
+                              RolloutStats &stats) {
+  auto started = std::chrono::steady_clock::now();
+  if (options.budget < 1 || options.total_budget < 1)
+    return Invalid("a budget must be at least one token; they are ", options.budget,
+                   " for a sequence and ", options.total_budget, " for all");
+  MIRL_TRY(Add(batch, options));
   int64_t before = stats.tokens;
   while (const Step *step = scheduler_->Next()) {
     Prepare(*step);
@@ -213,6 +229,8 @@ absl::Status Roller::Run(std::span<const std::shared_ptr<Trajectory>> sequences,
   stats.recomputed_tokens += scheduled.recomputed_rows;
   stats.kv_blocks = scheduler_->pool().size();
   stats.peak_kv_blocks = std::max(stats.peak_kv_blocks, scheduled.peak_blocks);
+  stats.seconds +=
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   return absl::OkStatus();
 }
 
@@ -280,9 +298,11 @@ absl::Status Roller::Take(const Step &step, const SampleOptions &options) {
                                      ": its weights are probably not numbers"));
     Trajectory &trajectory = *running_[static_cast<size_t>(step.sampled[i])];
     trajectory.Append(token, ports.logprob[i], options.version);
-    stop_[i] = is_eos_[static_cast<size_t>(token)];
-    if (stop_[i])
+    if (is_eos_[static_cast<size_t>(token)])
       trajectory.ending = Ending::eos;
+    else if (Repeats(trajectory.response, options.repeat))
+      trajectory.ending = Ending::repeat;
+    stop_[i] = trajectory.ending != Ending::none;
   }
   scheduler_->Complete({stop_.data(), count});
   for (int32_t index : step.sampled)

@@ -17,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "runtime/executor/Session.h"
+#include "runtime/rollout/Repeat.h"
 #include "runtime/rollout/Scheduler.h"
 #include "runtime/rollout/Trajectory.h"
 
@@ -31,6 +32,11 @@ struct SampleOptions {
   uint64_t seed = 0;
   int64_t first_id = 0; // see SequenceId
   int64_t version = 0;  // written to the trajectories
+  // Most tokens to sample, of a sequence and of all, until what has not ended waits (Ending::none).
+  int64_t budget = kNoLimit, total_budget = kNoLimit;
+  // A group with a token of an older version than this ends now, whatever the budgets say.
+  int64_t finish_below = INT64_MIN;
+  RepeatOptions repeat;
 };
 
 // How the engine uses what the plan has; nothing here changes a token.
@@ -68,6 +74,11 @@ public:
   // `n` responses to each prompt, in the order of the prompts. Adds to `stats`.
   absl::StatusOr<Batch> Sample(std::span<const Prompt> prompts, const SampleOptions &options,
                                RolloutStats &stats);
+  // The same in two parts. Begin makes the trajectories, without tokens. Continue samples those that
+  // have not ended, the first of the batch first, until they have or a budget is spent; what a
+  // trajectory has already is computed again with the weights as they are now.
+  absl::StatusOr<Batch> Begin(std::span<const Prompt> prompts, const SampleOptions &options);
+  absl::Status Continue(const Batch &batch, const SampleOptions &options, RolloutStats &stats);
 
   // Called after every step of a rollout, with the scheduler and the tokens of this rollout so far.
   using Watcher = std::function<void(const Scheduler &, int64_t tokens)>;
@@ -98,9 +109,8 @@ private:
   absl::Status Limit(const RollerOptions &options);
   void Scalars(const Ports &ports, const SampleOptions &options) const;
   absl::Status CheckPrompt(const Prompt &prompt) const;
-  // Runs the sequences that have not ended, the oldest first, until all have.
-  absl::Status Run(std::span<const std::shared_ptr<Trajectory>> sequences,
-                   const SampleOptions &options, RolloutStats &stats);
+  // Gives the scheduler the sequences that have not ended.
+  absl::Status Add(const Batch &batch, const SampleOptions &options);
   void Prepare(const Step &step);
   absl::Status Call(const Step &step, const SampleOptions &options);
   // Records the tokens that the call sampled, and says to the scheduler which end.

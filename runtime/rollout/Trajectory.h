@@ -51,6 +51,7 @@ struct Trajectory {
   std::vector<Segment> segments;      // of the response, in order; none for examples
   float reward = 0;
   std::map<std::string, float> fields; // verifier results
+  int64_t handed_over = 0; // the policy's version when the trajectory was given to training
 
   bool finished() const { return ending == Ending::eos; }
   // Adds a sampled token.

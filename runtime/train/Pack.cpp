@@ -126,7 +126,7 @@ void Pack(const Batch &batch, const Cut &cut, Packed &packed) {
   for (auto *list : {&packed.ids, &packed.positions, &packed.sequence_offsets,
                      &packed.token_offsets, &packed.group_offsets, &packed.rows, &packed.targets})
     list->clear();
-  for (auto *list : {&packed.logprob, &packed.version, &packed.reward, &packed.length,
+  for (auto *list : {&packed.logprob, &packed.version, &packed.age, &packed.reward, &packed.length,
                      &packed.finished, &packed.ending})
     list->clear();
   packed.extents = cut.extents;
@@ -149,10 +149,14 @@ void Pack(const Batch &batch, const Cut &cut, Packed &packed) {
                           trajectory.response.end());
     packed.logprob.insert(packed.logprob.end(), trajectory.logprob.begin(),
                           trajectory.logprob.end());
-    for (const Segment &segment : trajectory.segments)
-      packed.version.insert(packed.version.end(), static_cast<size_t>(segment.tokens),
-                            static_cast<float>(segment.version));
+    for (const Segment &segment : trajectory.segments) {
+      auto count = static_cast<size_t>(segment.tokens);
+      packed.version.insert(packed.version.end(), count, static_cast<float>(segment.version));
+      packed.age.insert(packed.age.end(), count,
+                        static_cast<float>(trajectory.handed_over - segment.version));
+    }
     packed.version.resize(packed.targets.size()); // examples are of version 0
+    packed.age.resize(packed.targets.size());
     packed.reward.push_back(trajectory.reward);
     packed.length.push_back(static_cast<float>(tokens));
     packed.finished.push_back(trajectory.finished() ? 1.0f : 0.0f);
@@ -210,6 +214,8 @@ absl::Status FillInputs(Session &session, const fb::Entry &entry, const Batch &b
       MIRL_TRY(array(packed.logprob));
     } else if (source == "field:version") {
       MIRL_TRY(array(packed.version));
+    } else if (source == "field:age") {
+      MIRL_TRY(array(packed.age));
     } else if (source == "field:reward") {
       MIRL_TRY(array(packed.reward));
     } else if (source == "field:length") {

@@ -42,7 +42,7 @@ struct Packed {
   Extents extents;
   std::vector<int32_t> ids, positions, sequence_offsets, token_offsets, group_offsets, rows,
       targets;
-  std::vector<float> logprob, version;         // per token
+  std::vector<float> logprob, version, age;    // per token
   std::vector<float> reward, length, finished, ending; // per sequence
 };
 

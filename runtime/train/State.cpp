@@ -1,10 +1,18 @@
 // The part of the Trainer that a checkpoint carries.
 
 #include "runtime/artifact/Macros.h"
+#include "runtime/rollout/BatchState.h"
 #include "runtime/train/Trainer.h"
 #include "runtime/weights/Files.h"
 
 namespace mirl::rt {
+
+namespace {
+
+// The groups that the i-th `sample` of the program has begun.
+std::string WaitingKey(size_t i) { return Cat("unfinished/", i); }
+
+} // namespace
 
 StateDict Trainer::Export() const {
   StateDict state;
@@ -17,6 +25,9 @@ StateDict Trainer::Export() const {
     json["data"][name] = {{"drawn", source.cursor->drawn()},
                           {"records", source.data->size()},
                           {"hash", HashText(source.data->hash())}};
+  for (size_t i = 0; i < samplings_.size(); ++i)
+    if (samplings_[i].budgets.partial)
+      ExportBatch(samplings_[i].waiting, WaitingKey(i), state);
   json["parity"] = {{"tokens", parity_tokens_}, {"mismatches", parity_mismatches_}};
   return state;
 }
@@ -26,6 +37,11 @@ absl::Status Trainer::Import(const StateDict &state) {
   Counts versions;
   std::vector<std::pair<Source *, int64_t>> cursors;
   int64_t parity_tokens = 0, parity_mismatches = 0;
+  std::vector<Batch> waiting(samplings_.size());
+  for (size_t i = 0; i < samplings_.size(); ++i)
+    if (samplings_[i].budgets.partial) {
+      MIRL_ASSIGN(waiting[i], ImportBatch(state, WaitingKey(i), session_.plan()));
+    }
   try {
     for (const auto &[policy, version] : state.json.at("versions").items())
       versions[policy] = version.get<int64_t>();
@@ -50,6 +66,8 @@ absl::Status Trainer::Import(const StateDict &state) {
     return Invalid("the state to resume from is not a trainer's: ", error.what());
   }
   versions_ = std::move(versions);
+  for (size_t i = 0; i < samplings_.size(); ++i)
+    samplings_[i].waiting = std::move(waiting[i]);
   for (auto &[source, drawn] : cursors)
     source->cursor->Seek(drawn);
   parity_tokens_ = parity_tokens;

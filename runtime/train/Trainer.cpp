@@ -9,46 +9,23 @@
 
 #include "absl/strings/str_join.h"
 #include "runtime/artifact/Macros.h"
+#include "runtime/rollout/Replay.h"
 #include "runtime/train/Program.h"
+#include "runtime/train/Totals.h"
 
 namespace mirl::rt {
 
 namespace {
 
 constexpr float kRight = 0.5f;                 // a verifier's result above this counts as right
-constexpr int64_t kSamplingsPerIteration = 64; // streams of sequence ids; see Roller.h
 constexpr int64_t kEvaluationStream = int64_t{1} << 28;
-constexpr int64_t kMaxIterations = kEvaluationStream / kSamplingsPerIteration;
-
-// A mean that is NaN without items.
-struct Mean {
-  double sum = 0;
-  int64_t count = 0;
-  void Add(double value) {
-    sum += value;
-    ++count;
-  }
-  double Get() const { return count ? sum / static_cast<double>(count) : NAN; }
-};
+constexpr int64_t kMaxIterations = kEvaluationStream / Trainer::kSamplingsPerIteration;
 
 double Rate(int64_t tokens, double seconds) {
   return tokens > 0 && seconds > 0 ? static_cast<double>(tokens) / seconds : NAN;
 }
 
 } // namespace
-
-struct Trainer::Totals {
-  Clock clock;
-  Mean loss, reward, accuracy, length, finished;
-  std::map<std::string, Mean> step_losses, metrics;
-  std::vector<std::pair<std::string, double>> evaluations;
-  bool rewarded = false, examples = false;
-  RolloutStats rollout;
-  int64_t samplings = 0, draws = 0, batches = 0, sequences = 0, micro_batches = 0, train_tokens = 0;
-  double train_seconds = 0;
-  int64_t parity_tokens = 0, parity_mismatches = 0;
-  std::vector<std::shared_ptr<Batch>> sampled; // what rewards and lengths are averaged over
-};
 
 TextLimits Trainer::Limits() const {
   // A record may go to any policy of the program, so it must suit all.
@@ -126,6 +103,8 @@ absl::Status Trainer::Prepare(const Instructions *program) {
         MIRL_ASSIGN(roller, Roller::Create(session_, *plan.FindPolicy(name), options_.engine));
       }
     }
+    if (op == "sample")
+      MIRL_TRY(PrepareSampling(instruction));
     if (op == "verify" || (op == "evaluate" && Has(instruction, "kind"))) {
       MIRL_ASSIGN(verifiers_[&instruction], Verifier::Create(ReadVerifierOptions(instruction)));
     }
@@ -167,6 +146,7 @@ absl::StatusOr<IterationMetrics> Trainer::RunIteration(int64_t iteration) {
       totals.length.Add(static_cast<double>(trajectory->response_size()));
       if (!totals.examples)
         totals.finished.Add(trajectory->finished() ? 1 : 0);
+      totals.repeated.Add(trajectory->ending == Ending::repeat ? 1 : 0);
       if (totals.rewarded)
         totals.reward.Add(trajectory->reward);
     }
@@ -188,6 +168,10 @@ absl::StatusOr<IterationMetrics> Trainer::RunIteration(int64_t iteration) {
       metrics.Set(Cat("loss/", name), mean.Get());
   for (const auto &[name, value] : totals.evaluations)
     metrics.Set(name, value);
+  if (totals.repeats)
+    metrics.Set("repeated_fraction", totals.repeated.Get());
+  if (totals.partial)
+    SetPartial(totals, metrics);
   metrics.Set("sequences", static_cast<double>(totals.sequences));
   metrics.Set("micro_batches", static_cast<double>(totals.micro_batches));
   metrics.Set("rollout_tokens", static_cast<double>(totals.rollout.tokens));
@@ -213,12 +197,20 @@ absl::Status Trainer::Execute(const Instructions *program, Values &values, Total
       return *values.find(View(instruction.operands()->Get(0)))->second;
     };
     absl::Status status;
+    // A partial rollout may have handed over nothing.
+    if ((op == "verify" || op == "score" || op == "rescore" || op == "step") &&
+        operand().sequences() == 0) {
+      totals.rewarded |= op == "score";
+      continue;
+    }
     if (op == "draw") {
       status = Draw(instruction, values, totals);
     } else if (op == "sample") {
       status = Sample(instruction, values, totals);
     } else if (op == "verify") {
       status = Verify(instruction, operand(), totals);
+    } else if (op == "rescore") {
+      status = Rescore(instruction, operand());
     } else if (op == "score") {
       status = Score(instruction, operand(), totals);
     } else if (op == "batches") {
@@ -236,51 +228,6 @@ absl::Status Trainer::Execute(const Instructions *program, Values &values, Total
     }
     MIRL_TRY(status);
   }
-  return absl::OkStatus();
-}
-
-absl::Status Trainer::Draw(const fb::Instruction &instruction, Values &values, Totals &totals) {
-  Source &source = sources_.find(Text(instruction, "dataset"))->second;
-  std::vector<int64_t> indices;
-  source.cursor->Draw(static_cast<int64_t>(Number(instruction, "count", 1)), indices);
-  auto batch = std::make_shared<Batch>();
-  bool examples = Text(instruction, "kind") == "examples";
-  TextLimits limits = Limits();
-  for (int64_t index : indices) {
-    Record record = source.data->Get(index);
-    if (!examples) {
-      MIRL_ASSIGN(Prompt prompt, EncodePrompt(tokenizer_, std::move(record), limits));
-      batch->prompts.push_back(std::move(prompt));
-      continue;
-    }
-    MIRL_ASSIGN(auto trajectory, EncodeExample(tokenizer_, std::move(record), eos_, limits));
-    batch->prompts.push_back(trajectory->prompt);
-    batch->trajectories.push_back(std::move(trajectory));
-    batch->group_offsets.push_back(batch->sequences());
-  }
-  if (examples) {
-    totals.sampled.push_back(batch);
-    totals.examples = true;
-  }
-  values[std::string(View(instruction.results()->Get(0)))] = std::move(batch);
-  return absl::OkStatus();
-}
-
-absl::Status Trainer::Sample(const fb::Instruction &instruction, Values &values, Totals &totals) {
-  const Batch &prompts = *values.find(View(instruction.operands()->Get(0)))->second;
-  std::string policy = Text(instruction, "policy");
-  if (totals.samplings >= kSamplingsPerIteration)
-    return Invalid("an iteration may sample at most ", kSamplingsPerIteration, " times");
-  SampleOptions options = ReadSampleOptions(instruction);
-  options.seed = options_.seed;
-  options.version = versions_[policy];
-  options.first_id =
-      FirstSequenceId(totals.clock.iteration * kSamplingsPerIteration + totals.samplings++);
-  MIRL_ASSIGN(Batch batch,
-              rollers_.find(policy)->second->Sample(prompts.prompts, options, totals.rollout));
-  auto result = std::make_shared<Batch>(std::move(batch));
-  totals.sampled.push_back(result);
-  values[std::string(View(instruction.results()->Get(0)))] = std::move(result);
   return absl::OkStatus();
 }
 
@@ -350,10 +297,7 @@ absl::Status Trainer::Batches(const fb::Instruction &instruction, Values &values
       int64_t begin = whole->group_offsets[group], end = whole->group_offsets[group + 1];
       if (part->sequences() > 0 && part->sequences() + end - begin > size)
         break;
-      part->prompts.push_back(whole->prompts[group]);
-      part->trajectories.insert(part->trajectories.end(), whole->trajectories.begin() + begin,
-                                whole->trajectories.begin() + end);
-      part->group_offsets.push_back(part->sequences());
+      AppendGroup(*part, *whole, order[next]);
     }
     Values inner = values;
     inner[name] = std::move(part);

@@ -17,6 +17,7 @@
 #include "runtime/reward/Verifier.h"
 #include "runtime/rollout/Roller.h"
 #include "runtime/text/Tokenizer.h"
+#include "runtime/train/Program.h"
 #include "runtime/train/Stepper.h"
 #include "runtime/weights/StateDict.h"
 
@@ -36,6 +37,8 @@ struct TrainerOptions {
 
 class Trainer {
 public:
+  static constexpr int64_t kSamplingsPerIteration = 64; // streams of sequence ids; see Roller.h
+
   using Counts = std::map<std::string, int64_t, std::less<>>;
 
   // Opens and checks everything the program will need: data (every record is tokenized), verifiers,
@@ -53,8 +56,11 @@ public:
   StateDict Export() const;
   absl::Status Import(const StateDict &state);
 
-  // What the last iteration sampled (or drew as examples), and whether it has rewards.
+  // What the last iteration handed to training, sampled or drawn as examples, and whether it has
+  // rewards.
   const std::vector<std::shared_ptr<Batch>> &sampled() const { return sampled_; }
+  // The groups that wait to be continued; none without a budget.
+  Batch unfinished() const;
   bool rewarded() const { return rewarded_; }
   // How often each policy was updated so far; how many records were drawn of each data set.
   const Counts &versions() const { return versions_; }
@@ -69,6 +75,12 @@ private:
     std::unique_ptr<Dataset> data;
     std::unique_ptr<Cursor> cursor;
   };
+  // A `sample` of the program, and the groups that it has begun and not handed over.
+  struct Sampling {
+    const fb::Instruction *instruction = nullptr;
+    Budgets budgets;
+    Batch waiting = {};
+  };
   struct Totals; // of one iteration
   using Instructions = flatbuffers::Vector<flatbuffers::Offset<fb::Instruction>>;
   using Values = std::map<std::string, std::shared_ptr<Batch>, std::less<>>;
@@ -79,8 +91,11 @@ private:
 
   absl::Status Prepare(const Instructions *program);
   absl::Status Execute(const Instructions *program, Values &values, Totals &totals);
+  absl::Status PrepareSampling(const fb::Instruction &instruction);
   absl::Status Draw(const fb::Instruction &instruction, Values &values, Totals &totals);
   absl::Status Sample(const fb::Instruction &instruction, Values &values, Totals &totals);
+  absl::Status Rescore(const fb::Instruction &instruction, Batch &batch);
+  void SetPartial(const Totals &totals, IterationMetrics &metrics) const;
   absl::Status Verify(const fb::Instruction &instruction, Batch &batch, Totals &totals);
   absl::Status Score(const fb::Instruction &instruction, Batch &batch, Totals &totals);
   absl::Status Batches(const fb::Instruction &instruction, Values &values, Totals &totals);
@@ -99,7 +114,8 @@ private:
   std::map<std::string, Source, std::less<>> sources_;
   std::map<std::string, std::unique_ptr<Roller>, std::less<>> rollers_; // by policy
   std::map<const fb::Instruction *, std::unique_ptr<Verifier>> verifiers_;
-  Counts versions_; // by policy: updates so far
+  std::vector<Sampling> samplings_; // in the order of the program
+  Counts versions_;                 // by policy: updates so far
   int64_t parity_tokens_ = 0, parity_mismatches_ = 0;
   std::vector<std::shared_ptr<Batch>> sampled_;
   bool rewarded_ = false;

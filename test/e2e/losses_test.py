@@ -10,6 +10,9 @@ use "losses"
 entry md(logp: token, old: token, reward: sequence, tau: batch) -> (loss: batch) gradient logp {
   return mirror_descent(logp, old, reward, tau)
 }
+entry fresh(logp: token, old: token, age: token, reward: sequence, oldest: batch) -> (loss: batch) gradient logp {
+  return mirror_descent_fresh(logp, old, age, reward, 0.3, oldest)
+}
 entry supervised(logp: token) -> (loss: batch) gradient logp {
   return sft(logp)
 }
@@ -78,6 +81,30 @@ class Losses(harness.World):
 
     def test_mirror_descent(self):
         self.check(self.call("md", logp=self.logp, old=self.old, reward=self.reward, tau=0.3), self.mirror_descent, self.logp)
+
+    def test_mirror_descent_of_fresh_tokens(self):
+        """Old segments are as if they were not there; of what is recorded there nothing matters, not even infinity."""
+        # A sequence of one age, several of two or three, one that is old as a whole.
+        age = [float(a) for ages in ([2, 2, 0], [0], [5, 3, 3, 2, 2, 0, 0], [1, 1], [3, 2, 2, 1, 0], [2, 0, 0, 0]) for a in ages]
+
+        def expected(oldest):
+            def loss(logp):
+                mask = [a <= oldest for a in age]
+                total = self.sums([x if m else 0 for x, m in zip(logp, mask)])
+                delta = self.sums([x - y if m else 0 for x, y, m in zip(logp, self.old, mask)])
+                advantage = [r - b for r, b in zip(self.reward, self.baseline(self.reward))]
+                return sum(-a * s + 0.15 * d * d for a, s, d in zip(advantage, total, delta)) / len(total)
+            return loss
+
+        for oldest in (0.0, 2.0, 9.0):
+            old = [x if a <= oldest else -math.inf for x, a in zip(self.old, age)]
+            result = self.call("fresh", logp=self.logp, old=old, age=age, reward=self.reward, oldest=oldest)
+            self.check(result, expected(oldest), self.logp)
+            for gradient, a in zip(result["grad.logp"], age):
+                if a > oldest:
+                    self.assertEqual(gradient, 0)
+        whole = self.call("md", logp=self.logp, old=self.old, reward=self.reward, tau=0.3)
+        self.assertEqual(result, whole)
 
     def test_sft(self):
         self.check(self.call("supervised", logp=self.logp), lambda logp: -sum(logp) / len(logp), self.logp)

@@ -1,7 +1,8 @@
 """With frozen weights a rollout's tokens and log-probs are the same bits whatever the schedule: slots, blocks of the KV
-cache (so few that sequences are preempted), chunks of prefill, threads. Settings are drawn; a failure prints the seed, and
+cache (so few that sequences are preempted), chunks of prefill, budgets, threads. Settings are drawn; a failure prints the seed, and
 MIRL_SEED repeats it. `--full` (as ctest does not) takes 200 prompts times 4 samples and more draws."""
 
+import json
 import os
 import random
 import re
@@ -48,6 +49,10 @@ class Rollout(harness.World):
             options = ["--threads", draw.choice([1, 2]), "--slots", draw.choice([1, 7, 64] + ([512] if FULL else []))]
             if draw.random() < 0.5:
                 options += ["--prefill-chunk", draw.randint(1, 40)]
+            # Rounds of a budget: of each response, of all together, or both.
+            for name, most in ("--budget", [16, 100, draw.randint(1, 99)]), ("--total-budget", [draw.randint(50, 2000)]):
+                if draw.random() < 0.5:
+                    options += [name, draw.choice(most)]
             # The longest sequence needs 8 blocks.
             if i % 2 == 0:
                 options[3] = max(7, options[3])
@@ -57,6 +62,44 @@ class Rollout(harness.World):
                 preemptions += count
                 self.assertTrue(text == self.expected, "tokens or log-probs depend on the schedule")
         self.assertGreater(preemptions, 500 if FULL else 100, f"MIRL_SEED={seed}")
+
+    def test_budgets(self):
+        for budget in (16, 100):
+            for options in ["--budget", budget], ["--total-budget", 20 * budget]:
+                text, _ = self.rollout("budget", *options, "--slots", 7)
+                self.assertTrue(text == self.expected, f"tokens or log-probs depend on {options}")
+        few = ["--model", self.base, "--data", self.prompts, "--out", self.dir / "none"]
+        self.refused("--budget", "mirl", "rollout", self.plan, *few, "--budget", 0, code=2)
+        self.refused("--total-budget", "mirl", "rollout", self.plan, *few, "--total-budget", -1, code=2)
+
+    def test_repetitions(self):
+        """What the detector cuts is what it would have cut of the whole response, whatever the schedule."""
+        n, times, window = 2, 2, 24
+
+        def repeats(tokens):
+            tail, count, end = tokens[-n:], 1, len(tokens) - n
+            while end >= max(n, len(tokens) - window + n):
+                if tokens[end - n:end] == tail:
+                    count, end = count + 1, end - n
+                else:
+                    end -= 1
+            return len(tokens) >= n and count >= times
+
+        flags = ["--repeat-ngram", n, "--repeat-times", times, "--repeat-window", window]
+        text, _ = self.rollout("repeat", *flags)
+        again, _ = self.rollout("repeat2", *flags, "--budget", 16, "--slots", 7, "--kv-blocks", 12)
+        self.assertTrue(text == again, "what is cut depends on the schedule")
+        cut = 0
+        for got, whole in zip(map(json.loads, text.splitlines()), map(json.loads, self.expected.splitlines())):
+            tokens = whole["tokens"]
+            end = next((i for i in range(1, len(tokens) + 1) if repeats(tokens[:i])), None)
+            by_itself = whole["ending"] == "eos" and end == len(tokens)
+            self.assertEqual(got["tokens"], tokens[:end])
+            self.assertEqual(got["ending"], "repeat" if end and not by_itself else whole["ending"])
+            cut += got["ending"] == "repeat"
+        self.assertGreater(cut, 10)
+        few = ["--model", self.base, "--data", self.prompts, "--out", self.dir / "none"]
+        self.refused("does not hold 4 times 8 tokens", "mirl", "rollout", self.plan, *few, "--repeat-ngram", 8, "--repeat-window", 31)
 
     def test_what_the_plan_does_not_have(self):
         few = ["--model", self.base, "--data", self.prompts, "--out", self.dir / "none"]

@@ -45,9 +45,11 @@ Recorder::Create(const TrainOptions &options, rt::RunDirectory directory, const 
 absl::Status Recorder::Add(const rt::IterationMetrics &metrics, const rt::Trainer &trainer,
                            const rt::Tokenizer &tokenizer) {
   if (store_) {
+    rt::Batch unfinished = trainer.unfinished();
     absl::Status status =
         store_->Write({metrics.iteration, trainer.sampled(), trainer.rewarded(),
-                       trainer.versions(), trainer.cursors()},
+                       trainer.versions(), trainer.cursors(),
+                       unfinished.groups() > 0 ? &unfinished : nullptr},
                       tokenizer);
     if (!status.ok())
       WarnOnce(Cat(status.message(), ": iteration ", metrics.iteration,

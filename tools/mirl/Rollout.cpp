@@ -39,6 +39,7 @@ absl::Status Rollout(const Options &options) {
                               {"tokens", trajectory->response},
                               {"logprobs", trajectory->logprob},
                               {"finished", trajectory->finished()},
+                              {"ending", rt::EndingName(trajectory->ending)},
                               {"sequence_id", trajectory->sequence_id}};
                           std::string text =
                               line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
@@ -59,15 +60,16 @@ void AddRolloutCommand(CLI::App &app, int &exit_code) {
   auto options = std::make_shared<Options>();
   CLI::App *command = app.add_subcommand("rollout", "Sample responses to prompts");
   command->footer("Writes a JSON object a response: prompt, response, tokens, logprobs, finished, "
-                  "sequence_id.\n"
+                  "ending (eos, length or repeat),\nsequence_id.\n"
                   "What is sampled depends on the model, the prompts, n and the seed, not on "
-                  "slots, blocks, chunks or threads.\n"
+                  "slots, blocks, chunks, budgets or threads.\n"
                   "Example:\n  mirl rollout step.plan --model run/final --data prompts.jsonl --n 4 "
                   "--out rollout.jsonl");
   AddSamplerFlags(*command, options->sampler);
   command->add_option("--data", options->data, "JSON lines with a prompt each")->required();
   command->add_option("--out", options->out, "file to write; - is standard output (-)");
   AddSamplingFlags(*command, options->sampling, "--n", "the program's");
+  AddPartialFlags(*command, options->sampling);
   command->add_option("--limit", options->limit, "use the first so many prompts")
       ->check(CLI::PositiveNumber);
   AddEngineFlags(*command, options->engine);

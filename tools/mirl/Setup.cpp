@@ -9,6 +9,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "runtime/report/Progress.h"
+#include "runtime/rollout/Replay.h"
 #include "runtime/artifact/Macros.h"
 #include "runtime/train/Program.h"
 #include "runtime/weights/Weights.h"
@@ -107,6 +108,29 @@ void AddSamplingFlags(CLI::App &command, SamplingFlags &flags, const char *count
   command.add_option("--seed", flags.seed, "of the random numbers (0)");
 }
 
+void AddPartialFlags(CLI::App &command, SamplingFlags &flags) {
+  command
+      .add_option("--budget", flags.budget,
+                  "sample in rounds of at most so many tokens of a response; it waits for the next "
+                  "round\nand goes on where it was")
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option("--total-budget", flags.total_budget,
+                  "in rounds of at most so many tokens of all responses together")
+      ->check(CLI::PositiveNumber);
+  auto *ngram = command
+                    .add_option("--repeat-ngram", flags.repeat.ngram,
+                                "end a response whose last so many tokens come again and again; 0: "
+                                "off (the program's)")
+                    ->check(CLI::NonNegativeNumber);
+  command.add_option("--repeat-times", flags.repeat.times, "how often they must be there (4)")
+      ->needs(ngram);
+  command
+      .add_option("--repeat-window", flags.repeat.window,
+                  "in how many tokens (twice what that takes)")
+      ->needs(ngram);
+}
+
 void AddEngineFlags(CLI::App &command, rt::RollerOptions &engine) {
   command
       .add_option("--slots", engine.slots,
@@ -150,6 +174,14 @@ absl::StatusOr<rt::SampleOptions> SamplingOptions(const Sampler &sampler,
   if (flags.top_p > 0)
     options.top_p = static_cast<float>(flags.top_p);
   options.seed = flags.seed;
+  if (flags.budget > 0)
+    options.budget = flags.budget;
+  if (flags.total_budget > 0)
+    options.total_budget = flags.total_budget;
+  if (flags.repeat.ngram >= 0)
+    options.repeat = flags.repeat;
+  if (options.repeat.window == 0)
+    options.repeat.window = 2 * options.repeat.ngram * options.repeat.times;
   return options;
 }
 
@@ -165,7 +197,8 @@ absl::Status SampleData(Sampler &sampler, const std::string &path, int64_t limit
   // Once a second, how it goes.
   using Clock = std::chrono::steady_clock;
   Clock::time_point started = Clock::now(), said = started;
-  int64_t before = 0; // tokens of the pieces before
+  int64_t before = 0; // tokens of the pieces and rounds before
+  int64_t rounds = 0;
   sampler.roller->Watch([&](const rt::Scheduler &scheduler, int64_t tokens) {
     Clock::time_point now = Clock::now();
     if (now - said < std::chrono::seconds(1))
@@ -189,14 +222,19 @@ absl::Status SampleData(Sampler &sampler, const std::string &path, int64_t limit
       prompts.push_back(std::move(prompt));
     }
     options.first_id = rt::FirstSequenceId(stream);
-    MIRL_ASSIGN(rt::Batch batch, sampler.roller->Sample(prompts, options, stats));
-    before = stats.tokens;
+    MIRL_ASSIGN(rt::Batch batch, sampler.roller->Begin(prompts, options));
+    while (rt::CountUnfinished(batch).sequences > 0) {
+      MIRL_TRY(sampler.roller->Continue(batch, options, stats));
+      before = stats.tokens;
+      ++rounds;
+    }
     MIRL_TRY(take(batch));
     std::fprintf(
-        stderr, "%lld of %lld prompts, %s tok/s, %lld preemptions, at most %lld of %lld KV blocks\n",
+        stderr, "%lld of %lld prompts, %s tok/s, %lld rounds, %lld preemptions, at most %lld of %lld KV blocks\n",
         static_cast<long long>(std::min(total, begin + piece)), static_cast<long long>(total),
         rt::FormatCount(static_cast<double>(stats.tokens) / std::max(stats.seconds, 1e-9)).c_str(),
-        static_cast<long long>(stats.preemptions), static_cast<long long>(stats.peak_kv_blocks),
+        static_cast<long long>(rounds), static_cast<long long>(stats.preemptions),
+        static_cast<long long>(stats.peak_kv_blocks),
         static_cast<long long>(stats.kv_blocks));
   }
   return absl::OkStatus();

@@ -60,6 +60,8 @@ struct SamplingFlags {
   double temperature = -1, top_p = 0;
   int64_t top_k = -1;
   uint64_t seed = 0;
+  int64_t budget = 0, total_budget = 0; // 0: none
+  rt::RepeatOptions repeat = {.ngram = -1}; // below 0: not given
 };
 
 // --temperature, --top-k, --top-p, --max-tokens, --seed and `count` (the name of the flag for n).
@@ -67,13 +69,16 @@ struct SamplingFlags {
 void AddSamplingFlags(CLI::App &command, SamplingFlags &flags, const char *count,
                       const char *temperature);
 
+// --budget, --total-budget and the flags of the detector of repetitions.
+void AddPartialFlags(CLI::App &command, SamplingFlags &flags);
+
 // `temperature`: when it is not given; below 0: the program's. Refuses a --max-tokens that leaves
 // no room for a prompt in the plan's context.
 absl::StatusOr<rt::SampleOptions> SamplingOptions(const Sampler &sampler,
                                                   const SamplingFlags &flags, double temperature);
 
 // Samples `n` responses to each record of a data file (the first `limit` ones; 0: all) in pieces
-// that fit into memory, calls `take` with each piece, and says how it goes on standard error.
+// that fit into memory, in rounds if there is a budget, calls `take` with each piece, and says how it goes on standard error.
 absl::Status SampleData(Sampler &sampler, const std::string &data, int64_t limit,
                         rt::SampleOptions options, rt::RolloutStats &stats,
                         const std::function<absl::Status(const rt::Batch &)> &take);

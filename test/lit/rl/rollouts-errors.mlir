@@ -1,4 +1,4 @@
-// What sampling, verifying and scoring refuse.
+// What sampling, verifying, scoring and rescoring refuse.
 // RUN: mirl-opt %s -split-input-file -verify-diagnostics
 
 rl.policy @pi model @m "frozen"

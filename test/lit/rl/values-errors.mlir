@@ -2,7 +2,7 @@
 // RUN: mirl-opt %s -split-input-file -verify-diagnostics
 
 func.func @f(%y: !rl.trajectory) {
-  // expected-error @+1 {{the field must be 'logprob', 'version', 'reward', 'length'}}
+  // expected-error @+1 {{the field must be 'logprob', 'version', 'age', 'reward', 'length'}}
   %0 = rl.field %y, "score" : !rl.per<sequence, f32>
   return
 }

@@ -1,0 +1,33 @@
+// The replay buffer: a batch of groups that are begun and not handed to training, the oldest first.
+// What a budget stopped waits in it with its tokens, log-probs and segments; its place in the random
+// numbers is its sequence id and how many tokens it has.
+
+#ifndef MIRL_RUNTIME_ROLLOUT_REPLAY_H
+#define MIRL_RUNTIME_ROLLOUT_REPLAY_H
+
+#include <cstdint>
+
+#include "runtime/rollout/Trajectory.h"
+
+namespace mirl::rt {
+
+// Puts a group of `from`, or all of `more`, behind those of `batch`.
+void AppendGroup(Batch &batch, const Batch &from, int64_t group);
+void AppendGroups(Batch &batch, const Batch &more);
+
+// The version of the oldest token of a group; INT64_MAX when it has none.
+int64_t OldestVersion(const Batch &batch, int64_t group);
+
+// Takes the groups out of which every response has ended. `version`: the policy's now, to which the
+// ages of their tokens are counted.
+Batch TakeFinished(Batch &batch, int64_t version);
+
+// Sequences that have not ended, and those of them that have tokens.
+struct Unfinished {
+  int64_t sequences = 0, begun = 0;
+};
+Unfinished CountUnfinished(const Batch &batch);
+
+} // namespace mirl::rt
+
+#endif // MIRL_RUNTIME_ROLLOUT_REPLAY_H

@@ -1,0 +1,415 @@
+// Partial rollouts: budgets, the replay buffer, staleness, and the detector of repetitions.
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <random>
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "runtime/rollout/Replay.h"
+#include "runtime/train/Trainer.h"
+#include "test/runtime/train/ToyPlan.h"
+
+namespace mirl::rt {
+namespace {
+
+using test::Instr;
+using test::ToyOptions;
+using ::testing::HasSubstr;
+
+// --- the detector ----------------------------------------------------------------------------------
+
+// The definition, without any cleverness: the most occurrences of the tail that do not overlap.
+bool RepeatsByDefinition(const std::vector<int32_t> &response, const RepeatOptions &options) {
+  auto n = options.ngram, size = static_cast<int64_t>(response.size());
+  if (size < n)
+    return false;
+  std::vector<int32_t> tail(response.end() - n, response.end());
+  int64_t count = 0;
+  // Ends in order, each as early as it can: the most that fit, but the tail must be one of them.
+  int64_t free = std::max<int64_t>(0, size - options.window);
+  for (int64_t begin = free; begin + n <= size - n; ++begin)
+    if (begin >= free && std::equal(tail.begin(), tail.end(), response.begin() + begin)) {
+      ++count;
+      free = begin + n;
+    }
+  return count + 1 >= options.times;
+}
+
+TEST(Repeat, FindsCyclesAndPhrasesAsSoonAsTheyAreThere) {
+  // A cycle of `period` tokens behind 5 others: found at the first place where the definition holds.
+  for (int64_t period : {1, 2, 3, 4, 7, 12}) {
+    RepeatOptions options{.ngram = 4, .times = 3, .window = 64};
+    int64_t span = (4 + period - 1) / period * period; // from one occurrence to the next
+    std::vector<int32_t> response = {90, 91, 92, 93, 94};
+    int64_t found = -1;
+    for (int64_t i = 0; i < 60 && found < 0; ++i) {
+      response.push_back(static_cast<int32_t>(i % period));
+      if (Repeats(response, options))
+        found = i + 1;
+    }
+    EXPECT_EQ(found, 2 * span + 4) << period;
+  }
+  // A phrase with something else in between each time.
+  std::vector<int32_t> response;
+  for (int32_t i = 0; i < 3; ++i) {
+    EXPECT_FALSE(Repeats(response, {.ngram = 3, .times = 3, .window = 40}));
+    for (int32_t token : {100 + i, 200 + i, 1, 2, 3})
+      response.push_back(token);
+  }
+  EXPECT_TRUE(Repeats(response, {.ngram = 3, .times = 3, .window = 40}));
+  EXPECT_FALSE(Repeats(response, {.ngram = 4, .times = 3, .window = 40}));
+  EXPECT_FALSE(Repeats(response, {.ngram = 3, .times = 3, .window = 12})) << "outside of the window";
+  EXPECT_FALSE(Repeats(response, {.ngram = 3, .times = 4, .window = 40}));
+  EXPECT_FALSE(Repeats(response, {})) << "off";
+  EXPECT_FALSE(Repeats({}, {.ngram = 1, .times = 2, .window = 2}));
+}
+
+TEST(Repeat, AgreesWithItsDefinition) {
+  std::mt19937_64 random(3);
+  int found = 0;
+  for (int round = 0; round < 3000; ++round) {
+    RepeatOptions options;
+    options.ngram = 1 + static_cast<int64_t>(random() % 4);
+    options.times = 2 + static_cast<int64_t>(random() % 3);
+    options.window = options.ngram * options.times + static_cast<int64_t>(random() % 20);
+    ASSERT_TRUE(CheckRepeat(options).ok());
+    std::vector<int32_t> response(random() % 40);
+    for (int32_t &token : response)
+      token = static_cast<int32_t>(random() % 3);
+    bool wanted = RepeatsByDefinition(response, options);
+    ASSERT_EQ(Repeats(response, options), wanted)
+        << options.ngram << " " << options.times << " " << options.window << " "
+        << ::testing::PrintToString(response);
+    found += wanted;
+  }
+  EXPECT_GT(found, 500);
+}
+
+TEST(Repeat, ErrsByChanceNoMoreOftenThanItSays) {
+  std::mt19937_64 random(1);
+  RepeatOptions options{.ngram = 3, .times = 2, .window = 32};
+  constexpr int kTokens = 8, kPlaces = 200'000;
+  std::vector<int32_t> response(32);
+  int found = 0;
+  for (int i = 0; i < kPlaces; ++i) {
+    for (int32_t &token : response)
+      token = static_cast<int32_t>(random() % kTokens);
+    found += Repeats(response, options);
+  }
+  double bound = ChanceOfRepeat(options, 1.0 / kTokens);
+  double share = static_cast<double>(found) / kPlaces;
+  EXPECT_NEAR(bound, 27.0 / 512, 1e-9);
+  EXPECT_LT(share, bound);
+  EXPECT_GT(share, 0.8 * bound) << "a bound that says something";
+  // Four times 16 tokens of a vocabulary of 1000 equally likely ones: never.
+  EXPECT_LT(ChanceOfRepeat({.ngram = 16, .times = 4, .window = 128}, 1e-9), 1e-130);
+}
+
+TEST(Repeat, RefusesWhatMakesNoSense) {
+  EXPECT_FALSE(CheckRepeat({.ngram = -1, .times = 2, .window = 9}).ok());
+  EXPECT_FALSE(CheckRepeat({.ngram = 2, .times = 1, .window = 9}).ok());
+  EXPECT_FALSE(CheckRepeat({.ngram = 4, .times = 3, .window = 11}).ok());
+  EXPECT_TRUE(CheckRepeat({.ngram = 4, .times = 3, .window = 12}).ok());
+}
+
+// --- the engine ------------------------------------------------------------------------------------
+
+SampleOptions Settings() {
+  SampleOptions options;
+  options.n = 3;
+  options.max_tokens = 20;
+  options.seed = 77;
+  options.first_id = FirstSequenceId(4);
+  return options;
+}
+
+std::vector<Prompt> Prompts() {
+  return {test::MakePrompt({1, 2, 3}), test::MakePrompt({4}), test::MakePrompt({0, 0, 5, 1}),
+          test::MakePrompt({2, 2})};
+}
+
+TEST(PartialRollout, RoundsGiveTheSameTokens) {
+  auto session = test::ToySession({.slots = 5});
+  auto roller = Roller::Create(*session, test::ToyPolicy(*session));
+  ASSERT_TRUE(roller.ok()) << roller.status();
+  std::vector<Prompt> prompts = Prompts();
+  std::mt19937_64 random(5);
+  for (int draw = 0; draw < 40; ++draw) {
+    SampleOptions options = Settings();
+    auto batch = (*roller)->Begin(prompts, options);
+    ASSERT_TRUE(batch.ok());
+    int rounds = 0;
+    while (CountUnfinished(*batch).sequences > 0) {
+      ASSERT_LT(++rounds, 300);
+      options.budget = random() % 2 ? kNoLimit : 1 + static_cast<int64_t>(random() % 9);
+      options.total_budget = random() % 2 ? kNoLimit : 1 + static_cast<int64_t>(random() % 40);
+      options.version = rounds;
+      std::vector<int64_t> before;
+      for (const auto &trajectory : batch->trajectories)
+        before.push_back(trajectory->response_size());
+      RolloutStats stats;
+      ASSERT_TRUE((*roller)->Continue(*batch, options, stats).ok());
+      ASSERT_LE(stats.tokens, options.total_budget);
+      if (CountUnfinished(*batch).sequences > 0 && options.budget == kNoLimit) {
+        ASSERT_EQ(stats.tokens, options.total_budget) << "spent to the last token";
+      }
+      for (size_t s = 0; s < before.size(); ++s)
+        ASSERT_LE(batch->trajectories[s]->response_size() - before[s], options.budget);
+    }
+    for (size_t s = 0; s < batch->trajectories.size(); ++s) {
+      const Trajectory &got = *batch->trajectories[s];
+      auto want = test::Reference(*got.prompt.ids, options.seed, got.sequence_id, options.max_tokens);
+      ASSERT_EQ(got.response, want.tokens);
+      ASSERT_EQ(got.logprob, want.logprob);
+      ASSERT_EQ(got.finished(), want.finished);
+      int64_t tokens = 0, last = 0;
+      for (const Segment &segment : got.segments) {
+        ASSERT_GT(segment.version, last);
+        last = segment.version;
+        tokens += segment.tokens;
+      }
+      ASSERT_EQ(tokens, got.response_size());
+    }
+  }
+}
+
+TEST(PartialRollout, WhatWouldBeTooOldEndsInSpiteOfTheBudget) {
+  auto session = test::ToySession({.eos = ""});
+  auto roller = Roller::Create(*session, test::ToyPolicy(*session));
+  ASSERT_TRUE(roller.ok());
+  std::vector<Prompt> prompts = Prompts();
+  SampleOptions options = Settings();
+  options.version = 3;
+  options.budget = 2;
+  RolloutStats stats;
+  Batch batch = *(*roller)->Begin({prompts.data(), 2}, options);
+  ASSERT_TRUE((*roller)->Continue(batch, options, stats).ok());
+  options.version = 5;
+  AppendGroups(batch, *(*roller)->Begin({prompts.data() + 2, 2}, options));
+  options.finish_below = 4; // older than 4: the first two
+  ASSERT_TRUE((*roller)->Continue(batch, options, stats).ok());
+  Batch finished = TakeFinished(batch, 5);
+  ASSERT_EQ(finished.groups(), 2);
+  ASSERT_EQ(batch.groups(), 2);
+  for (const auto &trajectory : finished.trajectories) {
+    EXPECT_EQ(trajectory->segments, (std::vector<Segment>{{3, 2}, {5, 18}}));
+    EXPECT_EQ(trajectory->handed_over, 5);
+  }
+  for (const auto &trajectory : batch.trajectories)
+    EXPECT_EQ(trajectory->segments, (std::vector<Segment>{{5, 2}}));
+  options.budget = 0;
+  EXPECT_FALSE((*roller)->Continue(batch, options, stats).ok());
+}
+
+TEST(PartialRollout, ARepetitionEndsAResponse) {
+  auto session = test::ToySession({.eos = ""});
+  auto roller = Roller::Create(*session, test::ToyPolicy(*session));
+  ASSERT_TRUE(roller.ok());
+  std::vector<Prompt> prompts = Prompts();
+  SampleOptions options = Settings();
+  options.repeat = {.ngram = 1, .times = 3, .window = 8};
+  std::set<Ending> endings;
+  for (int64_t budget : {kNoLimit, int64_t{3}}) {
+    options.budget = budget;
+    RolloutStats stats;
+    Batch batch = *(*roller)->Begin(prompts, options);
+    while (CountUnfinished(batch).sequences > 0)
+      ASSERT_TRUE((*roller)->Continue(batch, options, stats).ok());
+    for (const auto &trajectory : batch.trajectories) {
+      std::span<const int32_t> response(trajectory->response);
+      EXPECT_EQ(trajectory->ending == Ending::repeat, Repeats(response, options.repeat));
+      for (size_t i = 0; i < response.size(); ++i)
+        EXPECT_FALSE(Repeats(response.first(i), options.repeat)) << "found too late";
+      endings.insert(trajectory->ending);
+    }
+  }
+  EXPECT_TRUE(endings.count(Ending::repeat));
+  options.repeat.window = 2;
+  EXPECT_FALSE((*roller)->Begin(prompts, options).ok());
+}
+
+// --- the trainer -----------------------------------------------------------------------------------
+
+class PartialTrainer : public ::testing::Test {
+protected:
+  PartialTrainer() {
+    std::string lines;
+    for (const char *prompt : {"ab", "c", "dd", "efg", "ga", "bcd", "e"})
+      lines += std::string("{\"prompt\": \"") + prompt + "\"}\n";
+    prompts_ = folder_.Write("prompts.jsonl", lines);
+  }
+
+  // draw 4 prompts, sample 3 responses to each within the budget, verify, score, train on batches
+  // of 6 sequences: 2 updates of 4 groups, 4 of the 8 in flight.
+  ToyOptions Program(double budget, double max_age, bool trains = true) {
+    Instr sample = {.op = "sample",
+                    .results = {"y"},
+                    .operands = {"x"},
+                    .texts = {{"policy", "pi"}},
+                    .numbers = {{"n", 3}, {"temperature", 1}, {"max_tokens", 12}}};
+    if (budget > 0)
+      sample.numbers.insert(sample.numbers.end(),
+                            {{"budget", budget}, {"max_age", max_age}, {"in_flight", 2}});
+    ToyOptions options;
+    options.datasets = {{"prompts", prompts_}};
+    options.program = {{.op = "draw",
+                        .results = {"x"},
+                        .texts = {{"dataset", "prompts"}, {"kind", "prompts"}},
+                        .numbers = {{"count", 4}}},
+                       sample,
+                       {.op = "verify",
+                        .results = {"correct"},
+                        .operands = {"y"},
+                        .texts = {{"kind", "regex"}, {"pattern", "[ab]"}}},
+                       {.op = "score", .operands = {"y"}, .texts = {{"entry", "rollout.reward"}}}};
+    if (trains)
+      options.program.push_back(
+          {.op = "batches",
+           .results = {"b"},
+           .operands = {"y"},
+           .numbers = {{"sequences", 6}, {"shuffle", 1}},
+           .body = {{.op = "step", .operands = {"b"}, .texts = {{"step", "train"}}}}});
+    return options;
+  }
+
+  absl::StatusOr<std::unique_ptr<Trainer>> Make(Session &session, Params params = {}) {
+    TrainerOptions options;
+    options.seed = 11;
+    options.iterations = 100;
+    options.params = {{"scale", 2.0}};
+    for (auto [name, value] : params)
+      options.params[name] = value;
+    options.check_parity = true;
+    return Trainer::Create(session, *tokenizer_, options);
+  }
+
+  static std::vector<float> Weights(Session &session) {
+    std::vector<float> weights(test::kVocabulary);
+    std::memcpy(weights.data(), session.Buffer(*session.plan().root().buffers()->Get(0)).data(),
+                4 * weights.size());
+    return weights;
+  }
+
+  test::TemporaryFolder folder_;
+  std::string prompts_;
+  std::unique_ptr<Tokenizer> tokenizer_ = test::ToyTokenizer();
+};
+
+TEST_F(PartialTrainer, WholeGroupsOnceEachWithinTheBounds) {
+  double oldest = 0;
+  for (double max_age : {4.0, 100.0}) {
+    auto session = test::ToySession(Program(1, max_age));
+    auto trainer = Make(*session);
+    ASSERT_TRUE(trainer.ok()) << trainer.status();
+    std::set<int64_t> ids;
+    double resumed = 0, mean_segments = 0;
+    oldest = 0;
+    for (int64_t i = 0; i < 60; ++i) {
+      int64_t version = (*trainer)->versions().count("pi") ? (*trainer)->versions().find("pi")->second : 0;
+      auto metrics = (*trainer)->RunIteration(i);
+      ASSERT_TRUE(metrics.ok()) << metrics.status();
+      Batch waiting = (*trainer)->unfinished();
+      ASSERT_LE(waiting.groups(), 8);
+      EXPECT_EQ(metrics->Get("unfinished"), CountUnfinished(waiting).sequences);
+      EXPECT_EQ(metrics->Get("unfinished_groups"), waiting.groups());
+      double age_of_all = 0;
+      ASSERT_EQ((*trainer)->sampled().size(), 1u);
+      const Batch &handed = *(*trainer)->sampled()[0];
+      EXPECT_EQ(metrics->Get("groups"), handed.groups());
+      EXPECT_EQ(handed.sequences(), 3 * handed.groups());
+      for (const auto &trajectory : handed.trajectories) {
+        EXPECT_NE(trajectory->ending, Ending::none);
+        EXPECT_TRUE(ids.insert(trajectory->sequence_id).second) << "handed over twice";
+        EXPECT_EQ(trajectory->handed_over, version);
+        for (const Segment &segment : trajectory->segments)
+          age_of_all = std::max(age_of_all, static_cast<double>(version - segment.version));
+      }
+      EXPECT_EQ(metrics->Get("staleness_max"), age_of_all);
+      EXPECT_LE(age_of_all, max_age) << "iteration " << i;
+      oldest = std::max(oldest, age_of_all);
+      resumed += metrics->Get("resumed");
+      if (std::isfinite(metrics->Get("segments_mean")))
+        mean_segments = std::max(mean_segments, metrics->Get("segments_mean"));
+    }
+    EXPECT_GT(oldest, 1);
+    EXPECT_GT(resumed, 50);
+    EXPECT_GT(mean_segments, 1.5);
+    EXPECT_GT((*trainer)->parity_tokens(), 100);
+    EXPECT_EQ((*trainer)->parity_mismatches(), 0)
+        << "keys of older policies are computed again, so the training pass agrees";
+  }
+  EXPECT_GT(oldest, 4) << "the bound above did hold something back";
+}
+
+TEST_F(PartialTrainer, WithFrozenWeightsBudgetsChangeNothing) {
+  for (double budget : {0.0, 1.0, 5.0}) {
+    auto session = test::ToySession(Program(budget, 1, /*trains=*/false));
+    auto trainer = Make(*session);
+    ASSERT_TRUE(trainer.ok()) << trainer.status();
+    for (int64_t i = 0; i < 40; ++i) {
+      ASSERT_TRUE((*trainer)->RunIteration(i).ok());
+      for (const auto &trajectory : (*trainer)->sampled()[0]->trajectories) {
+        auto want = test::Reference(*trajectory->prompt.ids, 11, trajectory->sequence_id, 12);
+        ASSERT_EQ(trajectory->response, want.tokens);
+        ASSERT_EQ(trajectory->logprob, want.logprob);
+      }
+    }
+  }
+}
+
+TEST_F(PartialTrainer, GoesOnFromASavedState) {
+  auto session = test::ToySession(Program(2, 8)), other = test::ToySession(Program(2, 8));
+  auto trainer = Make(*session), first = Make(*other);
+  ASSERT_TRUE(trainer.ok() && first.ok());
+  for (int64_t i = 0; i < 5; ++i)
+    ASSERT_TRUE((*trainer)->RunIteration(i).ok() && (*first)->RunIteration(i).ok());
+  StateDict state = (*first)->Export();
+  auto second = Make(*other);
+  ASSERT_TRUE((*second)->Import(state).ok());
+  EXPECT_TRUE((*second)->Export() == state);
+  EXPECT_GT((*second)->unfinished().groups(), 0);
+  for (int64_t i = 5; i < 12; ++i) {
+    auto want = (*trainer)->RunIteration(i), got = (*second)->RunIteration(i);
+    ASSERT_TRUE(want.ok() && got.ok());
+    for (const char *name : {"loss", "groups", "unfinished", "resumed", "staleness_mean"}) {
+      double a = want->Get(name), b = got->Get(name);
+      EXPECT_TRUE(a == b || (std::isnan(a) && std::isnan(b))) << name << " " << i;
+    }
+  }
+  EXPECT_EQ(Weights(*session), Weights(*other));
+  // A state without them, or with another run's, is refused and changes nothing.
+  StateDict bad = state;
+  bad.json.erase("unfinished/0");
+  EXPECT_FALSE((*second)->Import(bad).ok());
+  bad = state;
+  bad.tensors.erase("unfinished/0/tokens");
+  EXPECT_THAT(std::string((*second)->Import(bad).message()), HasSubstr("unfinished/0/tokens"));
+}
+
+TEST_F(PartialTrainer, RefusesBudgetsThatMakeNoSense) {
+  auto refusal = [&](const ToyOptions &options, double scale = 2) {
+    auto session = test::ToySession(options);
+    auto trainer = Make(*session, {{"scale", scale}});
+    EXPECT_FALSE(trainer.ok());
+    return std::string(trainer.status().message());
+  };
+  EXPECT_THAT(refusal(Program(2, 3)), HasSubstr("max_age must be at least 4"));
+  ToyOptions options = Program(2, 4);
+  for (auto &number : options.program[1].numbers)
+    if (number.first == "budget")
+      number.first = "unused";
+  options.program[1].texts.push_back({"budget", "scale"});
+  EXPECT_THAT(refusal(options, 0), HasSubstr("the parameter scale is 0"));
+  EXPECT_THAT(refusal(options, 1.5), HasSubstr("whole number"));
+  EXPECT_THAT(refusal(options, NAN), HasSubstr("nan"));
+  auto session = test::ToySession(options);
+  EXPECT_TRUE(Make(*session, {{"scale", 3}}).ok());
+}
+
+} // namespace
+} // namespace mirl::rt
