@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "runtime/artifact/Macros.h"
+#include "runtime/device/cpu/Memory.h"
 #include "runtime/rollout/Replay.h"
 
 namespace mirl::rt {
@@ -54,6 +55,10 @@ absl::Status Roller::Limit(const RollerOptions &options) {
   };
   MIRL_TRY(narrow("slots", options.slots, limits.slots));
   MIRL_TRY(narrow("KV blocks", options.kv_blocks, limits.blocks));
+  if (options.kv_bytes < 0)
+    return Invalid("the KV cache cannot have ", options.kv_bytes, " bytes");
+  if (options.kv_blocks == 0)
+    limits.blocks = BlocksInMemory(limits.blocks, options.kv_bytes);
   auto scheduler = Scheduler::Create(limits);
   if (!scheduler.ok())
     return Invalid(session_.plan().name(), ": policy ", View(policy_.name()), ": ",
@@ -61,6 +66,30 @@ absl::Status Roller::Limit(const RollerOptions &options) {
   scheduler_ = *std::move(scheduler);
   stop_.resize(static_cast<size_t>(limits.slots));
   return absl::OkStatus();
+}
+
+int64_t Roller::BlocksInMemory(int64_t limit, int64_t bytes) {
+  int64_t pool = 0;
+  for (const fb::Buffer *buffer : kv_)
+    pool += session_.BufferBytes(*buffer);
+  if (pool == 0)
+    return limit;
+  int64_t least = 0;
+  if (bytes == 0) {
+    if (session_.Buffer(*kv_.front()).empty())
+      return limit;
+    // The arena is there, but pages that were never touched are not; the KV cache is the part of it
+    // that may stay so.
+    MemoryState memory = ReadMemoryState();
+    auto arena = static_cast<int64_t>(session_.plan().root().arena_bytes());
+    bytes = memory.available - std::max<int64_t>(0, arena - pool - memory.resident);
+    bytes -= bytes / 10;
+    least = BlocksOf(policy_.max_context());
+  }
+  // In floating point: the product may not fit 64 bits.
+  double fit = static_cast<double>(bytes) / static_cast<double>(pool) *
+               static_cast<double>(policy_.kv_blocks());
+  return std::min(limit, std::max(least, static_cast<int64_t>(std::clamp(fit, 0.0, 1e15))));
 }
 
 absl::Status Roller::Resolve(std::string_view name, const fb::Entry *&entry, Ports &ports,

@@ -43,6 +43,9 @@ struct SampleOptions {
 struct RollerOptions {
   int64_t slots = 0;     // sequences that run at a time, at most the plan's; 0: the plan's
   int64_t kv_blocks = 0; // of the KV pool, at most the plan's; 0: the plan's
+  // Bytes that the KV cache may take when kv_blocks is 0. 0: nine tenths of what the machine has left
+  // for it on the CPU, room for the longest sequence at least; no limit on another device.
+  int64_t kv_bytes = 0;
   int64_t chunk = 0;     // most prompt tokens of a call; 0: as many as a call has room for
 };
 
@@ -107,6 +110,8 @@ private:
   absl::Status Resolve(std::string_view name, const fb::Entry *&entry, Ports &ports,
                        Capacities &capacities);
   absl::Status Limit(const RollerOptions &options);
+  // At most `limit`; what RollerOptions::kv_bytes has room for.
+  int64_t BlocksInMemory(int64_t limit, int64_t bytes);
   void Scalars(const Ports &ports, const SampleOptions &options) const;
   absl::Status CheckPrompt(const Prompt &prompt) const;
   // Gives the scheduler the sequences that have not ended.

@@ -24,10 +24,11 @@ struct Options {
   bool json = false;
   SamplerFlags sampler;
   SamplingFlags sampling;
+  rt::RollerOptions engine;
 };
 
 absl::Status Eval(const Options &options) {
-  MIRL_ASSIGN(Sampler sampler, MakeSampler(options.sampler));
+  MIRL_ASSIGN(Sampler sampler, MakeSampler(options.sampler, options.engine));
   MIRL_ASSIGN(rt::SampleOptions sampling,
               SamplingOptions(sampler, options.sampling, /*temperature=*/1));
   const rt::Plan &plan = sampler.session->plan();
@@ -123,6 +124,7 @@ void AddEvalCommand(CLI::App &app, int &exit_code) {
   command->add_option("--command", options->command, "the verifier program");
   command->add_option("--timeout", options->timeout, "seconds for an answer of the program")
       ->check(CLI::PositiveNumber);
+  AddEngineFlags(*command, options->engine);
   command->callback([options, &exit_code] { exit_code = Finish(Eval(*options)); });
 }
 

@@ -136,10 +136,18 @@ void AddEngineFlags(CLI::App &command, rt::RollerOptions &engine) {
       .add_option("--slots", engine.slots,
                   "sequences that run at a time, at most the plan's (the plan's)")
       ->check(CLI::PositiveNumber);
+  CLI::Option *blocks =
+      command
+          .add_option("--kv-blocks", engine.kv_blocks,
+                      "blocks of 16 positions of the KV cache, at most the plan's (the plan's, or "
+                      "what the memory left has room for)")
+          ->check(CLI::PositiveNumber);
   command
-      .add_option("--kv-blocks", engine.kv_blocks,
-                  "blocks of 16 positions of the KV cache, at most the plan's (the plan's)")
-      ->check(CLI::PositiveNumber);
+      .add_option_function<int64_t>(
+          "--kv-memory", [&engine](int64_t mib) { engine.kv_bytes = mib << 20; },
+          "MiB that the KV cache may take, instead")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))
+      ->excludes(blocks);
   command
       .add_option("--prefill-chunk", engine.chunk,
                   "most tokens of prompts in a call (as many as it has room for)")

@@ -1,9 +1,14 @@
+#include "runtime/rollout/Roller.h"
+
+#include <unistd.h>
+
 #include <algorithm>
+#include <filesystem>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "runtime/rollout/Roller.h"
+#include "runtime/device/cpu/Memory.h"
 #include "test/runtime/train/ToyPlan.h"
 
 namespace mirl::rt {
@@ -223,9 +228,59 @@ TEST(Rollout, APoolOrSlotsThatThePlanDoesNotHaveAreRefused) {
   EXPECT_THAT(refusal({.kv_blocks = 1}), HasSubstr("1 blocks of 16 positions; one sequence of the "
                                                    "longest length, 32 tokens, needs 2"));
   EXPECT_THAT(refusal({.kv_blocks = 9}), HasSubstr("KV blocks 9: policy pi was compiled for 1 to 8"));
+  EXPECT_THAT(refusal({.kv_bytes = 1}), HasSubstr("0 blocks of 16 positions"));
+  EXPECT_THAT(refusal({.kv_bytes = -1}), HasSubstr("-1 bytes"));
   EXPECT_THAT(refusal({.slots = 5}), HasSubstr("slots 5: policy pi was compiled for 1 to 4"));
   EXPECT_THAT(refusal({.slots = -1}), HasSubstr("slots -1"));
   EXPECT_THAT(refusal({.chunk = -1}), HasSubstr("chunk"));
+}
+
+TEST(Rollout, ThePoolIsAsLargeAsItsMemory) {
+  auto session = test::ToySession({.slots = 4});
+  const fb::Policy &policy = test::ToyPolicy(*session);
+  auto blocks = [&](const RollerOptions &options) {
+    auto roller = Roller::Create(*session, policy, options);
+    EXPECT_TRUE(roller.ok()) << roller.status();
+    return roller.ok() ? (*roller)->limits().blocks : -1;
+  };
+  int64_t bytes = 0; // of a block
+  for (uint32_t i = 0; i < policy.kv_buffers()->size(); ++i)
+    bytes += session->BufferBytes(
+                 *session->plan().root().buffers()->Get(policy.kv_buffers()->Get(i))) /
+             policy.kv_blocks();
+  ASSERT_GT(bytes, 0);
+  EXPECT_EQ(blocks({}), 8); // There is enough for a toy.
+  EXPECT_EQ(blocks({.kv_bytes = 5 * bytes + bytes / 2}), 5);
+  EXPECT_EQ(blocks({.kv_bytes = int64_t{1} << 60}), 8);
+  EXPECT_EQ(blocks({.kv_blocks = 3, .kv_bytes = bytes}), 3);
+}
+
+TEST(MemoryState, TheLeastOfTheSystemAndTheControlGroupCounts) {
+  test::TemporaryFolder folder;
+  auto write = [&](const std::string &path, const std::string &text) {
+    std::filesystem::create_directories(
+        std::filesystem::path(folder.path() + "/" + path).parent_path());
+    folder.Write(path, text);
+  };
+  auto available = [&] { return ReadMemoryState(folder.path()).available; };
+  EXPECT_EQ(available(), INT64_MAX);
+  write("proc/meminfo", "MemTotal: 9000 kB\nMemFree: 100 kB\nMemAvailable:    4000 kB\n");
+  write("proc/self/statm", "900 7 5 1 0 5 0\n");
+  EXPECT_EQ(available(), 4000 * 1024);
+  EXPECT_EQ(ReadMemoryState(folder.path()).resident, 7 * sysconf(_SC_PAGESIZE));
+  write("proc/self/cgroup", "0::/a/b\n");
+  write("sys/fs/cgroup/a/b/memory.max", "max\n");
+  write("sys/fs/cgroup/a/b/memory.current", "70000\n");
+  EXPECT_EQ(available(), 4000 * 1024);
+  write("sys/fs/cgroup/a/b/memory.max", "100000\n");
+  EXPECT_EQ(available(), 30000);
+  write("sys/fs/cgroup/a/b/memory.stat", "anon 5\ninactive_file 1000\n");
+  EXPECT_EQ(available(), 31000);
+  write("proc/self/cgroup", "5:cpu:/x\n4:memory:/c\n");
+  write("sys/fs/cgroup/memory/memory.limit_in_bytes", "50000\n");
+  write("sys/fs/cgroup/memory/memory.usage_in_bytes", "60000\n");
+  EXPECT_EQ(available(), 0);
+  EXPECT_GT(ReadMemoryState().resident, 1 << 16);
 }
 
 } // namespace
