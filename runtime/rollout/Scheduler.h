@@ -81,6 +81,7 @@ struct SchedulerStats {
   int64_t rows = 0, sampled = 0;
   int64_t prefill_rows = 0;    // of tokens that are computed for the first time, but for those of decode
   int64_t recomputed_rows = 0; // of tokens that had been in the cache before a preemption
+  int64_t kv_reads = 0;        // positions of the cache that rows read: of a row, its own and all before
   int64_t preemptions = 0, copies = 0;
   int64_t peak_blocks = 0;
 };

@@ -9,6 +9,7 @@
 #include "runtime/weights/AtomicFile.h"
 #include "tools/mirl/Commands.h"
 #include "tools/mirl/Setup.h"
+#include "tools/mirl/Simulate.h"
 
 namespace mirl::tools {
 
@@ -20,6 +21,7 @@ struct Options {
   SamplerFlags sampler;
   SamplingFlags sampling;
   rt::RollerOptions engine;
+  SimulateFlags simulate;
 };
 
 absl::Status Rollout(const Options &options) {
@@ -64,7 +66,10 @@ void AddRolloutCommand(CLI::App &app, int &exit_code) {
                   "What is sampled depends on the model, the prompts, n and the seed, not on "
                   "slots, blocks, chunks, budgets or threads.\n"
                   "Example:\n  mirl rollout step.plan --model run/final --data prompts.jsonl --n 4 "
-                  "--out rollout.jsonl");
+                  "--out rollout.jsonl\n"
+                  "  mirl rollout --simulate --devices 1,64,4096 --n 8 --median 500 --tail 10 "
+                  "--budget 1000\n"
+                  "    --step-us 8000 --decode-us 20 --prefill-us 5 --kv-ns 0.1");
   AddSamplerFlags(*command, options->sampler);
   command->add_option("--data", options->data, "JSON lines with a prompt each")->required();
   command->add_option("--out", options->out, "file to write; - is standard output (-)");
@@ -73,7 +78,13 @@ void AddRolloutCommand(CLI::App &app, int &exit_code) {
   command->add_option("--limit", options->limit, "use the first so many prompts")
       ->check(CLI::PositiveNumber);
   AddEngineFlags(*command, options->engine);
-  command->callback([options, &exit_code] { exit_code = Finish(Rollout(*options)); });
+  AddSimulateFlags(*command, options->simulate);
+  command->callback([options, &exit_code] {
+    exit_code = Finish(options->simulate.simulate
+                           ? Simulate(options->simulate, options->data, options->limit,
+                                      options->sampler, options->sampling, options->engine)
+                           : Rollout(*options));
+  });
 }
 
 } // namespace mirl::tools

@@ -1,0 +1,90 @@
+"""mirl rollout --simulate: the schedule on a virtual clock, and its cost taken from a run of the real engine."""
+
+import json
+
+import harness
+
+COST = ["--step-us", 1000, "--decode-us", 10, "--prefill-us", 2, "--kv-ns", 0]
+TOY = ["--slots", 16, "--prompt-tokens", 8, "--max-tokens", 2000, "--n", 4, "--prompts", 4, "--iterations", 20]
+
+
+class Simulate(harness.World):
+    def simulate(self, *options):
+        return json.loads(self.ok("mirl", "rollout", "--simulate", "--json", *options))
+
+    def lengths(self, name, *lengths):
+        path = self.dir / f"{name}.txt"
+        path.write_text("".join(f"{length}\n" for length in lengths))
+        return path
+
+    def test_constant_lengths(self):
+        runs = self.simulate(*COST, *TOY, "--lengths", self.lengths("constant", 100))["runs"]
+        self.assertEqual([(run["devices"], run["partial"]) for run in runs], [(1, False)])
+        run = runs[0]
+        # A step a token; 16 tokens a step, of which the first come with the 4 prompts.
+        seconds = (100 * 1000 + 16 * 99 * 10 + 4 * 8 * 2) * 1e-6
+        self.assertAlmostEqual(run["iteration_s"], seconds, places=9)
+        self.assertAlmostEqual(run["tokens_per_s"], 1600 / seconds, places=3)
+        self.assertAlmostEqual(run["idle_slots"], 0)
+        self.assertEqual((run["staleness_max"], run["unfinished_prompts"]), (0, 0))
+
+    def test_partial_rollouts_do_not_wait_for_the_longest(self):
+        options = [*COST, "--slots", 64, "--n", 4, "--prompts-per-device", 16, "--median", 50, "--tail", 10, "--max-tokens", 1000, "--seed", 3]
+        whole, partial = self.simulate(*options, "--budget", 100)["runs"]
+        self.assertGreater(whole["idle_slots"], 0.5)
+        self.assertLess(partial["idle_slots"], whole["idle_slots"] - 0.2)
+        self.assertGreater(partial["tokens_per_s"], 1.8 * whole["tokens_per_s"])
+        self.assertLess(partial["longest_rollout_s"], whole["longest_rollout_s"] / 2)
+        self.assertEqual(whole["staleness_max"], 0)
+        self.assertGreater(partial["staleness_mean"], 0)
+        self.assertGreater(partial["resumed_tokens"], 0)
+        bounded = self.simulate(*options, "--budget", 100, "--max-age", 2)["runs"][1]
+        self.assertEqual(bounded["staleness_max"], 2)
+        self.assertLess(bounded["tokens_per_s"], partial["tokens_per_s"])
+
+    def test_many_devices(self):
+        options = [*COST, "--slots", 8, "--n", 2, "--prompts-per-device", 4, "--median", 10, "--tail", 5, "--max-tokens", 200, "--iterations", 3,
+                   "--warmup", 2, "--total-budget", 60, "--in-flight", 0]
+        runs = self.simulate(*options, "--devices", "1,64,4096")["runs"]
+        self.assertEqual([run["devices"] for run in runs], [1, 1, 64, 64, 4096, 4096])
+        whole, partial = runs[0::2], runs[1::2]
+        # The longest of more responses is longer, and all wait for it.
+        self.assertLess(whole[0]["idle_devices"], 1e-9)
+        self.assertLess(whole[1]["idle_devices"], whole[2]["idle_devices"])
+        self.assertEqual([run["tokens"] for run in partial], [3 * 60 * devices for devices in (1, 64, 4096)])
+        self.assertEqual(runs, self.simulate(*options, "--devices", "1,64,4096", "--threads", 1)["runs"])
+
+    def test_calibrated_with_a_run(self):
+        plan = self.compile("mirror_descent")
+        self.ok("mirl", "init", plan, "--out", self.dir / "base", "--seed", 1)
+        result = self.simulate("--calibrate", plan, "--model", self.dir / "base", "--data", self.dir / "data/test.jsonl", "--limit", 40, "--n", 4,
+                               "--slots", 24, "--kv-blocks", 100, "--prefill-chunk", 16, "--max-tokens", 60, "--prompts", 10, "--iterations", 2)
+        measured, simulated = result["calibration"]["measured"], result["calibration"]["simulated"]
+        # The schedule is the engine's, to the row; the cost is of the right size (others may use the machine).
+        for count in ("steps", "decode_tokens", "prefill_tokens", "kv_positions"):
+            self.assertEqual(measured[count], simulated[count], count)
+        self.assertGreater(measured["steps"], 60)
+        self.assertLess(abs(result["calibration"]["error"]), 0.5)
+        self.assertGreater(sum(result["cost"].values()), 0)
+        self.assertEqual(result["device"]["slots"], 24)
+        self.assertGreater(result["runs"][0]["tokens_per_s"], 0)
+
+    def test_refusals(self):
+        simulate = ["mirl", "rollout", "--simulate"]
+        self.refused("lengths of responses", *simulate, *COST)
+        self.refused("cost above 0", *simulate, "--median", 10)
+        self.refused("nothing.txt", *simulate, *COST, "--lengths", self.dir / "nothing.txt")
+        self.refused(["bad.txt:2", "'x'", "at least 1"], *simulate, *COST, "--lengths", self.lengths("bad", 5, "x"))
+        self.refused(["zero.txt:1", "'0'"], *simulate, *COST, "--lengths", self.lengths("zero", 0))
+        self.refused("no lengths", *simulate, *COST, "--lengths", self.lengths("empty"))
+        self.refused("for --calibrate alone", *simulate, *COST, "--median", 10, "--data", "x.jsonl")
+        self.refused("pool has 3 blocks", *simulate, *COST, "--median", 10, "--kv-blocks", 3)
+        self.refused("leaves some of 64 devices nothing", *simulate, *COST, "--median", 10, "--prompts", 64, "--devices", 64, "--total-budget", 63)
+        for wrong in (["--budget", 0], ["--devices", 0], ["--tail", 0.5], ["--median", 10, "--lengths", "x"], ["--calibrate"]):
+            self.refused("mirl: error", *simulate, *COST, *wrong, code=2)
+        self.refused("--simulate", "mirl", "rollout", "x.plan", "--data", "x.jsonl", "--devices", 2, code=2)
+        self.refused("plan", "mirl", "rollout", code=2)
+
+
+if __name__ == "__main__":
+    harness.main()
