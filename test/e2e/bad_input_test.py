@@ -229,10 +229,61 @@ class BadInput(harness.World):
 
     def test_a_bad_data_file(self):
         for name, text, wanted in [("not-json", '{"prompt": "1+2="}\nnonsense\n', ":2"), ("no-prompt", '{"question": "1"}\n', "prompt"),
-                                   ("strange", '{"prompt": "1+é=", "answer": "3"}\n' * 8, ":"), ("long", json.dumps({"prompt": "1" * 200, "answer": "1"}) + "\n", "128")]:
+                                   ("strange", '{"prompt": "1+é=", "answer": "3"}\n' * 8, ":"), ("long", json.dumps({"prompt": "1" * 200, "answer": "1"}) + "\n", "128"),
+                                   ("empty", '{"prompt": "1+2=", "answer": "3"}\n{"prompt": "", "answer": "3"}\n', ":2")]:
             path = self.dir / f"{name}.jsonl"
             path.write_text(text)
             self.refused([f"{name}.jsonl", wanted], *self.train(self.plan, f"data-{name}", "--data", f"prompts={path}"))
+            self.assertFalse((self.dir / f"data-{name}/metrics.jsonl").exists(), "it is refused before anything is computed")
+            out = self.dir / f"{name}.out"
+            self.refused([f"{name}.jsonl", wanted], "mirl", "rollout", self.plan, "--model", self.dir / "base", "--data", path, "--out", out)
+            self.assertFalse(out.exists())
+
+    def test_a_token_outside_of_the_vocabulary(self):
+        folder = self.dir / "more-tokens"
+        shutil.copytree(self.dir / "base", folder)
+        tokenizer = json.loads((folder / "tokenizer.json").read_text())
+        vocabulary = tokenizer["model"]["vocab"]
+        size = json.loads((folder / "config.json").read_text())["vocab_size"]
+        token = next(iter(token for token in vocabulary if token == "1"))
+        vocabulary[token] = size + 5
+        (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+        self.refused([":1:", f"token {size + 5}", f"vocabulary is {size}", "another model"], "mirl", "rollout", self.plan, "--model", folder, "--data", self.prompts("one", 1))
+
+    def prompts(self, name, count, **fields):
+        path = self.dir / f"{name}.jsonl"
+        path.write_text("".join(json.dumps({"prompt": "1+2=", "answer": "3", **fields}) + "\n" for _ in range(count)))
+        return path
+
+    def test_records_with_the_same_id(self):
+        # What tells responses apart is the place of their record; a field "id" is the user's.
+        out = self.ok("mirl", "rollout", self.plan, "--model", self.dir / "base", "--data", self.prompts("same", 4, id="a"), "--n", 2, "--max-tokens", 8)
+        lines = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(len({line["sequence_id"] for line in lines}), 8)
+        self.assertGreater(len({tuple(line["tokens"]) for line in lines}), 1)
+
+    def test_budgets_of_nothing(self):
+        for flag in ("--max-tokens", "--n", "--slots", "--kv-blocks", "--kv-memory", "--prefill-chunk", "--budget", "--total-budget"):
+            self.refused(flag, "mirl", "rollout", self.plan, "--model", self.dir / "base", "--data", self.prompts("one", 1), flag, 0, code=2)
+
+    def test_an_evaluation_that_cannot_be_scored_has_no_accuracy(self):
+        script = self.dir / "silent.py"
+        script.write_text("import time\ntime.sleep(600)\n")
+        done = harness.run("mirl", "eval", self.plan, "--model", self.dir / "base", "--data", self.prompts("two", 2), "--json", "--max-tokens", 4,
+                           "--verifier", "program", "--command", f"python3 {script}", "--timeout", 1, timeout=120)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual(done.stdout, "")
+        self.assertIn("no answer within its timeout of 1 s", done.stderr)
+
+    def test_an_evaluation_does_not_depend_on_the_engine(self):
+        command = ["mirl", "eval", self.plan, "--model", self.dir / "base", "--data", self.prompts("ten", 10), "--json", "--max-tokens", 8]
+        drop = lambda text: {k: v for k, v in json.loads(text).items() if k != "rollout_tokens_per_s"}
+        expected = drop(self.ok(*command))
+        self.assertEqual(drop(self.ok(*command, "--slots", 3, "--kv-blocks", 9, "--prefill-chunk", 2)), expected)
+        self.refused("7 blocks of 16 positions", *command, "--kv-blocks", 7)
+        done = harness.run(*command, "--kv-memory", 1)
+        self.assertEqual(drop(done.stdout), expected)
+        self.assertIn(f" of {2**20 // (3 * 2 * 24 * 16 * 4 * 2)} KV blocks", done.stderr, "layers, heads, their size, positions, bytes; keys and values")
 
     def test_a_full_disk_while_saving(self):
         # No file may be larger than the plan, whose kernels go through a file in memory; the weights are.

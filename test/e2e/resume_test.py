@@ -1,6 +1,6 @@
 """A run that is killed at any instant and resumed ends with the same bytes; damage is noticed; other settings are refused.
 
-MIRL_KILLS: how many kills (10); MIRL_SEED: of the instants, printed.
+MIRL_KILLS: how many kills (10; 60 with `--full`, as ctest does not); MIRL_SEED: of the instants, printed.
 """
 
 import fcntl
@@ -16,6 +16,11 @@ import time
 
 import harness
 
+FULL = "--full" in sys.argv
+if FULL:
+    sys.argv.remove("--full")
+KILLS = int(os.environ.get("MIRL_KILLS", 60 if FULL else 10))
+NOBODY = 65534
 ITERATIONS = 12
 PROGRAM = """
 use model "qwen2"
@@ -73,11 +78,12 @@ class Killed:
         store.close()
         return (folder / "final/model.safetensors").read_bytes(), metrics, rows
 
-    def same(self, folder, message):
+    def same(self, folder, message, expected=None):
+        expected = expected or self.expected
         weights, metrics, rows = self.result(folder)
-        self.assertEqual(metrics, self.expected[1], message)
-        self.assertEqual(rows, self.expected[2], message)
-        self.assertTrue(weights == self.expected[0], f"{message}: the weights differ")
+        self.assertEqual(metrics, expected[1], message)
+        self.assertEqual(rows, expected[2], message)
+        self.assertTrue(weights == expected[0], f"{message}: the weights differ")
         info = json.loads((folder / "run.json").read_text())
         self.assertIsNotNone(info["finished"])
         left = [str(path) for path in folder.rglob("*") if ".tmp" in path.name or ".old." in path.name]
@@ -88,20 +94,21 @@ class Killed:
         shutil.copytree(self.dir / source, self.dir / name)
         return self.dir / name
 
-    def test_kill_anywhere(self):
-        kills, seed = int(os.environ.get("MIRL_KILLS", 10)), int(os.environ.get("MIRL_SEED", random.SystemRandom().randrange(1 << 32)))
+    def kill_anywhere(self, name, kills, seconds, plan=None, expected=None):
+        """Runs that are killed and resumed until they end, until there were so many kills."""
+        seed = int(os.environ.get("MIRL_SEED", random.SystemRandom().randrange(1 << 32)))
         print(f"\nMIRL_SEED={seed} MIRL_KILLS={kills}", file=sys.stderr)
         chance, done, runs, starts = random.Random(seed), 0, 0, 0
         while done < kills:
-            folder = self.dir / f"killed{runs}"
+            folder = self.dir / f"{name}{runs}"
             runs += 1
             while True:
                 starts += 1
                 # A start that was killed before run.json was there has begun nothing.
-                command = self.resume(folder.name) if (folder / "run.json").exists() else self.train(folder.name)
-                process = subprocess.Popen([harness.BIN / command[0], *map(str, command[1:])], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                command = self.resume(folder.name, plan=plan) if (folder / "run.json").exists() else self.train(folder.name, plan=plan)
+                process = self.start(command)
                 try:
-                    errors = process.communicate(timeout=chance.uniform(0, self.seconds) if done < kills else 600)[1]
+                    errors = process.communicate(timeout=chance.uniform(0, seconds) if done < kills else 600)[1]
                 except subprocess.TimeoutExpired:
                     process.kill()
                     errors = process.communicate()[1]
@@ -110,9 +117,15 @@ class Killed:
                     continue
                 self.assertEqual(process.returncode, 0, errors)
                 break
-            info = self.same(folder, f"seed {seed}, run {runs}")
+            info = self.same(folder, f"seed {seed}, run {runs}", expected)
             self.assertEqual([start["iteration"] for start in info["starts"]], sorted(start["iteration"] for start in info["starts"]))
         print(f"{done} kills in {starts} starts of {runs} runs", file=sys.stderr)
+
+    def start(self, command, **options):
+        return subprocess.Popen([harness.BIN / command[0], *map(str, command[1:])], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **options)
+
+    def test_kill_anywhere(self):
+        self.kill_anywhere("killed", KILLS, self.seconds)
 
 
 class Partial(Killed, harness.World):
@@ -132,6 +145,18 @@ class Partial(Killed, harness.World):
 
 
 class Resume(Killed, harness.World):
+    def test_bf16_with_its_masters(self):
+        plan = self.compile("run", out="run16", program=PROGRAM.replace("BUDGET", "").replace("VERIFIER", 'regex(y, pattern = "[0-4]")'), options=["--dtype", "bf16"])
+        started = time.monotonic()
+        self.ok(*self.train("whole16", plan=plan))
+        seconds = time.monotonic() - started
+        types = harness.tensor_types(self.dir / f"whole16/checkpoints/{ITERATIONS}/buffers.safetensors")
+        self.assertIn("BF16", types.values())
+        # What the weights are rounded from: lost, the run would go on from rounded ones.
+        weights, halves = {name for name, dtype in types.items() if dtype == "F32"}, [name for name, dtype in types.items() if dtype == "BF16"]
+        self.assertGreaterEqual(len(weights), 3 * len(halves), "masters and both moments")
+        self.kill_anywhere("killed16", max(4, KILLS // 6), seconds, plan, self.result(self.dir / "whole16"))
+
     def test_a_signal_stops_behind_an_iteration(self):
         for attempt in range(20):  # It may be done before the signal comes.
             folder = self.dir / f"stopped{attempt}"
@@ -255,6 +280,69 @@ class Resume(Killed, harness.World):
         store.close()
         self.refused(["trajectories.sqlite", "another program", "--no-store"], *self.resume("foreign"))
         self.ok(*self.resume("foreign", "--no-store"))
+
+    def test_a_store_of_an_older_schema(self):
+        folder = self.copy("older")
+        with sqlite3.connect(folder / "trajectories.sqlite") as store:
+            store.execute("PRAGMA user_version = 0")
+        store.close()
+        self.refused(["trajectories.sqlite", "older", "--no-store"], *self.resume("older"))
+        self.ok(*self.resume("older", "--no-store"))
+
+    def test_a_store_that_is_locked_at_the_start(self):
+        folder = self.copy("locked")
+        store = sqlite3.connect(folder / "trajectories.sqlite", isolation_level=None)
+        store.execute("BEGIN IMMEDIATE")
+        self.refused(["trajectories.sqlite", "locked by another process", "waited 5 s", "--no-store"], *self.resume("locked"))
+        store.execute("ROLLBACK")
+        store.close()
+        self.ok(*self.resume("locked"))
+        self.same(folder, "locked")
+
+    def test_a_store_that_is_locked_for_a_while(self):
+        folder = self.dir / "busy"
+        process = self.start(self.train("busy"))
+        while process.poll() is None and not ((folder / "metrics.jsonl").exists() and (folder / "metrics.jsonl").read_text().count("\n") >= 2):
+            time.sleep(0.001)
+        store = sqlite3.connect(folder / "trajectories.sqlite", isolation_level=None)
+        store.execute("BEGIN IMMEDIATE")
+        errors = ""
+        while "is not stored; the run goes on" not in errors and process.poll() is None:
+            errors += process.stderr.readline()
+        self.assertIn("warning", errors)
+        self.assertIn("locked by another process", errors)
+        store.execute("ROLLBACK")
+        store.close()
+        errors += process.communicate(timeout=600)[1]
+        self.assertEqual(process.returncode, 0, errors)
+        self.assertTrue((folder / "final/model.safetensors").read_bytes() == self.expected[0])
+        with sqlite3.connect(folder / "trajectories.sqlite") as store:
+            stored = [row[0] for row in store.execute("SELECT iteration FROM iterations ORDER BY iteration")]
+        store.close()
+        self.assertEqual(stored[-1], ITERATIONS - 1, "later iterations are stored again")
+        self.assertLess(len(stored), ITERATIONS)
+
+    def test_a_store_that_is_read_only(self):
+        folder = self.copy("read-only")
+        options = {}
+        if os.geteuid() == 0:  # Who may write everything must become someone else.
+            options = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+            self.dir.chmod(0o755)
+            for path in [folder, *folder.rglob("*")]:
+                os.chown(path, NOBODY, NOBODY)
+            try:
+                subprocess.run([harness.BIN / "mirl", "--version"], check=True, capture_output=True, **options)
+            except (OSError, subprocess.CalledProcessError) as error:
+                self.skipTest(f"nobody but root may run the tools: {error}")
+        (folder / "trajectories.sqlite").chmod(0o444)
+        process = self.start(self.resume("read-only"), **options)
+        errors = process.communicate(timeout=600)[1]
+        self.assertEqual(process.returncode, 1, errors)
+        for wanted in ("trajectories.sqlite", "is read-only", "--no-store"):
+            self.assertIn(wanted, errors)
+        process = self.start(self.resume("read-only", "--no-store"), **options)
+        errors = process.communicate(timeout=600)[1]
+        self.assertEqual(process.returncode, 0, errors)
 
 
 if __name__ == "__main__":

@@ -168,5 +168,46 @@ TEST(Store, LocksForeignAndOlderFilesHaveClearOutcomes) {
               HasSubstr("not an SQLite file"));
 }
 
+TEST(Store, AFullDiskCostsTheIterationsThatDoNotFit) {
+  // Every connection may have so many pages; a file that may not grow is what a full disk is.
+  constexpr auto kPages = +[](sqlite3 *database, char **, const void *) {
+    return sqlite3_exec(database, "PRAGMA max_page_count = 48", nullptr, nullptr, nullptr);
+  };
+  test::TemporaryFolder folder;
+  auto session = test::ToySession({});
+  auto tokenizer = test::ToyTokenizer();
+  auto batch = std::make_shared<Batch>(MakeBatch(*session));
+  std::vector<std::shared_ptr<Batch>> batches(8, batch);
+  std::string path = folder.path() + "/t.sqlite";
+  ASSERT_EQ(sqlite3_auto_extension(reinterpret_cast<void (*)()>(kPages)), SQLITE_OK);
+  auto store = Store::Open(path, {});
+  sqlite3_cancel_auto_extension(reinterpret_cast<void (*)()>(kPages));
+  ASSERT_TRUE(store.ok()) << store.status();
+  ASSERT_TRUE((*store)->Begin({"now", "abc", 1, 0}).ok());
+  int64_t full = 0;
+  absl::Status status;
+  for (; full < 1000 && status.ok(); ++full)
+    status = (*store)->Write({full, batches, true, {}, {}}, *tokenizer);
+  --full;
+  EXPECT_GT(full, 0);
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(path + ": the disk is full"));
+  // Nothing of that iteration is there, all of the others is, and it may be tried again.
+  EXPECT_FALSE((*store)->Write({full + 1, batches, true, {}, {}}, *tokenizer).ok());
+  sqlite3 *other = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &other), SQLITE_OK);
+  auto count = [&](const char *sql) {
+    sqlite3_stmt *statement = nullptr;
+    sqlite3_prepare_v2(other, sql, -1, &statement, nullptr);
+    sqlite3_step(statement);
+    int64_t value = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return value;
+  };
+  EXPECT_EQ(count("SELECT count(*) FROM iterations"), full);
+  EXPECT_EQ(count("SELECT max(iteration) FROM sequences"), full - 1);
+  sqlite3_close(other);
+}
+
 } // namespace
 } // namespace mirl::rt
