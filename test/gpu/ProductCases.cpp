@@ -27,6 +27,12 @@ struct Case {
   int64_t n, k, capacity;
   std::vector<int64_t> rows;
   bool bias = false, residual = false;
+  // Powers of two by which the operands are multiplied, and whether an infinity is among the left one's numbers; the
+  // accumulator that a weight's gradient is added to is then zero.
+  int leftPower = 0, rightPower = 0;
+  bool infinity = false;
+
+  bool ordinary() const { return !leftPower && !rightPower && !infinity; }
 };
 
 // Below and above 256 rows at capacity (where the operands change sides), odd numbers of rows, extents that no tile
@@ -45,6 +51,13 @@ const std::vector<Case> kCases = {
     {"data_wide", Kind::dataGrad, 128, 1032, 4096, {150}},
     {"weight", Kind::weightGrad, 136, 264, 4096, {1, 16, 17, 333}},
     {"weight_tall", Kind::weightGrad, 1032, 40, 4096, {1000}},
+    // The ends of the range: a weight's gradient shows all bits of the sums. Products and sums below the smallest normal
+    // number; operands below it; sums beyond the largest number; an infinity.
+    {"tiny_products", Kind::weightGrad, 136, 264, 4096, {5, 333}, false, false, -66, -66},
+    {"tiniest_products", Kind::weightGrad, 136, 264, 4096, {2, 16, 333}, false, false, -71, -71},
+    {"tiny_operands", Kind::weightGrad, 136, 264, 4096, {333}, false, false, -127, 100},
+    {"huge_products", Kind::weightGrad, 136, 264, 4096, {333}, false, false, 57, 57},
+    {"infinity", Kind::weightGrad, 136, 264, 4096, {333}, false, false, 0, 0, true},
 };
 
 float widen(uint16_t bits) {
@@ -67,12 +80,15 @@ public:
 
   absl::Status write() {
     bool linear = c.kind == Kind::linear;
-    Bits left = random(rows * (linear ? c.k : c.n));
-    Bits right = random(c.kind == Kind::weightGrad ? rows * c.k : c.n * c.k);
+    Bits left = random(rows * (linear ? c.k : c.n), c.leftPower);
+    Bits right = random(c.kind == Kind::weightGrad ? rows * c.k : c.n * c.k, c.rightPower);
     Bits bias = random(c.n), residual = random(rows * c.n);
     std::vector<float> into(c.n * c.k);
-    for (float &x : into)
-      x = normal(generator);
+    if (c.ordinary())
+      for (float &x : into)
+        x = normal(generator);
+    if (c.infinity)
+      left[left.size() / 2] = round(INFINITY); // one in a sum: no NaN, whose bits are not stated
     add("a", {rows, linear ? c.k : c.n}, left);
     if (c.kind == Kind::weightGrad) {
       add("b", {rows, c.k}, right);
@@ -120,11 +136,11 @@ public:
 
 private:
   // Numbers of many magnitudes: sums whose terms are aligned to different exponents, and truncated.
-  Bits random(int64_t count) {
+  Bits random(int64_t count, int power = 0) {
     std::uniform_int_distribution<int> exponent(-6, 6);
     Bits bits(count);
     for (uint16_t &x : bits)
-      x = round(std::ldexp(normal(generator), exponent(generator)));
+      x = round(std::ldexp(normal(generator), exponent(generator) + power));
     return bits;
   }
   void add(const char *name, std::vector<int64_t> shape, const Bits &bits) {

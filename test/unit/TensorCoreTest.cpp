@@ -75,6 +75,14 @@ TEST(TensorCore, Subnormals) {
   EXPECT_EQ(sum({1}, {0x1p-130f}, 0x1p-149f), 0x1p-130f + 0x1p-149f);
 }
 
+// However small the terms are, the unit is not below 2^-158.
+TEST(TensorCore, LeastUnit) {
+  // Twice 1023 · 2^-159, of which 1022 are kept, and 2 · 2^-159: 2046, and not 2048 = 2 · 2^-149.
+  EXPECT_EQ(sum({0x21p-80f, 0x21p-80f, 0x1p-80f}, {0x1fp-79f, 0x1fp-79f, 0x1p-78f}), 0x1p-149f);
+  // Twice 511 · 2^-158 and 2 · 2^-158 stay what they are.
+  EXPECT_EQ(sum({0x49p-80f, 0x49p-80f, 0x1p-80f}, {0x7p-78f, 0x7p-78f, 0x1p-77f}), 0x1p-148f);
+}
+
 TEST(TensorCore, OverflowInfinityAndNan) {
   EXPECT_EQ(sum({0x1p100f}, {0x1p28f}), kInfinity);
   EXPECT_EQ(sum({-0x1p100f}, {0x1p28f}), -kInfinity);

@@ -7,14 +7,14 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <limits>
 #include <optional>
 
 namespace mirl::nn::reference {
 namespace {
 
 constexpr size_t kStep = 16;
-constexpr int kGuard = 25; // the unit of the aligned sum is 2^(E−25)
+constexpr int kGuard = 25;  // the unit of the aligned sum is 2^(E−25)
+constexpr int kFloor = -133; // the least E
 
 // ±significand · 2^(exponent − bits): `bits` of the significand lie behind the point.
 struct Term {
@@ -87,7 +87,7 @@ float tensorCoreSum(llvm::ArrayRef<uint16_t> a, llvm::ArrayRef<uint16_t> b, floa
       Term p = decode(x[k], 7), q = decode(y[k], 7);
       terms.push_back({p.significand * q.significand, p.exponent + q.exponent, 14});
     }
-    int top = std::numeric_limits<int>::min();
+    int top = kFloor;
     for (const Term &term : terms)
       if (term.significand)
         top = std::max(top, term.exponent);
