@@ -28,7 +28,10 @@ absl::StatusOr<std::unique_ptr<Roller>> Roller::Create(Session &session, const f
     roller->table_ = plan.root().buffers()->Get(policy.kv_table()->Get(0));
   MIRL_TRY(roller->Limit(options));
   roller->is_eos_.resize(static_cast<size_t>(policy.vocab_size()));
+  roller->forced_length_ = options.forced_length;
   MIRL_ASSIGN(std::vector<int32_t> eos, EosTokens(plan));
+  if (options.forced_length)
+    eos.clear();
   for (int32_t token : eos)
     if (token < policy.vocab_size())
       roller->is_eos_[static_cast<size_t>(token)] = 1;
@@ -223,6 +226,8 @@ absl::Status Roller::Add(const Batch &batch, const SampleOptions &options) {
       spec.prompt = trajectory.prompt_size();
       spec.response = trajectory.response_size();
       spec.limit = std::min(options.max_tokens, policy_.max_context() - spec.prompt);
+      if (forced_length_)
+        spec.limit = std::clamp<int64_t>(forced_length_(trajectory), 1, spec.limit);
       spec.budget = options.budget;
       spec.overdue = overdue;
       MIRL_TRY(scheduler_->Add(spec));
@@ -241,6 +246,8 @@ absl::Status Roller::Continue(const Batch &batch, const SampleOptions &options,
   MIRL_TRY(Add(batch, options));
   int64_t before = stats.tokens;
   while (const Step *step = scheduler_->Next()) {
+    stats.slot_steps += limits().slots;
+    stats.busy_slot_steps += scheduler_->active();
     Prepare(*step);
     MIRL_TRY(Call(*step, options));
     MIRL_TRY(Take(*step, options));

@@ -47,6 +47,9 @@ struct RollerOptions {
   // for it on the CPU, room for the longest sequence at least; no limit on another device.
   int64_t kv_bytes = 0;
   int64_t chunk = 0;     // most prompt tokens of a call; 0: as many as a call has room for
+  // For benchmarks of lengths that the model does not have: how many tokens a response gets, at most
+  // as many as without it. No end token ends one then. It must be a function of prompt and id.
+  std::function<int64_t(const Trajectory &)> forced_length = nullptr; // NOLINT(readability-redundant-member-init)
 };
 
 struct RolloutStats {
@@ -55,6 +58,7 @@ struct RolloutStats {
   int64_t prefill_calls = 0, decode_rows = 0, decode_calls = 0;
   int64_t preemptions = 0, recomputed_tokens = 0;
   int64_t kv_blocks = 0, peak_kv_blocks = 0; // of the pool; used at most
+  int64_t slot_steps = 0, busy_slot_steps = 0; // slots at every step; those that had a sequence
   double seconds = 0;
 };
 
@@ -130,6 +134,7 @@ private:
   const fb::Buffer *table_ = nullptr;
   std::vector<uint8_t> is_eos_; // by token
   std::unique_ptr<Scheduler> scheduler_;
+  std::function<int64_t(const Trajectory &)> forced_length_;
 
   Watcher watcher_;
 

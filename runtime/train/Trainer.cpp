@@ -175,7 +175,11 @@ absl::StatusOr<IterationMetrics> Trainer::RunIteration(int64_t iteration) {
   metrics.Set("sequences", static_cast<double>(totals.sequences));
   metrics.Set("micro_batches", static_cast<double>(totals.micro_batches));
   metrics.Set("rollout_tokens", static_cast<double>(totals.rollout.tokens));
+  metrics.Set("rollout_prefill_tokens", static_cast<double>(totals.rollout.prefill_tokens +
+                                                            totals.rollout.recomputed_tokens));
   metrics.Set("rollout_seconds", totals.rollout.seconds);
+  metrics.Set("idle_fraction", 1 - Rate(totals.rollout.busy_slot_steps,
+                                        static_cast<double>(totals.rollout.slot_steps)));
   metrics.Set("train_tokens", static_cast<double>(totals.train_tokens));
   metrics.Set("train_seconds", totals.train_seconds);
   if (options_.check_parity) {

@@ -116,6 +116,47 @@ TEST(Rollout, WithoutAnEndTokenLengthEnds) {
     EXPECT_EQ(trajectory->ending, Ending::length);
 }
 
+TEST(Rollout, ForcedLengthsEndResponsesInsteadOfTheModel) {
+  auto session = test::ToySession({.slots = 4});
+  auto length = [](const Trajectory &trajectory) { return trajectory.sequence_id % 20; };
+  auto roller = Roller::Create(*session, test::ToyPolicy(*session), {.forced_length = length});
+  ASSERT_TRUE(roller.ok()) << roller.status();
+  std::vector<Prompt> prompts = Prompts();
+  SampleOptions options = Settings();
+  options.n = 19;
+  RolloutStats stats;
+  auto batch = (*roller)->Sample(prompts, options, stats);
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  bool beyond_an_end = false;
+  for (const auto &trajectory : batch->trajectories) {
+    EXPECT_EQ(trajectory->response_size(),
+              std::clamp<int64_t>(length(*trajectory), 1, options.max_tokens));
+    EXPECT_EQ(trajectory->ending, Ending::length);
+    const std::vector<int32_t> &response = trajectory->response;
+    beyond_an_end |= std::find(response.begin(), response.end() - 1, test::kEos) < response.end() - 1;
+    auto want = Reference(*trajectory->prompt.ids, options.seed, trajectory->sequence_id,
+                          trajectory->response_size());
+    for (size_t i = 0; i < want.tokens.size(); ++i)
+      EXPECT_EQ(response[i], want.tokens[i]) << "the tokens are the model's";
+  }
+  EXPECT_TRUE(beyond_an_end);
+}
+
+TEST(Rollout, BusySlotsAreCounted) {
+  // Five prompts, one response of 3 tokens each, in 4 slots: 3 steps with 4 of them, 3 with one.
+  auto session = test::ToySession({.slots = 4, .eos = ""});
+  auto roller = Roller::Create(*session, test::ToyPolicy(*session));
+  ASSERT_TRUE(roller.ok());
+  std::vector<Prompt> prompts(5, MakePrompt({1, 2, 3}));
+  SampleOptions options = Settings();
+  options.n = 1;
+  options.max_tokens = 3;
+  RolloutStats stats;
+  ASSERT_TRUE((*roller)->Sample(prompts, options, stats).ok());
+  EXPECT_EQ(stats.slot_steps, 4 * 6);
+  EXPECT_EQ(stats.busy_slot_steps, 3 * 4 + 3 * 1);
+}
+
 TEST(Rollout, TheSeedMatters) {
   auto session = test::ToySession({});
   auto roller = Roller::Create(*session, test::ToyPolicy(*session));

@@ -106,6 +106,9 @@ TEST_F(TrainerTest, AnIterationOfReinforcementLearning) {
   for (const char *name : {"loss", "reward_mean", "accuracy", "response_length_mean",
                            "finished_fraction", "rollout_tokens_per_s", "train_tokens_per_s"})
     EXPECT_TRUE(std::isfinite(first.Get(name))) << name;
+  // 12 responses of unequal lengths in 4 slots.
+  EXPECT_GT(first.Get("idle_fraction"), 0);
+  EXPECT_LT(first.Get("idle_fraction"), 0.75);
   // The reward entry's formula, from the means.
   EXPECT_NEAR(first.Get("reward_mean"),
               2 * first.Get("accuracy") + 0.5 * first.Get("finished_fraction"), 1e-6);
@@ -170,6 +173,7 @@ TEST_F(TrainerTest, Examples) {
   EXPECT_EQ(metrics.Get("train_tokens"), 3 * (5 + 3));
   EXPECT_TRUE(std::isnan(metrics.Get("accuracy")));
   EXPECT_TRUE(std::isnan(metrics.Get("rollout_tokens_per_s")));
+  EXPECT_TRUE(std::isnan(metrics.Get("idle_fraction"))) << "nothing was sampled";
 }
 
 TEST_F(TrainerTest, ParityIsCheckedWhileTheWeightsAreThoseThatSampled) {
