@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""What a long tail of response lengths costs an iteration, with and without partial rollouts.
+
+    bench/tail/tail.py prepare FOLDER [--bin build/bin] [--target cuda:sm_90a]
+    FOLDER/tail.py measure FOLDER [--out bench/results/DATE-tail.md]
+
+`prepare` compiles the plans and puts all that `measure` needs into FOLDER, so that it can be moved to a machine with a GPU.
+
+The example model on the real engine and trainer. Where responses end is forced (a model with random weights has no tail):
+log-normal, cut at `--longest` = 20 medians, with the sigma at which one response of an iteration gets there on average. Both
+sides draw the same prompts in the same order and train on responses of the same lengths:
+
+    waiting   an iteration ends when its longest response has
+    partial   an iteration has a budget of tokens; what has not ended waits for the next one. The budget is a little less than
+              the prompts of an iteration need on average (`--budget-share`), so that there is always something to go on with
+
+Reported is what was handed to training (groups, and tokens) for each second, in rollout alone and with training. The first
+iterations, in which the replay buffer fills, are left out. Rounds alternate; medians are reported, and every round is listed.
+"""
+
+import argparse
+import json
+import math
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = """
+use model "qwen2"
+use "losses"
+capacity context = {context}
+data prompts = "data/prompts.jsonl"
+policy pi = qwen2()
+optimizer opt = adamw(pi, lr = 1e-5, clip = 1.0, reset = never)
+step rollout(x: prompts) -> trajectory {{
+  let y = sample(pi, x, n = {n}, temperature = 1.0, max_tokens = {longest}{budget})
+  return score(y, 0 - y.length / {longest})
+}}
+step train(y: trajectory) {{ minimize(mirror_descent(logprob(pi, y), y.logprob, y.reward, 0.1), opt) }}
+iteration {{ train(rollout(draw(prompts, {groups}))) }}
+"""
+PROMPT = 32  # tokens; more than the longest prompt of the example has
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["prepare", "measure"])
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--bin", type=pathlib.Path, default=ROOT / "build" / "bin")
+    parser.add_argument("--target", help="of mirlc (the CPU)")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--iterations", type=int, default=40)
+    parser.add_argument("--skip", type=int, default=15, help="the first iterations that are not counted")
+    parser.add_argument("--median", type=int, default=24)
+    parser.add_argument("--longest", type=int, default=480)
+    parser.add_argument("--n", type=int, default=4)
+    parser.add_argument("--settings", nargs="+", default=["4x16", "8x32"], metavar="GROUPSxSLOTS")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--budget-share", type=float, default=0.85)
+    parser.add_argument("--max-age", type=int, default=24)
+    parser.add_argument("--in-flight", type=int, default=4)
+    parser.add_argument("--out", type=pathlib.Path, help="a Markdown file for the figures")
+    options = parser.parse_args()
+    settings = [tuple(map(int, setting.split("x"))) for setting in options.settings]
+    if options.what == "prepare":
+        prepare(options, {groups for groups, _ in settings})
+        return
+    lines = []
+    for groups, slots in settings:
+        lines += measure(options, groups, slots)
+    text = "\n".join([head(options), *lines, ""])
+    print(text)
+    if options.out:
+        options.out.write_text(text)
+
+
+def call(command):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"{command}\n{done.stderr}")
+    return done.stdout
+
+
+def prepare(options, sizes):
+    work = options.folder
+    call([sys.executable, ROOT / "examples/chain/generate.py", work / "data", "--prompts", 4000, "--sft", 1, "--test", 1])
+    for groups in sizes:
+        _, tokens = distribution(options, groups)
+        for name, budget in [("waiting", ""),
+                             ("partial", f", total_budget = {tokens}, max_age = {options.max_age}, in_flight = {options.in_flight}")]:
+            source = work / f"{name}{groups}.mirl"
+            source.write_text(PROGRAM.format(context=options.longest + PROMPT, n=options.n, longest=options.longest, groups=groups, budget=budget))
+            call([options.bin / "mirlc", source, "--model", ROOT / "examples/chain/model", *(["--target", options.target] if options.target else []),
+                  "-o", source.with_suffix(".plan")])
+    shutil.rmtree(work / "model", ignore_errors=True)
+    # Weights do not depend on the target, and on a machine without its device only the CPU's plan runs.
+    if options.target:
+        call([options.bin / "mirlc", source, "--model", ROOT / "examples/chain/model", "-o", work / "cpu.plan"])
+    call([options.bin / "mirl", "init", work / "cpu.plan" if options.target else source.with_suffix(".plan"), "--out", work / "model", "--seed", 1])
+    program = options.bin / "mirl-bench-tail"
+    (work / "lib").mkdir(exist_ok=True)
+    for line in call(["ldd", program]).splitlines():
+        library = line.split("=>")[-1].split()[0]
+        if "=>" in line and not any(part in library for part in ("libc.so", "libm.so", "libgcc_s.so", "libstdc++.so", "ld-linux")):
+            shutil.copy(library, work / "lib")
+    shutil.copy(program, work)
+    shutil.copy(__file__, work)
+    (work / "commit").write_text(call(["git", "-C", ROOT, "describe", "--always", "--dirty", "--exclude=*"]))
+
+
+def distribution(options, groups):
+    """Sigma, and the budget of an iteration. One response of an iteration is expected beyond the longest."""
+    sequences = groups * options.n
+    sigma = math.log(options.longest / options.median) / statistics.NormalDist().inv_cdf(1 - 1 / sequences)
+    return sigma, round(options.budget_share * sequences * mean_length(options, sigma))
+
+
+def measure(options, groups, slots):
+    """The table of one setting."""
+    work = options.folder.resolve()
+    sigma, tokens = distribution(options, groups)
+    plans = {name: work / f"{name}{groups}.plan" for name in ("waiting", "partial")}
+    rounds = {name: [] for name in plans}
+    for number in range(options.rounds):
+        for name, plan in (plans.items() if number % 2 == 0 else reversed(plans.items())):
+            output = call(["env", f"LD_LIBRARY_PATH={work / 'lib'}", work / "mirl-bench-tail", plan, work / "model", work / "data/prompts.jsonl", options.iterations, options.threads, slots,
+                           options.median, sigma, options.longest])
+            rounds[name].append(figures([json.loads(line) for line in output.splitlines()][options.skip:], options.n))
+            print(groups, slots, number, name, {key: round(value, 3) for key, value in rounds[name][-1].items()}, file=sys.stderr, flush=True)
+    middle = {name: {key: statistics.median(r[key] for r in found) for key in found[0]} for name, found in rounds.items()}
+    ratio = {key: middle["partial"][key] / middle["waiting"][key] for key in ("rollout", "whole")}
+    rows = [f"\n## {groups} prompts × {options.n} an iteration, {slots} slots\n",
+            f"sigma {sigma:.2f}, budget {tokens} tokens an iteration\n",
+            "| | groups/s in rollout | groups/s with training | idle slots | iteration ms | age, mean | age, most | recomputed tokens/token |",
+            "|---|---|---|---|---|---|---|---|"]
+    rows += [f"| {name} | {m['rollout']:.1f} | {m['whole']:.1f} | {100 * m['idle']:.1f} % | {1000 * m['seconds']:.1f} | {m['age']:.2f} | {m['oldest']:.0f} | {m['again']:.2f} |"
+             for name, m in middle.items()]
+    rows += [f"| ratio | {ratio['rollout']:.2f} | {ratio['whole']:.2f} | | | | | |", "", "Every round: groups/s in rollout, with training, idle slots", ""]
+    rows += [f"- {name}: " + "; ".join(f"{r['rollout']:.1f}, {r['whole']:.1f}, {100 * r['idle']:.1f} %" for r in found) for name, found in rounds.items()]
+    return rows
+
+
+def mean_length(options, sigma):
+    """Of the log-normal that is cut at the longest (and at 1), by its quantiles."""
+    normal, count = statistics.NormalDist(), 20000
+    return sum(min(options.longest, max(1, options.median * math.exp(sigma * normal.inv_cdf((i + 0.5) / count)))) for i in range(count)) / count
+
+
+def figures(metrics, n):
+    total = lambda key: sum(m[key] or 0 for m in metrics)
+    groups, rollout = total("sequences") / n, total("rollout_seconds")
+    return {"rollout": groups / rollout, "whole": groups / (rollout + total("train_seconds")),
+            "idle": statistics.mean(m["idle_fraction"] for m in metrics), "seconds": (rollout + total("train_seconds")) / len(metrics),
+            "age": statistics.mean(m.get("staleness_mean") or 0 for m in metrics), "oldest": max(m.get("staleness_max") or 0 for m in metrics),
+            "again": total("rollout_prefill_tokens") / total("rollout_tokens")}
+
+
+def head(options):
+    commit = (options.folder / "commit").read_text().strip()
+    return (f"# The tail of an iteration, with and without partial rollouts\n\n`bench/tail/tail.py measure --rounds {options.rounds} --iterations {options.iterations}`, "
+            f"{options.threads} threads, {platform.machine()}, commit {commit}. Forced lengths: log-normal, median {options.median}, longest {options.longest}. "
+            f"max_age {options.max_age}, in_flight {options.in_flight}. Medians of {options.rounds} rounds; iterations {options.skip} to {options.iterations - 1} count.")
+
+
+if __name__ == "__main__":
+    main()
