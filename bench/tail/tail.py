@@ -14,8 +14,8 @@ sides draw the same prompts in the same order and train on responses of the same
     partial   an iteration has a budget of tokens; what has not ended waits for the next one. The budget is a little less than
               the prompts of an iteration need on average (`--budget-share`), so that there is always something to go on with
 
-Reported is what was handed to training (groups, and tokens) for each second, in rollout alone and with training. The first
-iterations, in which the replay buffer fills, are left out. Rounds alternate; medians are reported, and every round is listed.
+Reported are the tokens that were sampled, for each second of rollout, and the groups that were trained on, for each second of
+rollout and training. The first iterations, in which the replay buffer fills, are left out. Rounds alternate; medians are reported, and every round is listed.
 """
 
 import argparse
@@ -135,12 +135,12 @@ def measure(options, groups, slots):
     ratio = {key: middle["partial"][key] / middle["waiting"][key] for key in ("rollout", "whole")}
     rows = [f"\n## {groups} prompts × {options.n} an iteration, {slots} slots\n",
             f"sigma {sigma:.2f}, budget {tokens} tokens an iteration\n",
-            "| | groups/s in rollout | groups/s with training | idle slots | iteration ms | age, mean | age, most | recomputed tokens/token |",
+            "| | sampled tokens/s in rollout | groups/s with training | idle slots | iteration ms | age, mean | age, most | prefilled tokens/sampled |",
             "|---|---|---|---|---|---|---|---|"]
-    rows += [f"| {name} | {m['rollout']:.1f} | {m['whole']:.1f} | {100 * m['idle']:.1f} % | {1000 * m['seconds']:.1f} | {m['age']:.2f} | {m['oldest']:.0f} | {m['again']:.2f} |"
+    rows += [f"| {name} | {m['rollout']:,.0f} | {m['whole']:.1f} | {100 * m['idle']:.1f} % | {1000 * m['seconds']:.1f} | {m['age']:.2f} | {m['oldest']:.0f} | {m['again']:.2f} |"
              for name, m in middle.items()]
-    rows += [f"| ratio | {ratio['rollout']:.2f} | {ratio['whole']:.2f} | | | | | |", "", "Every round: groups/s in rollout, with training, idle slots", ""]
-    rows += [f"- {name}: " + "; ".join(f"{r['rollout']:.1f}, {r['whole']:.1f}, {100 * r['idle']:.1f} %" for r in found) for name, found in rounds.items()]
+    rows += [f"| ratio | {ratio['rollout']:.2f} | {ratio['whole']:.2f} | | | | | |", "", "Every round: sampled tokens/s in rollout, groups/s with training, idle slots", ""]
+    rows += [f"- {name}: " + "; ".join(f"{r['rollout']:,.0f}, {r['whole']:.1f}, {100 * r['idle']:.1f} %" for r in found) for name, found in rounds.items()]
     return rows
 
 
@@ -153,7 +153,7 @@ def mean_length(options, sigma):
 def figures(metrics, n):
     total = lambda key: sum(m[key] or 0 for m in metrics)
     groups, rollout = total("sequences") / n, total("rollout_seconds")
-    return {"rollout": groups / rollout, "whole": groups / (rollout + total("train_seconds")),
+    return {"rollout": total("rollout_tokens") / rollout, "whole": groups / (rollout + total("train_seconds")),
             "idle": statistics.mean(m["idle_fraction"] for m in metrics), "seconds": (rollout + total("train_seconds")) / len(metrics),
             "age": statistics.mean(m.get("staleness_mean") or 0 for m in metrics), "oldest": max(m.get("staleness_max") or 0 for m in metrics),
             "again": total("rollout_prefill_tokens") / total("rollout_tokens")}
