@@ -30,95 +30,97 @@ struct Case {
   std::map<unsigned, double> limits = {};
 };
 
-void checkOp(const Case &one, const Extents &extents, double absolute, double relative) {
-  SCOPED_TRACE(one.form);
-  EntryText text;
-  std::vector<EntryText::Value> in;
-  for (size_t i = 0; i < one.operands.size(); ++i)
-    in.push_back(text.input(std::string(1, static_cast<char>('a' + i)), one.operands[i]));
-  for (const EntryText::Value &result : text.op(one.form, in, one.results))
-    text.result(result);
-  auto entry = Entry::compile(text.str());
-  ASSERT_TRUE(entry);
-  auto arguments = entry->randomArguments(extents);
-  for (auto [index, limit] : one.limits)
-    arguments[index] = entry->random(index, extents, 11 + index, 0, limit);
-  check(*entry, arguments, extents, absolute, relative);
-}
-
-// What adds to a variable in f32, its last operand.
-void checkUpdate(const Case &one, const Extents &extents, double absolute) {
+// With `update` the last operand is a variable in f32, which the last result is the new value of.
+void checkOp(const Case &one, llvm::ArrayRef<Extents> all, double absolute, double relative, bool update = false) {
   SCOPED_TRACE(one.form);
   EntryText text;
   std::vector<EntryText::Value> in;
   for (size_t i = 0; i < one.operands.size(); ++i) {
     std::string name(1, static_cast<char>('a' + i));
-    in.push_back(i + 1 == one.operands.size() ? text.variable(name, one.operands[i]) : text.input(name, one.operands[i]));
+    bool variable = update && i + 1 == one.operands.size();
+    in.push_back(variable ? text.variable(name, one.operands[i]) : text.input(name, one.operands[i]));
   }
   auto out = text.op(one.form, in, one.results);
-  for (size_t i = 0; i + 1 < out.size(); ++i)
+  for (size_t i = 0; i + update < out.size(); ++i)
     text.result(out[i]);
-  text.update(out.back(), static_cast<int64_t>(one.operands.size()) - 1);
+  if (update)
+    text.update(out.back(), static_cast<int64_t>(in.size()) - 1);
   auto entry = Entry::compile(text.str());
   ASSERT_TRUE(entry);
-  auto arguments = entry->randomArguments(extents);
-  for (auto [index, limit] : one.limits)
-    arguments[index] = entry->random(index, extents, 11 + index, 0, limit);
-  check(*entry, arguments, extents, absolute, out.size() > 1 ? kRound : absolute);
+  for (const Extents &extents : all) {
+    SCOPED_TRACE("rows " + std::to_string(std::max(extents.context, extents.token)));
+    auto arguments = entry->randomArguments(extents);
+    for (auto [index, limit] : one.limits)
+      arguments[index] = entry->random(index, extents, 11 + index, 0, limit);
+    check(*entry, arguments, extents, absolute, relative);
+  }
 }
 
+void checkUpdate(const Case &one, llvm::ArrayRef<Extents> all, double absolute) {
+  checkOp(one, all, absolute, one.results.size() > 1 ? kRound : absolute, /*update=*/true);
+}
+
+// As many rows of the context and of tokens.
+std::vector<Extents> counts(std::initializer_list<int64_t> rows) {
+  std::vector<Extents> all;
+  for (int64_t count : rows)
+    all.push_back({count, count, 0, 0});
+  return all;
+}
+// The error of a chain over so many rows, as long as the most below.
+constexpr int64_t kMost = 300;
+constexpr double kRowChain = 2 * kMost * 0x1p-24;
+
 TEST(Bf16, Products) {
-  for (auto [n, k] : {std::pair<int64_t, int64_t>{48, 96}, {21, 37}, {1, 5}, {130, 64}})
-    for (int64_t count : {1, 7, 64, 300}) {
-      SCOPED_TRACE(std::to_string(n) + "x" + std::to_string(k) + ", rows " + std::to_string(count));
-      double chain = 2 * static_cast<double>(std::max(n, k)) * 0x1p-24;
-      Extents extents = context(count);
-      checkOp({"nn.linear {0}, {1}", {narrowRows(k), narrow({n, k})}, {narrowRows(n)}}, extents, chain, kRound);
-      checkOp({"nn.linear {0}, {1} bias({2})", {narrowRows(k), narrow({n, k}), narrow({n})}, {narrowRows(n)}}, extents, chain, kRound);
-      // With a residual the sum is rounded before it is added, as when they are two ops: half a unit of the sum, which is
-      // below 16, once more.
-      checkOp({"nn.linear {0}, {1} bias({2}) residual({3})",
-               {narrowRows(k), narrow({n, k}), narrow({n}), narrowRows(n)},
-               {narrowRows(n)}},
-              extents, 8 * kRound, kRound);
-      // Logits that are sampled from are f32.
-      checkOp({"nn.linear {0}, {1}", {narrowRows(k), narrow({n, k})}, {rows(n)}}, extents, chain, chain);
-      checkOp({"nn.linear_data_grad {0}, {1}", {narrowRows(n), narrow({n, k})}, {narrowRows(k)}}, extents, chain, kRound);
-      checkUpdate({"nn.linear_weight_grad {0}, {1}, {2}", {narrowRows(n), narrowRows(k), fixed({n, k})}, {fixed({n, k})}}, extents,
-                  2 * static_cast<double>(std::max<int64_t>(2, count)) * 0x1p-24);
-    }
+  for (auto [n, k] : {std::pair<int64_t, int64_t>{48, 96}, {21, 37}, {1, 5}, {130, 64}}) {
+    SCOPED_TRACE(std::to_string(n) + "x" + std::to_string(k));
+    double chain = 2 * static_cast<double>(std::max(n, k)) * 0x1p-24;
+    auto extents = counts({1, 7, 64, kMost});
+    checkOp({"nn.linear {0}, {1}", {narrowRows(k), narrow({n, k})}, {narrowRows(n)}}, extents, chain, kRound);
+    checkOp({"nn.linear {0}, {1} bias({2})", {narrowRows(k), narrow({n, k}), narrow({n})}, {narrowRows(n)}}, extents, chain, kRound);
+    // With a residual the sum is rounded before it is added, as when they are two ops: half a unit of the sum, which is
+    // below 16, once more.
+    checkOp({"nn.linear {0}, {1} bias({2}) residual({3})",
+             {narrowRows(k), narrow({n, k}), narrow({n}), narrowRows(n)},
+             {narrowRows(n)}},
+            extents, 8 * kRound, kRound);
+    // Logits that are sampled from are f32.
+    checkOp({"nn.linear {0}, {1}", {narrowRows(k), narrow({n, k})}, {rows(n)}}, extents, chain, chain);
+    checkOp({"nn.linear_data_grad {0}, {1}", {narrowRows(n), narrow({n, k})}, {narrowRows(k)}}, extents, chain, kRound);
+    checkUpdate({"nn.linear_weight_grad {0}, {1}, {2}", {narrowRows(n), narrowRows(k), fixed({n, k})}, {fixed({n, k})}}, extents,
+                kRowChain);
+  }
 }
 
 TEST(Bf16, Rows) {
-  for (int64_t d : {1, 5, 16, 24, 96, 131, 600})
-    for (int64_t count : {1, 7, 64, 300}) {
-      SCOPED_TRACE(std::to_string(d) + " columns, rows " + std::to_string(count));
-      Extents extents{count, count, 0, 0};
-      double chain = 2 * static_cast<double>(std::max<int64_t>(2, count)) * 0x1p-24;
-      checkOp({"nn.embedding {0}, {1}", {narrow({50, d}), indices()}, {narrowRows(d)}, {{1, 50}}}, extents, 0, 0);
-      checkUpdate({"nn.embedding_grad {0}, {1}, {2}", {narrowRows(d), indices(), fixed({50, d})}, {fixed({50, d})}, {{1, 50}}},
-                  extents, chain);
-      checkOp({"nn.gather_rows {0}, {1}", {narrowRows(d), indices("token")}, {narrowRows(d, "token")}, {{1, double(count)}}}, extents,
-              0, 0);
-      checkUpdate({"nn.column_sum {0}, {1}", {narrowRows(d), fixed({d})}, {fixed({d})}}, extents, chain);
-      checkOp({"nn.rms_norm {0}, {1} {eps = 1.0e-5 : f32}", {narrowRows(d), narrow({d})}, {narrowRows(d), scalars()}}, extents, 2e-6,
-              kRound);
-      checkOp({"nn.rms_norm_data_grad {0}, {1}, {2}, {3}", {narrowRows(d), narrowRows(d), narrow({d}), scalars()}, {narrowRows(d)}},
-              extents, 2e-6, kRound);
-      checkUpdate({"nn.rms_norm_weight_grad {0}, {1}, {2}, {3}", {narrowRows(d), narrowRows(d), scalars(), fixed({d})}, {fixed({d})}},
-                  extents, 2 * chain);
-    }
+  for (int64_t d : {1, 5, 16, 24, 96, 131, 600}) {
+    SCOPED_TRACE(std::to_string(d) + " columns");
+    auto extents = counts({1, 7, 64, kMost});
+    double chain = kRowChain;
+    checkOp({"nn.embedding {0}, {1}", {narrow({50, d}), indices()}, {narrowRows(d)}, {{1, 50}}}, extents, 0, 0);
+    checkUpdate({"nn.embedding_grad {0}, {1}, {2}", {narrowRows(d), indices(), fixed({50, d})}, {fixed({50, d})}, {{1, 50}}},
+                extents, chain);
+    checkOp({"nn.gather_rows {0}, {1}", {narrowRows(d), indices("token")}, {narrowRows(d, "token")}, {{1, 1}}}, counts({1, 7}), 0, 0);
+    checkOp({"nn.gather_rows {0}, {1}", {narrowRows(d), indices("token")}, {narrowRows(d, "token")}, {{1, 64}}},
+            counts({64, kMost}), 0, 0);
+    checkUpdate({"nn.column_sum {0}, {1}", {narrowRows(d), fixed({d})}, {fixed({d})}}, extents, chain);
+    checkOp({"nn.rms_norm {0}, {1} {eps = 1.0e-5 : f32}", {narrowRows(d), narrow({d})}, {narrowRows(d), scalars()}}, extents, 2e-6,
+            kRound);
+    checkOp({"nn.rms_norm_data_grad {0}, {1}, {2}, {3}", {narrowRows(d), narrowRows(d), narrow({d}), scalars()}, {narrowRows(d)}},
+            extents, 2e-6, kRound);
+    checkUpdate({"nn.rms_norm_weight_grad {0}, {1}, {2}, {3}", {narrowRows(d), narrowRows(d), scalars(), fixed({d})}, {fixed({d})}},
+                extents, 2 * chain);
+  }
 }
 
 TEST(Bf16, Rotary) {
   for (int64_t head : {2, 10, 24, 64})
     for (std::string inverse : {"", ", inverse"})
-      for (int64_t count : {1, 7, 300})
-        checkOp({"nn.rotary {0}, {1}, {2} {head_dim = " + std::to_string(head) + " : i64" + inverse + "}",
-                 {narrowRows(3 * head), indices(), fixed({40, head})},
-                 {narrowRows(3 * head)},
-                 {{1, 40}}},
-                context(count), 3 * 0x1p-24, kRound);
+      checkOp({"nn.rotary {0}, {1}, {2} {head_dim = " + std::to_string(head) + " : i64" + inverse + "}",
+               {narrowRows(3 * head), indices(), fixed({40, head})},
+               {narrowRows(3 * head)},
+               {{1, 40}}},
+              counts({1, 7, kMost}), 3 * 0x1p-24, kRound);
 }
 
 TEST(Bf16, Elementwise) {
@@ -232,9 +234,9 @@ TEST(Bf16, PagedAttention) {
 
 TEST(Bf16, Logprob) {
   for (auto [vocabulary, depth] : {std::pair<int64_t, int64_t>{5, 96}, {20, 96}, {300, 48}, {2500, 33}})
-    for (int64_t count : {1, 7, 64}) {
-      SCOPED_TRACE(std::to_string(vocabulary) + "x" + std::to_string(depth) + ", rows " + std::to_string(count));
-      Extents extents{0, count, 0, 0};
+    {
+      SCOPED_TRACE(std::to_string(vocabulary) + "x" + std::to_string(depth));
+      auto extents = counts({1, 7, 64});
       std::string hidden = narrowRows(depth, "token"), weight = narrow({vocabulary, depth}), one = scalars("token");
       double limit = static_cast<double>(vocabulary);
       checkOp({"nn.linear_logprob {0}, {1}, {2} {temperature = 7.0e-1 : f32}",
