@@ -355,7 +355,7 @@ TEST_F(Commands, InspectRoofline) {
   EXPECT_NEAR(rows["seconds"].get<double>(), 8001 / 2e9, 1e-12);
   Done done = Tool("inspect " + plan_ + " --roofline");
   EXPECT_EQ(done.code, 0) << done.error;
-  EXPECT_NE(done.out.find("(an H200, measured)"), std::string::npos);
+  EXPECT_NE(done.out.find("(an H200, measured; 60 TFLOP/s"), std::string::npos);
   EXPECT_NE(done.out.find("core_rows"), std::string::npos);
   EXPECT_EQ(Tool("inspect " + plan_ + " --peak-gbs 1").code, 2); // without --roofline
   EXPECT_EQ(Tool("inspect " + plan_ + " --roofline --peak-gbs -1").code, 2);
