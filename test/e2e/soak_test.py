@@ -53,13 +53,13 @@ class Soak(harness.World):
         plan = self.compile("soak", program=PROGRAM.replace("VERIFIER", str(verifier)), options=["--slots", 16])
         self.ok("mirl", "init", plan, "--out", self.dir / "base")
         run = self.dir / "run"
-        process = subprocess.Popen([harness.BIN / "mirl", "train", plan, "--run", run, "--model", self.dir / "base", "--iterations", "100000000",
+        process = subprocess.Popen([harness.BIN / "mirl", "train", plan, "--run", run, "--model", self.dir / "base", "--iterations", "4000000",
                                     "--checkpoint-every", "1", "--store-iterations", "3"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
             started, early, late = time.monotonic(), [], []
             while (now := time.monotonic() - started) < SECONDS:
                 time.sleep(0.1)
-                self.assertIsNone(process.poll(), "the run ended")
+                self.assertIsNone(process.poll(), "the run ended: " + (process.poll() and process.stderr.read()[-3000:] or ""))
                 if WARM <= now < WARM + (SECONDS - WARM) / 4:
                     early.append(self.sample(process))
                 elif now >= SECONDS - (SECONDS - WARM) / 4:

@@ -129,6 +129,7 @@ Packed pack(const Sequences &sequences, int64_t begin, int64_t end) {
       p["rows"].push_back(start + static_cast<double>(one.prompt.size() - 1 + i));
       p["targets"].push_back(one.response[i]);
       p["field:logprob"].push_back(one.logprob[i]);
+      p["field:age"].push_back(i < one.response.size() / 2); // an older policy's first half
     }
     p["field:reward"].push_back(one.reward);
     p["field:length"].push_back(static_cast<double>(one.response.size()));

@@ -144,7 +144,8 @@ TEST(TrainStep, CutsOfEveryLossOfTheLibrary) {
   content << file.rdbuf();
   std::string text = content.str();
   const std::map<std::string, std::string> given = {{"logp", "logp"},          {"old", "y.logprob"},         {"ref", "ref"},
-                                                    {"reward", "y.reward"},    {"tau", "tau"},               {"advantage", "y.reward - 0.5"}};
+                                                    {"reward", "y.reward"},    {"tau", "tau"},               {"advantage", "y.reward - 0.5"},
+                                                    {"age", "y.age"}};
   const std::regex function("func (\\w+)\\(([^)]*)\\) -> batch"), parameter("(\\w+): \\w+( = [^,]*)?");
   unsigned losses = 0;
   for (std::sregex_iterator it(text.begin(), text.end(), function), end; it != end; ++it) {
