@@ -285,6 +285,32 @@ class BadInput(harness.World):
         self.assertEqual(drop(done.stdout), expected)
         self.assertIn(f" of {2**20 // (3 * 2 * 24 * 16 * 4 * 2)} KV blocks", done.stderr, "layers, heads, their size, positions, bytes; keys and values")
 
+    def test_a_full_standard_output(self):
+        model, data = ["--model", self.dir / "base"], ["--data", self.dir / "data/test.jsonl", "--limit", 4]
+        for command in (["mirlc", self.dir / "exact.mirl", "--model", harness.CHAIN / "model", "--emit", "nn"], ["mirlc", "--help"], ["mirl", "--help"],
+                        ["mirl", "inspect", self.plan], ["mirl", "inspect", self.plan, "--json"], ["mirl", "rollout", self.plan, *model, *data],
+                        ["mirl", "eval", self.plan, *model, *data, "--json"], ["mirl", "generate", self.plan, *model, "--prompt", "1+2="]):
+            with self.subTest(command=command[:2]), open("/dev/full", "w") as full:
+                done = subprocess.run([harness.BIN / command[0], *map(str, command[1:])], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn(f"{command[0]}: error: cannot write to standard output", done.stderr)
+                self.assertNotIn("LLVM ERROR", done.stderr)
+
+    def test_a_full_disk_keeps_what_was_there(self):
+        out, most = self.dir / "kept.jsonl", 1000
+        out.write_text("old\n")
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        import signal
+        for command in (["mirl", "rollout", self.plan, "--model", self.dir / "base", "--data", self.dir / "data/test.jsonl", "--out", out],
+                        ["mirlc", self.dir / "exact.mirl", "--model", harness.CHAIN / "model", "--emit", "nn", "-o", out]):
+            done = subprocess.run([harness.BIN / command[0], *map(str, command[1:])], capture_output=True, text=True, timeout=60,
+                                  preexec_fn=lambda: (limit(), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)))
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn(f"cannot write {out}: ", done.stderr)
+            self.assertEqual(out.read_text(), "old\n")
+            self.assertEqual([p.name for p in self.dir.glob("kept.jsonl?*")], [], "temporary files are left")
+
     def test_a_full_disk_while_saving(self):
         # No file may be larger than the plan, whose kernels go through a file in memory; the weights are.
         most = self.plan.stat().st_size

@@ -1,6 +1,9 @@
 // mirl: runs what mirlc compiled.
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <iostream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -54,6 +57,18 @@ absl::StatusOr<std::map<std::string, double>> ParseParams(const rt::Plan &plan,
 
 } // namespace mirl::tools
 
+// `code`, or kBadInput when the results did not all reach standard output (a full disk).
+static int Flushed(int code) {
+  errno = 0;
+  std::cout.flush();
+  bool good = std::fflush(stdout) == 0 && !std::ferror(stdout) && std::cout.good();
+  if (good || code != mirl::tools::kOk)
+    return code;
+  std::fprintf(stderr, "mirl: error: cannot write to standard output%s%s\n", errno ? ": " : "",
+               errno ? strerror(errno) : "");
+  return mirl::tools::kBadInput;
+}
+
 int main(int argc, char **argv) {
   using namespace mirl::tools;
   int exit_code = kOk;
@@ -91,7 +106,7 @@ int main(int argc, char **argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success &success) {
-    return app.exit(success); // --help, --version
+    return Flushed(app.exit(success)); // --help, --version
   } catch (const CLI::ParseError &error) {
     std::fprintf(stderr, "mirl: error: %s\n", error.what());
     const CLI::App *at = &app;
@@ -101,5 +116,5 @@ int main(int argc, char **argv) {
                  at == &app ? "" : (at->get_name() + " ").c_str());
     return kUsage;
   }
-  return exit_code;
+  return Flushed(exit_code);
 }

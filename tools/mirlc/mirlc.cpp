@@ -105,8 +105,17 @@ public:
 
 // Writes text or bytes: to standard output, or to a file by way of a temporary one beside it.
 int write(llvm::StringRef path, llvm::function_ref<LogicalResult(llvm::raw_ostream &)> print) {
-  if (path.empty() || path == "-")
-    return failed(print(llvm::outs())) ? 1 : 0;
+  if (path.empty() || path == "-") {
+    llvm::raw_fd_ostream &out = llvm::outs();
+    bool good = succeeded(print(out));
+    out.flush();
+    // Left set, the stream would end the process by itself.
+    std::error_code error = out.error();
+    out.clear_error();
+    if (error)
+      return fail("cannot write to standard output: " + error.message());
+    return good ? 0 : 1;
+  }
   auto file = llvm::sys::fs::TempFile::create(path.str() + ".%%%%%%.tmp", 0666 & ~022);
   if (!file)
     return fail("cannot write " + path + ": " + llvm::toString(file.takeError()));
@@ -175,12 +184,16 @@ int main(int argc, char **argv) {
   // LLVM registers --help and --version for itself, and would print options of no interest here.
   for (llvm::StringRef argument : llvm::ArrayRef(argv, argc).drop_front()) {
     if (argument == "--help" || argument == "-help" || argument == "-h") {
-      llvm::outs() << kHelp;
-      return 0;
+      return write("", [](llvm::raw_ostream &os) {
+        os << kHelp;
+        return success();
+      });
     }
     if (argument == "--version" || argument == "-version") {
-      llvm::outs() << "mirlc " MIRL_VERSION " (LLVM " LLVM_VERSION_STRING ")\n";
-      return 0;
+      return write("", [](llvm::raw_ostream &os) {
+        os << "mirlc " MIRL_VERSION " (LLVM " LLVM_VERSION_STRING ")\n";
+        return success();
+      });
     }
   }
   std::string complaint;
