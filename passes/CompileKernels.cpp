@@ -13,6 +13,7 @@
 
 #include "passes/OptimizeKernels.h"
 #include "passes/Passes.h"
+#include "passes/RunTool.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
@@ -32,8 +33,6 @@
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Object/ObjectFile.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/TargetSelect.h"
@@ -227,47 +226,13 @@ private:
     }
     if (linker.empty())
       return kernels.emitError("linking kernels needs ld.lld-22 or ld.lld in PATH (Debian package lld-22)");
-    llvm::SmallString<128> input, output, log;
-    auto temporary = [](StringRef suffix, llvm::SmallString<128> &path) {
-      return llvm::sys::fs::createTemporaryFile("mirl-kernels", suffix, path);
-    };
-    if (std::error_code ec = temporary("o", input))
-      return kernels.emitError("cannot create a temporary file: ") << ec.message();
-    llvm::FileRemover removeInput(input);
-    if (std::error_code ec = temporary("so", output))
-      return kernels.emitError("cannot create a temporary file: ") << ec.message();
-    llvm::FileRemover removeOutput(output);
-    if (std::error_code ec = temporary("log", log))
-      return kernels.emitError("cannot create a temporary file: ") << ec.message();
-    llvm::FileRemover removeLog(log);
-    {
-      std::error_code ec;
-      llvm::raw_fd_ostream os(input, ec);
-      os << object;
-      os.close();
-      if (ec || os.has_error()) {
-        std::string message = ec ? ec.message() : os.error().message();
-        os.clear_error();
-        return kernels.emitError("cannot write ") << input << ": " << message;
-      }
-    }
-    std::optional<StringRef> redirects[] = {StringRef(""), StringRef(log), StringRef(log)};
-    std::string message;
     // The plan is content-addressed: the same kernels must give the same bytes.
-    int status = llvm::sys::ExecuteAndWait(
-        linker,
-        {linker, "-shared", "--no-undefined", "--build-id=none", "-soname", "kernels.so",
-         "-z", "noexecstack", "-o", output, input},
-        std::nullopt, redirects, /*SecondsToWait=*/120, /*MemoryLimit=*/0, &message);
-    if (status != 0) {
-      if (auto text = llvm::MemoryBuffer::getFile(log))
-        message += (*text)->getBuffer().str();
-      return kernels.emitError("linking the kernels with ") << linker << " failed: " << message;
-    }
-    auto linked = llvm::MemoryBuffer::getFile(output);
-    if (!linked)
-      return kernels.emitError("cannot read ") << output << ": " << linked.getError().message();
-    object = (*linked)->getBuffer().str();
+    static constexpr StringRef arguments[] = {"-shared", "--no-undefined", "--build-id=none", "-soname", "kernels.so",
+                                              "-z", "noexecstack"};
+    std::string linked, said;
+    if (failed(runTool(kernels, {linker, "linking", arguments, "o", "so"}, object, linked, said)))
+      return failure();
+    object = std::move(linked);
     return success();
   }
 };

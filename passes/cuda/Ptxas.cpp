@@ -1,15 +1,12 @@
 #include "passes/cuda/Ptxas.h"
 
+#include "passes/RunTool.h"
 #include "passes/cuda/SimtKernelBuilder.h"
 
-#include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
-#include "llvm/Support/raw_ostream.h"
 
 #include <cstdlib>
 
@@ -152,48 +149,13 @@ LogicalResult assemble(ModuleOp kernels, StringRef arch, StringRef ptx, std::str
     return kernels.emitError("compiling for CUDA needs NVIDIA's assembler ptxas, which is neither on PATH, nor in the "
                              "Python package nvidia-cuda-nvcc, nor in /usr/local/cuda: run `pip install "
                              "nvidia-cuda-nvcc`, or install the CUDA toolkit (12.8 or later)");
-  llvm::SmallString<128> input, output, log;
-  auto temporary = [&](StringRef suffix, llvm::SmallString<128> &name) -> LogicalResult {
-    if (std::error_code ec = fs::createTemporaryFile("mirl-kernels", suffix, name))
-      return kernels.emitError("cannot create a temporary file: ") << ec.message();
-    return success();
-  };
-  if (failed(temporary("ptx", input)))
-    return failure();
-  llvm::FileRemover removeInput(input);
-  if (failed(temporary("cubin", output)))
-    return failure();
-  llvm::FileRemover removeOutput(output);
-  if (failed(temporary("log", log)))
-    return failure();
-  llvm::FileRemover removeLog(log);
-  {
-    std::error_code ec;
-    llvm::raw_fd_ostream os(input, ec);
-    os << ptx;
-    os.close();
-    if (ec || os.has_error()) {
-      std::string message = ec ? ec.message() : os.error().message();
-      os.clear_error();
-      return kernels.emitError("cannot write ") << input << ": " << message;
-    }
-  }
-  std::optional<StringRef> redirects[] = {StringRef(""), StringRef(log), StringRef(log)};
-  std::string message, name = ("-arch=" + arch).str();
   // LLVM's PTX leaves nothing to contract; -fmad=false says that nothing may be.
-  int status = llvm::sys::ExecuteAndWait(ptxas, {ptxas, name, "-O3", "-v", "-fmad=false", input, "-o", output}, std::nullopt,
-                                         redirects, /*SecondsToWait=*/600, /*MemoryLimit=*/0, &message);
-  std::string said;
-  if (auto text = llvm::MemoryBuffer::getFile(log))
-    said = (*text)->getBuffer().str();
-  if (status != 0)
-    return kernels.emitError("assembling the kernels with ") << ptxas << " failed: " << message << said;
+  std::string architecture = ("-arch=" + arch).str(), said;
+  StringRef arguments[] = {architecture, "-O3", "-v", "-fmad=false"};
+  if (failed(runTool(kernels, {ptxas, "assembling", arguments, "ptx", "cubin", 600}, ptx, cubin, said)))
+    return failure();
   if (failed(checkLog(kernels, said)))
     return failure();
-  auto assembled = llvm::MemoryBuffer::getFile(output);
-  if (!assembled)
-    return kernels.emitError("cannot read ") << output << ": " << assembled.getError().message();
-  cubin = (*assembled)->getBuffer().str();
   return success();
 }
 
