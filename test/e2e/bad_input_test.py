@@ -297,15 +297,17 @@ class BadInput(harness.World):
                 self.assertNotIn("LLVM ERROR", done.stderr)
 
     def test_a_full_disk_keeps_what_was_there(self):
-        out, most = self.dir / "kept.jsonl", 1000
-        out.write_text("old\n")
-        def limit():
-            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
         import signal
-        for command in (["mirl", "rollout", self.plan, "--model", self.dir / "base", "--data", self.dir / "data/test.jsonl", "--out", out],
-                        ["mirlc", self.dir / "exact.mirl", "--model", harness.CHAIN / "model", "--emit", "nn", "-o", out]):
-            done = subprocess.run([harness.BIN / command[0], *map(str, command[1:])], capture_output=True, text=True, timeout=60,
-                                  preexec_fn=lambda: (limit(), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)))
+        out = self.dir / "kept.jsonl"
+        out.write_text("old\n")
+        # The kernels of a plan go through a file in memory, which must have room.
+        for most, command in ((self.plan.stat().st_size, ["mirl", "rollout", self.plan, "--model", self.dir / "base", "--data",
+                                                          self.dir / "data/test.jsonl", "--n", 64, "--max-tokens", 8, "--out", out]),
+                              (1000, ["mirlc", self.dir / "exact.mirl", "--model", harness.CHAIN / "model", "--emit", "nn", "-o", out])):
+            def limit():
+                resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            done = subprocess.run([harness.BIN / command[0], *map(str, command[1:])], capture_output=True, text=True, timeout=60, preexec_fn=limit)
             self.assertEqual(done.returncode, 1, done.stderr)
             self.assertIn(f"cannot write {out}: ", done.stderr)
             self.assertEqual(out.read_text(), "old\n")

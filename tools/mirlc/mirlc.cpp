@@ -19,6 +19,7 @@
 #include "llvm/Support/ToolOutputFile.h"
 
 #include <chrono>
+#include <csignal>
 
 using namespace mlir;
 using namespace mirl;
@@ -180,6 +181,8 @@ void summarise(ModuleOp module, double seconds) {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM initialised(argc, argv);
+  // A file that grows beyond its limit is an error of the write, not the crash that LLVM's handler makes of it.
+  std::signal(SIGXFSZ, SIG_IGN);
   cl::HideUnrelatedOptions(category);
   // LLVM registers --help and --version for itself, and would print options of no interest here.
   for (llvm::StringRef argument : llvm::ArrayRef(argv, argc).drop_front()) {
