@@ -38,15 +38,6 @@ int64_t Items(const fb::Work &work, const Extents &extents) {
   return work.factor() * ((extent + work.tile() - 1) / work.tile());
 }
 
-double Evaluate(const fb::Affine *affine, const Extents &e) {
-  if (!affine)
-    return 0;
-  return affine->constant() + affine->context() * static_cast<double>(e.context) +
-         affine->token() * static_cast<double>(e.token) +
-         affine->sequence() * static_cast<double>(e.sequence) +
-         affine->group() * static_cast<double>(e.group);
-}
-
 // A tensor map without its extents.
 TensorMap Map(const fb::TensorMap &map, const fb::Slice &slice) {
   TensorMap result;
@@ -79,6 +70,15 @@ struct Step {
 } // namespace
 
 std::string_view AxisName(fb::Axis axis) { return fb::EnumNameAxis(axis); }
+
+double Evaluate(const fb::Affine *affine, const Extents &e) {
+  if (!affine)
+    return 0;
+  return affine->constant() + affine->context() * static_cast<double>(e.context) +
+         affine->token() * static_cast<double>(e.token) +
+         affine->sequence() * static_cast<double>(e.sequence) +
+         affine->group() * static_cast<double>(e.group);
+}
 
 int64_t AxisExtent(fb::Axis axis, const Extents &extents) {
   switch (axis) {

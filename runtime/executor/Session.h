@@ -60,6 +60,9 @@ std::string FormatProfile(const std::vector<ProfileRow> &rows);
 std::string_view AxisName(fb::Axis axis);
 int64_t AxisExtent(fb::Axis axis, const Extents &extents);
 
+// A launch's operations or bytes for these extents; 0 without a formula.
+double Evaluate(const fb::Affine *affine, const Extents &extents);
+
 // Number of elements of a type at given extents; the same in bytes.
 int64_t ElementCount(const fb::TensorType &type, const Extents &extents);
 int64_t ByteSize(const fb::TensorType &type, const Extents &extents);

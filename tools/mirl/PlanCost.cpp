@@ -17,15 +17,6 @@ using rt::View;
 
 namespace {
 
-double Evaluate(const fb::Affine *affine, const rt::Extents &e) {
-  if (!affine)
-    return 0;
-  return affine->constant() + affine->context() * static_cast<double>(e.context) +
-         affine->token() * static_cast<double>(e.token) +
-         affine->sequence() * static_cast<double>(e.sequence) +
-         affine->group() * static_cast<double>(e.group);
-}
-
 // In floating point: a plan may say any number of trips, and this is no index.
 double Items(const fb::Work &work, const rt::Extents &extents) {
   double rows =
@@ -49,8 +40,8 @@ void Add(const fb::Entry &entry,
       const fb::Launch &launch = *command.action_as_Launch();
       Work &kernel = cost.kernels[launch.kernel()];
       for (Work *work : {&cost.all, &kernel}) {
-        work->flops += times * Evaluate(launch.flops(), extents);
-        work->bytes += times * Evaluate(launch.bytes(), extents);
+        work->flops += times * rt::Evaluate(launch.flops(), extents);
+        work->bytes += times * rt::Evaluate(launch.bytes(), extents);
         work->launches += times;
       }
       break;
