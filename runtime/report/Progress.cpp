@@ -92,20 +92,33 @@ void Progress::Finish() {
   std::fflush(out_);
 }
 
-std::string FormatSummary(const std::vector<IterationMetrics> &history) {
-  if (history.empty())
+namespace {
+constexpr size_t kSummarized = 10; // iterations at either end, at most
+} // namespace
+
+void Summary::Add(IterationMetrics metrics) {
+  ++iterations_;
+  if (first_.size() < kSummarized)
+    first_.push_back(metrics);
+  if (last_.size() == kSummarized)
+    last_.pop_front();
+  last_.push_back(std::move(metrics));
+}
+
+std::string Summary::Format() const {
+  if (iterations_ == 0)
     return "";
-  // A tenth of the run at either end, at most 10 iterations: single ones are noisy.
-  size_t count = std::clamp<size_t>(history.size() / 10, 1, 10);
-  auto mean = [&](size_t begin, const char *name) {
+  // A tenth of the run at either end: single iterations are noisy.
+  size_t count = std::clamp<size_t>(iterations_ / 10, 1, kSummarized);
+  auto mean = [&](const auto &list, size_t begin, const char *name) {
     double sum = 0;
     for (size_t i = begin; i < begin + count; ++i)
-      sum += history[i].Get(name);
+      sum += list[i].Get(name);
     return sum / static_cast<double>(count);
   };
   std::string table = absl::StrFormat("%-22s%12s%12s\n", "", "first", "last");
   auto row = [&](const char *label, const char *name, int digits) {
-    double first = mean(0, name), last = mean(history.size() - count, name);
+    double first = mean(first_, 0, name), last = mean(last_, last_.size() - count, name);
     if (!std::isfinite(first) && !std::isfinite(last))
       return;
     auto show = [&](double value) {

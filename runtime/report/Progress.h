@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -40,8 +41,18 @@ private:
   Clock::time_point started_, shown_;
 };
 
-// The table at the end: the first and the last iterations' means, side by side.
-std::string FormatSummary(const std::vector<IterationMetrics> &history);
+// The table at the end of a run: its first and its last iterations' means, side by side. It keeps what
+// these need and no more, however long the run is.
+class Summary {
+public:
+  void Add(IterationMetrics metrics);
+  std::string Format() const;
+
+private:
+  std::vector<IterationMetrics> first_;
+  std::deque<IterationMetrics> last_;
+  size_t iterations_ = 0;
+};
 
 } // namespace mirl::rt
 

@@ -13,14 +13,16 @@ using rt::Cat;
 
 absl::StatusOr<std::unique_ptr<Recorder>>
 Recorder::Create(const TrainOptions &options, rt::RunDirectory directory, const rt::RunInfo &info,
-                 bool samples, int64_t first, std::vector<rt::IterationMetrics> &history) {
+                 bool samples, int64_t first, rt::Summary &summary) {
   std::unique_ptr<Recorder> recorder(new Recorder(options, std::move(directory)));
   const std::string &path = recorder->directory_.path();
   if (options.resume) {
-    MIRL_ASSIGN(history, rt::CutMetrics(path + "/metrics.jsonl", first));
+    MIRL_ASSIGN(std::vector<rt::IterationMetrics> history, rt::CutMetrics(path + "/metrics.jsonl", first));
     if (auto lines = static_cast<int64_t>(history.size()); lines < first)
       Warn(Cat(path, "/metrics.jsonl: has ", lines, " of the ", first,
                " iterations that are done; the run goes on without the others"));
+    for (rt::IterationMetrics &metrics : history)
+      summary.Add(std::move(metrics));
     MIRL_TRY(rt::CutEvents(path, first));
   }
   MIRL_ASSIGN(recorder->metrics_, rt::MetricsFile::Create(path + "/metrics.jsonl"));

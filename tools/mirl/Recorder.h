@@ -14,6 +14,7 @@
 #include "runtime/checkpoint/RunDirectory.h"
 #include "runtime/report/EventFile.h"
 #include "runtime/report/Metrics.h"
+#include "runtime/report/Progress.h"
 #include "runtime/store/Store.h"
 #include "runtime/train/Trainer.h"
 #include "tools/mirl/TrainSettings.h"
@@ -23,10 +24,10 @@ namespace mirl::tools {
 class Recorder {
 public:
   // Opens everything, and takes back what earlier starts wrote of `first` and later iterations.
-  // `history`: the iterations before, as metrics.jsonl has them.
+  // `summary` gets the iterations before, as metrics.jsonl has them.
   static absl::StatusOr<std::unique_ptr<Recorder>>
   Create(const TrainOptions &options, rt::RunDirectory directory, const rt::RunInfo &info,
-         bool samples, int64_t first, std::vector<rt::IterationMetrics> &history);
+         bool samples, int64_t first, rt::Summary &summary);
 
   // Records an iteration that is done. A store that fails costs a warning; the metrics are needed.
   absl::Status Add(const rt::IterationMetrics &metrics, const rt::Trainer &trainer,

@@ -154,7 +154,7 @@ absl::Status Resume(const TrainOptions &options, Training &run) {
 
 // Runs the iterations that are left; returns the signal that stopped it between two, or 0.
 absl::StatusOr<int> Iterate(const TrainOptions &options, Training &run, Recorder &recorder,
-                            std::vector<rt::IterationMetrics> &history) {
+                            rt::Summary &summary) {
   int64_t total = run.info.iterations, &done = run.info.iterations_done;
   rt::Progress progress(stderr, total, done);
   StopSignals signals;
@@ -168,7 +168,7 @@ absl::StatusOr<int> Iterate(const TrainOptions &options, Training &run, Recorder
     }
     MIRL_TRY(recorder.Add(*metrics, *run.trainer, *run.tokenizer));
     progress.Update(*metrics);
-    history.push_back(*std::move(metrics));
+    summary.Add(*std::move(metrics));
     ++done;
     if (done >= run.first + options.trace_iterations)
       EndTrace(run);
@@ -205,10 +205,10 @@ absl::StatusOr<int> Run(const TrainOptions &options) {
   bool samples = rt::FindInstruction(*run.plan, [](const fb::Instruction &instruction) {
                    return View(instruction.op()) == "sample";
                  }) != nullptr;
-  std::vector<rt::IterationMetrics> history;
+  rt::Summary summary;
   MIRL_ASSIGN(auto recorder, Recorder::Create(options, *std::move(run.directory), info, samples,
-                                              run.first, history));
-  MIRL_ASSIGN(int stop, Iterate(options, run, *recorder, history));
+                                              run.first, summary));
+  MIRL_ASSIGN(int stop, Iterate(options, run, *recorder, summary));
   EndTrace(run);
   if (stop) {
     MIRL_TRY(recorder->directory().WriteInfo(info));
@@ -223,7 +223,7 @@ absl::StatusOr<int> Run(const TrainOptions &options) {
   MIRL_TRY(recorder->directory().WriteInfo(info));
 
   const rt::Trainer &trainer = *run.trainer;
-  std::printf("%s", rt::FormatSummary(history).c_str());
+  std::printf("%s", summary.Format().c_str());
   if (options.profile)
     std::printf("\n%s", rt::FormatProfile(run.session->Profile()).c_str());
   if (options.check_parity)

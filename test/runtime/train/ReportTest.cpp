@@ -190,15 +190,24 @@ TEST(Progress, SaysWhatIsLeft) {
 }
 
 TEST(Progress, Summary) {
-  std::vector<IterationMetrics> history(30);
-  for (size_t i = 0; i < history.size(); ++i) {
-    history[i].Set("accuracy", static_cast<double>(i));
-    history[i].Set("loss", NAN);
-  }
-  std::string table = FormatSummary(history);
+  Summary summary;
+  EXPECT_EQ(summary.Format(), "");
+  auto add = [&](int i) {
+    IterationMetrics metrics;
+    metrics.Set("accuracy", static_cast<double>(i));
+    metrics.Set("loss", NAN);
+    summary.Add(std::move(metrics));
+  };
+  for (int i = 0; i < 30; ++i)
+    add(i);
+  std::string table = summary.Format();
   EXPECT_THAT(table, HasSubstr("1.0000"));  // the mean of 0, 1, 2
   EXPECT_THAT(table, HasSubstr("28.0000")); // of 27, 28, 29
   EXPECT_THAT(table, Not(HasSubstr("loss")));
+  for (int i = 30; i < 1000; ++i)
+    add(i);
+  EXPECT_THAT(summary.Format(), HasSubstr("4.5000"));   // of 0 to 9
+  EXPECT_THAT(summary.Format(), HasSubstr("994.5000")); // of 990 to 999
 }
 
 TEST(ChromeTrace, EntriesAndCommands) {
