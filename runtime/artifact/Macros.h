@@ -45,6 +45,15 @@ inline std::string_view View(const flatbuffers::String *text) {
 // The length of a plan's vector; absent vectors are empty.
 template <typename T> uint32_t Length(const T *vector) { return vector ? vector->size() : 0; }
 
+// The element of this name; nullptr when there is none.
+template <typename T>
+const T *FindNamed(const flatbuffers::Vector<flatbuffers::Offset<T>> *vector, std::string_view name) {
+  for (uint32_t i = 0; i < Length(vector); ++i)
+    if (View(vector->Get(i)->name()) == name)
+      return vector->Get(i);
+  return nullptr;
+}
+
 // Abseil may be built with a string_view of its own, which the standard's does not convert to.
 template <typename T>
 auto ForAbsl(const T &value)

@@ -27,16 +27,6 @@ bool HasIdentifier(const uint8_t *bytes, size_t size) {
 
 constexpr const char *kNotAPlan = "is not a plan (a file that mirlc writes)";
 
-template <typename T>
-const T *FindNamed(const flatbuffers::Vector<flatbuffers::Offset<T>> *vector, std::string_view name) {
-  if (vector) {
-    for (const T *element : *vector)
-      if (View(element->name()) == name)
-        return element;
-  }
-  return nullptr;
-}
-
 } // namespace
 
 absl::StatusOr<std::shared_ptr<const Plan>> Plan::Load(const std::string &path) {

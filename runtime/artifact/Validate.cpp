@@ -23,7 +23,6 @@ constexpr int64_t kMaxExtent = int64_t{1} << 40;
 constexpr uint64_t kMaxArena = uint64_t{1} << 47;
 // Of a block on sm_90.
 constexpr uint32_t kMaxThreads = 1024, kMaxShared = 232448, kMaxMaps = 8, kMaxBlocks = 32;
-constexpr int kMaxInstructionDepth = 16;
 
 int64_t BytesOf(fb::DType dtype) {
   switch (dtype) {
@@ -44,6 +43,11 @@ bool InEnum(auto value, auto last) {
   return static_cast<int>(value) >= 0 && static_cast<int>(value) <= static_cast<int>(last);
 }
 
+// FlatBuffers' verifier checks where the length of a vector lies, not its elements of 8 bytes.
+template <typename T> bool IsAligned(const T *vector) {
+  return Length(vector) == 0 || reinterpret_cast<uintptr_t>(vector->Data()) % 8 == 0;
+}
+
 // Extents at an entry's capacities; -1 = the entry declares none.
 struct Capacities {
   int64_t extent[5] = {0, -1, -1, -1, -1};
@@ -56,6 +60,8 @@ absl::Status TypeBytes(const fb::TensorType *type, const Capacities *capacities,
     return Invalid("has no type");
   if (!InEnum(type->dtype(), fb::DType::MAX))
     return Invalid("has an unknown element type ", static_cast<int>(type->dtype()));
+  if (!IsAligned(type->dims()))
+    return Invalid("has dimensions that are not aligned to 8 bytes");
   if (Length(type->dims()) > 16)
     return Invalid("has ", Length(type->dims()), " dimensions; at most 16 are allowed");
   bytes = BytesOf(type->dtype());
@@ -171,8 +177,7 @@ public:
     MIRL_TRY(OptimizersAndSteps());
     MIRL_TRY(UniqueNames(plan_.params(), "parameter"));
     MIRL_TRY(UniqueNames(plan_.datasets(), "dataset"));
-    std::set<std::string_view> values;
-    return Program(plan_.program(), values, 0);
+    return ValidateProgram(plan_);
   }
 
 private:
@@ -239,6 +244,8 @@ private:
     if (!InEnum(entry.kind(), fb::EntryKind::MAX))
       return Invalid("unknown kind ", static_cast<int>(entry.kind()));
     Capacities capacities;
+    if (!IsAligned(entry.capacities()))
+      return Invalid("its capacities are not aligned to 8 bytes");
     for (uint32_t i = 0; i < Length(entry.capacities()); ++i) {
       const fb::Capacity &capacity = *entry.capacities()->Get(i);
       if (!InEnum(capacity.axis(), fb::Axis::MAX) || capacity.axis() == fb::Axis::fixed ||
@@ -318,6 +325,8 @@ private:
     if (dtype != fb::DType::bf16 && dtype != fb::DType::f32)
       return Invalid("is of ", fb::EnumNameDType(dtype), "; bf16 and f32 are possible");
     uint64_t element = BytesOf(dtype);
+    if (!IsAligned(map.dims()) || !IsAligned(map.strides()))
+      return Invalid("has dimensions or strides that are not aligned to 8 bytes");
     uint32_t rank = Length(map.dims()), swizzle = map.swizzle();
     if (rank < 2 || rank > 5 || Length(map.box()) != rank || Length(map.strides()) != rank - 1)
       return Invalid("has ", rank, " dimensions, ", Length(map.strides()), " strides and a box of ", Length(map.box()),
@@ -436,28 +445,14 @@ private:
     return absl::OkStatus();
   }
 
-  const fb::Entry *FindEntry(std::string_view name) {
-    for (uint32_t i = 0; i < Length(plan_.entries()); ++i)
-      if (View(plan_.entries()->Get(i)->name()) == name)
-        return plan_.entries()->Get(i);
-    return nullptr;
-  }
-
   // `name` is an entry of this kind; "" is allowed when optional.
   absl::Status NamesEntry(const flatbuffers::String *name, fb::EntryKind kind, bool optional) {
     if (View(name).empty() && optional)
       return absl::OkStatus();
-    const fb::Entry *entry = FindEntry(View(name));
+    const fb::Entry *entry = FindNamed(plan_.entries(), View(name));
     if (!entry || entry->kind() != kind)
       return Invalid("'", View(name), "' is not an entry of kind ", fb::EnumNameEntryKind(kind));
     return absl::OkStatus();
-  }
-
-  template <typename T> bool Named(const T *vector, std::string_view name) {
-    for (uint32_t i = 0; i < Length(vector); ++i)
-      if (View(vector->Get(i)->name()) == name)
-        return true;
-    return false;
   }
 
   absl::Status BufferIndices(const flatbuffers::Vector<uint32_t> *indices,
@@ -528,7 +523,7 @@ private:
     MIRL_TRY(UniqueNames(plan_.optimizers(), "optimizer"));
     for (uint32_t i = 0; i < Length(plan_.optimizers()); ++i) {
       const fb::Optimizer &optimizer = *plan_.optimizers()->Get(i);
-      if (!Named(plan_.policies(), View(optimizer.policy())))
+      if (!FindNamed(plan_.policies(), View(optimizer.policy())))
         return Invalid("optimizer ", View(optimizer.name()), ": there is no policy '", View(optimizer.policy()), "'");
       if (View(optimizer.reset()) != "iteration" && View(optimizer.reset()) != "never")
         return Invalid("optimizer ", View(optimizer.name()), ": unknown reset '", View(optimizer.reset()), "'");
@@ -543,133 +538,12 @@ private:
       status.Update(NamesEntry(step.apply(), fb::EntryKind::apply, true));
       if (View(step.packing()) != "sequence" && View(step.packing()) != "group")
         status.Update(Invalid("unknown packing '", View(step.packing()), "'"));
-      if (!View(step.optimizer()).empty() && !Named(plan_.optimizers(), View(step.optimizer())))
+      if (!View(step.optimizer()).empty() && !FindNamed(plan_.optimizers(), View(step.optimizer())))
         status.Update(Invalid("there is no optimizer '", View(step.optimizer()), "'"));
       if (!status.ok())
         return Invalid("step ", View(step.name()), ": ", status.message());
     }
     return absl::OkStatus();
-  }
-
-  static const fb::Attribute *FindAttribute(const fb::Instruction &instruction, std::string_view key) {
-    for (uint32_t i = 0; i < Length(instruction.attributes()); ++i)
-      if (View(instruction.attributes()->Get(i)->key()) == key)
-        return instruction.attributes()->Get(i);
-    return nullptr;
-  }
-
-  // `values`: the names defined so far.
-  absl::Status Program(const flatbuffers::Vector<flatbuffers::Offset<fb::Instruction>> *program,
-                       std::set<std::string_view> values, int depth) {
-    if (depth > kMaxInstructionDepth)
-      return Invalid("the program is nested deeper than ", kMaxInstructionDepth);
-    for (uint32_t i = 0; i < Length(program); ++i) {
-      const fb::Instruction &instruction = *program->Get(i);
-      if (absl::Status status = Instruction(instruction, values, depth); !status.ok())
-        return depth ? status : Invalid("program, instruction ", i, ": ", status.message());
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status Instruction(const fb::Instruction &instruction, std::set<std::string_view> &values, int depth) {
-    struct Shape {
-      std::string_view op;
-      uint32_t operands, results;
-      bool body;
-    };
-    static constexpr Shape kShapes[] = {
-        {"draw", 0, 1, false},  {"sample", 1, 1, false}, {"verify", 1, 1, false},
-        {"score", 1, 0, false}, {"batches", 1, 1, true}, {"repeat", 0, 0, true},
-        {"step", 1, 0, false},  {"evaluate", 0, 0, false}, {"rescore", 1, 0, false},
-    };
-    std::string_view op = View(instruction.op());
-    const Shape *shape = std::find_if(std::begin(kShapes), std::end(kShapes),
-                                      [&](const Shape &s) { return s.op == op; });
-    if (shape == std::end(kShapes))
-      return Invalid("unknown instruction '", op, "'");
-    if (Length(instruction.operands()) != shape->operands || Length(instruction.results()) != shape->results)
-      return Invalid(op, " has ", Length(instruction.operands()), " operands and ", Length(instruction.results()),
-                 " results; it must have ", shape->operands, " and ", shape->results);
-    if (!shape->body && Length(instruction.body()))
-      return Invalid(op, " has a body");
-    for (uint32_t i = 0; i < Length(instruction.operands()); ++i)
-      if (!values.count(View(instruction.operands()->Get(i))))
-        return Invalid(op, " uses '", View(instruction.operands()->Get(i)), "', which nothing before it makes");
-
-    auto text = [&](std::string_view key) {
-      const fb::Attribute *attribute = FindAttribute(instruction, key);
-      return attribute ? View(attribute->text()) : std::string_view();
-    };
-    auto number = [&](std::string_view key, double least) {
-      const fb::Attribute *attribute = FindAttribute(instruction, key);
-      double value = attribute ? attribute->number() : NAN;
-      return value >= least && value <= 1e15 ? absl::OkStatus()
-                                             : Invalid(op, " needs ", key, " >= ", least);
-    };
-    auto named = [&](const auto *vector, std::string_view key) {
-      return Named(vector, text(key)) ? absl::OkStatus()
-                                      : Invalid(op, ": there is no ", key, " '", text(key), "'");
-    };
-    if (op == "draw" || op == "evaluate")
-      MIRL_TRY(named(plan_.datasets(), "dataset"));
-    if (op == "draw") {
-      MIRL_TRY(number("count", 1));
-      if (!text("kind").empty() && text("kind") != "prompts" && text("kind") != "examples")
-        return Invalid("draw of an unknown kind '", text("kind"), "'");
-    }
-    if (op == "sample" || op == "evaluate" || op == "rescore")
-      MIRL_TRY(named(plan_.policies(), "policy"));
-    if (op == "sample") {
-      MIRL_TRY(number("n", 1));
-      bool partial = false;
-      for (std::string_view key : {"budget", "total_budget"}) {
-        if (!FindAttribute(instruction, key))
-          continue;
-        partial = true;
-        MIRL_TRY(text(key).empty() ? number(key, 1) : named(plan_.params(), key));
-      }
-      if (partial) {
-        MIRL_TRY(number("max_age", 1));
-        MIRL_TRY(number("in_flight", 1));
-      }
-      if (FindAttribute(instruction, "repeat_ngram")) {
-        MIRL_TRY(number("repeat_ngram", 1));
-        MIRL_TRY(number("repeat_times", 2));
-        MIRL_TRY(number("repeat_window", 2));
-      }
-    }
-    if (op == "rescore" && View((*std::find_if(plan_.policies()->begin(), plan_.policies()->end(),
-                                               [&](const fb::Policy *p) { return View(p->name()) == text("policy"); }))
-                                    ->score())
-                               .empty())
-      return Invalid("rescore: policy ", text("policy"), " has no score entry");
-    if (op == "batches")
-      MIRL_TRY(number("sequences", 1));
-    if (op == "repeat")
-      MIRL_TRY(number("count", 0));
-    if (op == "step")
-      MIRL_TRY(named(plan_.steps(), "step"));
-    if (op == "score") {
-      const fb::Entry *entry = FindEntry(text("entry"));
-      if (!entry || entry->kind() != fb::EntryKind::reward)
-        return Invalid("score: '", text("entry"), "' is not an entry of kind reward");
-    }
-    if (op == "verify" && text("kind") != "exact_answer" && text("kind") != "regex" &&
-        text("kind") != "program")
-      return Invalid("verify of an unknown kind '", text("kind"), "'");
-
-    std::set<std::string_view> inner = values;
-    for (uint32_t i = 0; i < Length(instruction.results()); ++i) {
-      std::string_view result = View(instruction.results()->Get(i));
-      if (result.empty())
-        return Invalid(op, " has a result without a name");
-      if (op == "verify")
-        continue; // names a field of the trajectory
-      inner.insert(result);
-      if (!shape->body)
-        values.insert(result);
-    }
-    return shape->body ? Program(instruction.body(), inner, depth + 1) : absl::OkStatus();
   }
 
   const fb::Plan &plan_;

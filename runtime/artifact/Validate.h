@@ -12,6 +12,9 @@ namespace mirl::rt {
 // wrong and where in the plan, without the file's name.
 absl::Status ValidatePlan(const fb::Plan &plan);
 
+// Its part for the host program. Entries, policies and steps must have been checked.
+absl::Status ValidateProgram(const fb::Plan &plan);
+
 // Fails, naming the first CPU feature of `plan.isa` that this machine lacks.
 absl::Status CheckIsa(const fb::Plan &plan);
 

@@ -20,6 +20,14 @@ template <typename Struct> void Put(const Struct *at, const Struct &value) {
   std::memcpy(const_cast<Struct *>(at), &value, sizeof(value));
 }
 
+// The vector begins 4 bytes later: what was its first element's front is its length, and its elements of 8 bytes lie across.
+template <typename Table> void Shift(const Table *table, uint16_t field) {
+  auto *base = reinterpret_cast<flatbuffers::Table *>(const_cast<Table *>(table));
+  ASSERT_TRUE(base->CheckField(field));
+  uint8_t *at = base->GetAddressOf(field);
+  flatbuffers::WriteScalar(at, flatbuffers::ReadScalar<flatbuffers::uoffset_t>(at) + 4);
+}
+
 // Over the first characters of a string.
 void Write(const flatbuffers::String *at, const std::string &text) {
   ASSERT_LE(text.size(), at->size());
@@ -246,6 +254,12 @@ const Fault kFaults[] = {
                    fb::Attribute::VT_NUMBER, NAN);
      },
      {"draw", "count"}},
+    {"CapacitiesThatAreNotAligned",
+     [](const fb::Plan &p) { Shift(Entry(p, kRows), fb::Entry::VT_CAPACITIES); },
+     {"entry rows", "capacities are not aligned"}},
+    {"DimensionsThatAreNotAligned",
+     [](const fb::Plan &p) { Shift(Entry(p, kRows)->slices()->Get(0)->type(), fb::TensorType::VT_DIMS); },
+     {"entry rows", "dimensions that are not aligned"}},
 };
 
 const fb::TensorMap *Map(const fb::Plan &plan) {
@@ -287,6 +301,9 @@ const Fault kTensorMapFaults[] = {
     {"AnUnknownSwizzle",
      [](const fb::Plan &p) { Set<uint32_t>(Map(p), fb::TensorMap::VT_SWIZZLE, 33); },
      {"swizzle of 33"}},
+    {"AMapWithStridesThatAreNotAligned",
+     [](const fb::Plan &p) { Shift(Map(p), fb::TensorMap::VT_STRIDES); },
+     {"tensor map 0", "not aligned"}},
     {"AMapOfAnUnknownAxis",
      [](const fb::Plan &p) { Put(Map(p)->dims()->Get(1), fb::Dim(static_cast<fb::Axis>(9), 0)); },
      {"tensor map 0", "unknown axis"}},
