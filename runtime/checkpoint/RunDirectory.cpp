@@ -59,6 +59,7 @@ RunInfo InfoFromJson(const nlohmann::json &json) {
   info.params = ParamsFromJson(json.at("params"));
   json.at("data").get_to(info.data);
   json.at("tokenizer_hash").get_to(info.tokenizer_hash);
+  info.schedule = json.value("schedule", "");
   json.at("initial_state").get_to(info.initial_state);
   json.at("started").get_to(info.started);
   if (!json.at("finished").is_null())
@@ -157,6 +158,7 @@ absl::Status RunDirectory::WriteInfo(const RunInfo &info) const {
   json["params"] = ParamsToJson(info.params);
   json["data"] = info.data;
   json["tokenizer_hash"] = info.tokenizer_hash;
+  json["schedule"] = info.schedule;
   json["initial_state"] = info.initial_state;
   json["started"] = info.started;
   json["finished"] = nullptr;

@@ -34,6 +34,7 @@ struct RunInfo {
   std::map<std::string, double> params;
   std::map<std::string, std::string> data;
   std::string tokenizer_hash; // of tokenizer.json
+  std::string schedule;       // what of the engine the run depends on; "": nothing
   std::string initial_state;  // hash of the weights and the state before the first iteration
   std::string started, finished; // UTC, ISO 8601; finished is "" while the run goes on
   std::vector<RunStart> starts;

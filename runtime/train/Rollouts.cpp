@@ -143,6 +143,20 @@ absl::Status Trainer::Rescore(const fb::Instruction &instruction, Batch &batch) 
   return absl::OkStatus();
 }
 
+std::string Trainer::schedule() const {
+  std::string schedule;
+  for (const auto &[policy, roller] : rollers_) {
+    bool total = std::any_of(samplings_.begin(), samplings_.end(), [&](const Sampling &sampling) {
+      return sampling.budgets.total != kNoLimit && Text(*sampling.instruction, "policy") == policy;
+    });
+    const SchedulerLimits &limits = roller->limits();
+    if (total)
+      schedule += Cat(schedule.empty() ? "" : "; ", policy, ": --slots ", limits.slots,
+                      " --kv-blocks ", limits.blocks, " --prefill-chunk ", limits.chunk);
+  }
+  return schedule;
+}
+
 Batch Trainer::unfinished() const {
   Batch all;
   for (const Sampling &sampling : samplings_)

@@ -62,6 +62,9 @@ public:
   // The groups that wait to be continued; none without a budget.
   Batch unfinished() const;
   bool rewarded() const { return rewarded_; }
+  // What of the engine the run depends on; "" when nothing of it does. Which responses a total budget
+  // stops depends on which run together.
+  std::string schedule() const;
   // How often each policy was updated so far; how many records were drawn of each data set.
   const Counts &versions() const { return versions_; }
   Counts cursors() const;

@@ -133,6 +133,11 @@ class Partial(Killed, harness.World):
 
     budget = ", budget = 5, total_budget = 150, max_age = 7, in_flight = 3, repeat_ngram = 2, repeat_times = 3"
 
+    def test_a_total_budget_holds_the_engine(self):
+        self.ok(*self.train("three", "--slots", 3))
+        self.assertNotEqual(self.expected[0], self.result(self.dir / "three")[0], "nothing depends on the engine")
+        self.refused(["--resume", "total_budget", "--slots 3"], *self.resume("whole", "--slots", 3))
+
     def test_something_waited(self):
         metrics, rows = self.expected[1:]
         self.assertGreater(sum(m["unfinished"] > 0 for m in metrics), ITERATIONS // 2)

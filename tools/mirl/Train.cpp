@@ -109,6 +109,7 @@ absl::Status Begin(const TrainOptions &options, Training &run) {
   info.iterations = run.settings.trainer.iterations;
   info.params = run.settings.trainer.params;
   info.tokenizer_hash = run.tokenizer_hash;
+  info.schedule = run.trainer->schedule();
   info.started = rt::UtcNow();
   MIRL_TRY(BeginTrace(options, run));
   // Nothing was written so far: a run that cannot start leaves no folder behind.
@@ -124,6 +125,10 @@ absl::Status Resume(const TrainOptions &options, Training &run) {
     return Invalid(run.tokenizer_directory, "/tokenizer.json: is not the tokenizer that ",
                    options.run, " was started with: its checksum is ", run.tokenizer_hash,
                    ", that was ", info.tokenizer_hash);
+  if (std::string schedule = run.trainer->schedule(); schedule != info.schedule)
+    return Invalid("--resume: which responses a total_budget stops depends on the engine, which is now ",
+                   schedule, ", but ", options.run, " was started with ", info.schedule,
+                   ": give these flags");
   MIRL_ASSIGN(rt::Checkpoints::Loaded loaded,
               rt::Checkpoints(options.run + "/checkpoints", options.keep_checkpoints)
                   .LoadNewest(*run.session));

@@ -31,7 +31,7 @@ struct TrainOptions {
   int64_t trace_iterations = 1;
   int64_t checkpoint_every = 10, keep_checkpoints = 2;
   int64_t store_max_mib = 512, store_iterations = 0; // 0: as many as fit
-  rt::RollerOptions engine;                          // No bit depends on it: a resumed run may change it.
+  rt::RollerOptions engine;                          // A resumed run may change it, but for a total budget.
 };
 
 // The settings of a run, from the command line or from what it was started with.
