@@ -4,13 +4,31 @@
 
 get_filename_component(MIRL_ROOT ${CMAKE_CURRENT_LIST_DIR}/.. ABSOLUTE)
 
+# The headers of MLIR that most files include, parsed once: they are half the time of a build. -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON
+# does without (checkouts in different folders then share a compiler cache).
+set(MIRL_PRECOMPILED
+  <mlir/Dialect/Arith/IR/Arith.h> <mlir/Dialect/Func/IR/FuncOps.h> <mlir/Dialect/LLVMIR/NVVMDialect.h>
+  <mlir/Dialect/Math/IR/Math.h> <mlir/Dialect/SCF/IR/SCF.h> <mlir/Dialect/Vector/IR/VectorOps.h>
+  <mlir/IR/DialectImplementation.h> <mlir/Pass/PassManager.h>)
+
 function(mirl_compiler_options target)
   target_include_directories(${target} PUBLIC ${MIRL_ROOT} ${CMAKE_BINARY_DIR})
   target_include_directories(${target} SYSTEM PUBLIC ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
   target_compile_definitions(${target} PUBLIC ${LLVM_DEFINITIONS_LIST})
-  target_compile_options(${target} PRIVATE -fno-exceptions -fno-rtti -fno-semantic-interposition)
+  # One kind of code everywhere (CMake would give programs -fPIE): precompiled headers are of one kind.
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${target} PRIVATE -fPIC -fno-exceptions -fno-rtti -fno-semantic-interposition)
   target_compile_features(${target} PUBLIC cxx_std_17)
+  if(target STREQUAL mirl_precompiled)
+    target_precompile_headers(${target} PRIVATE ${MIRL_PRECOMPILED})
+  else()
+    target_precompile_headers(${target} REUSE_FROM mirl_precompiled)
+  endif()
 endfunction()
+
+add_library(mirl_precompiled OBJECT ${CMAKE_CURRENT_LIST_DIR}/Precompiled.cpp)
+mirl_compiler_options(mirl_precompiled)
+target_link_libraries(mirl_precompiled PRIVATE mirl_warnings)
 
 function(mirl_compiler_library name)
   cmake_parse_arguments(ARG "" "" "LINK;DEPENDS" ${ARGN})

@@ -10,7 +10,6 @@
 #define MIRL_PASSES_CUDA_TILEKERNELBUILDER_H
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace mirl::passes::cuda {

@@ -1,5 +1,5 @@
 // The commands of `mirl`. Each lives in its own file (Train.cpp, Call.cpp, …), which defines its
-// AddXxxCommand below; a file that exists is built and registered, without another list to edit.
+// AddXxxCommand below.
 //
 // AddXxxCommand adds one subcommand to the app, with a footer that shows an example, and a callback
 // that does the work and sets `exit_code`: kOk or kBadInput. Usage errors (kUsage) are CLI11's.
@@ -49,7 +49,6 @@ void AddEvalCommand(CLI::App &app, int &exit_code);
 void AddRolloutCommand(CLI::App &app, int &exit_code);
 void AddGenerateCommand(CLI::App &app, int &exit_code);
 void AddInitCommand(CLI::App &app, int &exit_code);
-void AddReportCommand(CLI::App &app, int &exit_code);
 
 } // namespace mirl::tools
 

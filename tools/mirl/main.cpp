@@ -81,26 +81,13 @@ int main(int argc, char **argv) {
              "  mirl train step.plan --run run\n"
              "`mirl COMMAND --help` shows an example of each.\n"
              "Exit codes: 0 done, 1 bad input, 2 wrong usage.");
-#ifdef MIRL_HAS_TRAIN
   AddTrainCommand(app, exit_code);
-#endif
-#ifdef MIRL_HAS_EVAL
   AddEvalCommand(app, exit_code);
-#endif
-#ifdef MIRL_HAS_ROLLOUT
   AddRolloutCommand(app, exit_code);
-#endif
-#ifdef MIRL_HAS_GENERATE
   AddGenerateCommand(app, exit_code);
-#endif
-#ifdef MIRL_HAS_INIT
   AddInitCommand(app, exit_code);
-#endif
   AddCallCommand(app, exit_code);
   AddInspectCommand(app, exit_code);
-#ifdef MIRL_HAS_REPORT
-  AddReportCommand(app, exit_code);
-#endif
   for (CLI::App *command : app.get_subcommands({}))
     command->set_version_flag("--version", "mirl " MIRL_VERSION);
   try {

@@ -1,0 +1,1 @@
+// The target of the precompiled headers needs a source (Compiler.cmake).
