@@ -4,7 +4,7 @@
 // implement: `chain` for matrix products and segment sums (one accumulator, indices ascending),
 // `lanes` of 16 for sums over a row, `blocks` of 256 for the log-sum-exp over the vocabulary. With `tensor-cores`
 // a product of two bf16 tensors whose rows are multiples of 16 bytes is `k16`, which is how Hopper's tensor cores add, and
-// what a program that runs on them means. An op that already states another order is refused: the order is part of its meaning, and this target
+// what a program that runs on them means; `k16_blocks` is the log-sum-exp over logits that are such products. An op that already states another order is refused: the order is part of its meaning, and this target
 // has no schedule for it.
 
 #include "passes/Passes.h"
@@ -22,13 +22,18 @@ namespace {
 RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 bool isNarrow(Value value) { return !value || typeOf(value).getElementType().isBF16(); }
 
+bool isServed(Value a, Value b, Value matrix) {
+  return isNarrow(a) && isNarrow(b) &&
+         llvm::all_of(typeOf(matrix).getShape(), [](int64_t extent) { return extent > 0 && extent % 8 == 0; });
+}
+
 // Whether an op is a matrix product that the tensor cores serve: of two bf16 tensors, with rows of whole 16 bytes, which
-// is what copies of tiles ask for. Logits that are sampled from are f32; they must have the bits of nn.linear_logprob's,
-// which are a chain.
+// is what copies of tiles ask for. Logits that are sampled from are f32, and have the bits of nn.linear_logprob's.
 bool isTensorCoreProduct(Operation *op) {
   Value matrix; // N×K
   if (auto linear = dyn_cast<nn::LinearOp>(op)) {
-    if (!isNarrow(linear.getResult()) || !isNarrow(linear.getBias()) || !isNarrow(linear.getResidual()))
+    bool plain = !linear.getBias() && !linear.getResidual();
+    if (!plain && (!isNarrow(linear.getResult()) || !isNarrow(linear.getBias()) || !isNarrow(linear.getResidual())))
       return false;
     matrix = linear.getWeight();
   } else if (auto grad = dyn_cast<nn::LinearDataGradOp>(op)) {
@@ -37,17 +42,22 @@ bool isTensorCoreProduct(Operation *op) {
     if (!typeOf(grad.getResult()).getElementType().isF32())
       return false;
     matrix = grad.getResult();
+  } else if (auto logprob = dyn_cast<nn::LinearLogprobOp>(op)) {
+    return isServed(logprob.getHidden(), logprob.getWeight(), logprob.getWeight());
+  } else if (auto grad = dyn_cast<nn::LinearLogprobGradOp>(op)) {
+    return isServed(grad.getHidden(), grad.getWeight(), grad.getWeight()) &&
+           typeOf(grad.getWeightGradient()).getElementType().isF32();
   } else {
     return false;
   }
-  return llvm::all_of(op->getOperands().take_front(2), isNarrow) &&
-         llvm::all_of(typeOf(matrix).getShape(), [](int64_t extent) { return extent > 0 && extent % 8 == 0; });
+  return isServed(op->getOperand(0), op->getOperand(1), matrix);
 }
 
 // The order of an op's sums; width 0 when it has none.
 std::pair<StringRef, int64_t> orderOf(Operation *op, bool tensorCores) {
   if (tensorCores && isTensorCoreProduct(op))
-    return {"k16", 16};
+    return isa<nn::LinearLogprobOp>(op) ? std::pair<StringRef, int64_t>{"k16_blocks", 256}
+                                        : std::pair<StringRef, int64_t>{"k16", 16};
   if (isa<nn::LinearOp, nn::LinearDataGradOp, nn::LinearWeightGradOp, nn::LinearLogprobGradOp, nn::SegmentReduceOp,
           nn::ReduceOp>(op))
     return {"chain", 1};

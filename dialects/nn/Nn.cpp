@@ -39,8 +39,8 @@ void NnDialect::initialize() {
 
 LogicalResult NumericsAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef order,
                                    int64_t width, Type accumulator) {
-  if (order != "chain" && order != "lanes" && order != "blocks" && order != "k16")
-    return emitError() << "order is chain, k16, lanes or blocks, not '" << order << "'";
+  if (order != "chain" && order != "lanes" && order != "blocks" && order != "k16" && order != "k16_blocks")
+    return emitError() << "order is chain, k16, lanes, blocks or k16_blocks, not '" << order << "'";
   if (width < 1)
     return emitError() << "width is at least 1, not " << width;
   if (!accumulator.isF32() && !accumulator.isF64())

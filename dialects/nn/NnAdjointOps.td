@@ -76,7 +76,8 @@ def Nn_LinearLogprobGradOp : Nn_TensorOp<"linear_logprob_grad", [InPlace, AttrSi
     With p = softmax(z) recomputed from lse, g = logprob_gradient, e = entropy_gradient (optional, with the
     entropy itself): dz[r, v] = (g[r]·(1[v = target] − p[v]) − e[r]·p[v]·(z[v] − lse[r] + entropy[r])) / temperature;
     hidden_gradient = dz · weight (a chain over v), weight_gradient = into + dzᵀ · hidden (a chain over r). dz is f32, and
-    so is the chain of a bf16 hidden_gradient, which is rounded once at its end.
+    so is the chain of a bf16 hidden_gradient, which is rounded once at its end. In the order `k16` dz is rounded to bf16, the
+    sums are those of `k16` within chunks of the vocabulary, and the chunks are added in f32, ascending.
     Peak extra memory is independent of V.
   }];
   let arguments = (ins Nn_Scalars:$logprob_gradient, Nn_Tensor:$hidden, Nn_Tensor:$weight, Nn_Indices:$targets,

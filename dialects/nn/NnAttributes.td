@@ -71,10 +71,11 @@ def Nn_NumericsAttr : AttrDef<Nn_Dialect, "Numerics"> {
       norms, softmax).
     - `blocks`: blocks of `width` indices, each reduced as `lanes` of 16 and merged in ascending order
       with the running maximum (log-sum-exp over the vocabulary).
+    - `k16_blocks`: the same over logits that are sums of the order `k16`.
 
     The `width` of a chain is 1.
   }];
-  let parameters = (ins StringRefParameter<"chain, k16, lanes or blocks">:$order,
+  let parameters = (ins StringRefParameter<"chain, k16, lanes, blocks or k16_blocks">:$order,
                         "int64_t":$width, "::mlir::Type":$accumulator);
   let assemblyFormat = "`<` $order `,` $width `,` $accumulator `>`";
   let genVerifyDecl = 1;

@@ -156,9 +156,9 @@ def Nn_LinearLogprobOp : Nn_TensorOp<"linear_logprob", [Differentiable]> {
     logprob[r] = z[targets[r]] − lse[r], entropy[r] = lse[r] − Σ_v softmax(z)[v] · z[v].
     Shapes: hidden R×d, weight V×d, targets R; results logprob R, lse R, and entropy R when `entropy` is set.
 
-    Order: z as `nn.linear`; the vocabulary in blocks of 256 in ascending order: the block's maximum, its
-    sum of exp(z − new maximum) in 16 lanes, merged as sum = sum·exp(old − new) + block.
-    `nn.sample` has the same order, hence the same bits. No tensor of R×V elements exists.
+    Order: z as `nn.linear`; the vocabulary in blocks of 256: the block's maximum and its sum of exp(z − block's maximum) in 16
+    lanes; the blocks are merged in ascending order, with M the larger maximum, as sum = sum·exp(max − M) + block·exp(block's
+    maximum − M). `nn.sample` has the same order, hence the same bits. No tensor of R×V elements exists.
   }];
   let arguments = (ins Nn_Tensor:$hidden, Nn_Tensor:$weight, Nn_Indices:$targets,
                        DefaultValuedAttr<F32Attr, "1.0f">:$temperature,

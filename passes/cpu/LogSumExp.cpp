@@ -23,6 +23,26 @@ SmallVector<Value> RowSums::values() const {
 
 RowSums RowSums::from(ValueRange values) { return {values[0], values[1], values.size() > 2 ? values[2] : Value()}; }
 
+RowSums mergeBlock(KernelBuilder &b, const RowSums &before, const RowSums &block) {
+  RowSums now;
+  now.max = b.fmax(block.max, before.max);
+  Value decay = b.exp(b.fsub(before.max, now.max)), share = b.exp(b.fsub(block.max, now.max));
+  auto merge = [&](Value old, Value more) { return b.fadd(b.fmul(old, decay), b.fmul(more, share)); };
+  now.sum = merge(before.sum, block.sum);
+  if (before.weighted)
+    now.weighted = merge(before.weighted, block.weighted);
+  return now;
+}
+
+RowSums loadSums(KernelBuilder &b, Value pointer, Value at, bool weighted) {
+  return {b.loadf(pointer, at), b.loadf(pointer, b.add(at, 1)), weighted ? b.loadf(pointer, b.add(at, 2)) : Value()};
+}
+
+RowResult rowResult(KernelBuilder &b, const RowSums &sums, Value target) {
+  Value lse = b.fadd(sums.max, b.log(sums.sum));
+  return {b.fsub(target, lse), lse, sums.weighted ? b.fsub(lse, b.fdiv(sums.weighted, sums.sum)) : Value()};
+}
+
 RowSums emitLogSumExp(KernelBuilder &b, Value logits, Value count, Value scale, RowSums sums) {
   double lowest = -std::numeric_limits<double>::infinity();
   Value factor = b.splat(scale);
@@ -36,7 +56,7 @@ RowSums emitLogSumExp(KernelBuilder &b, Value logits, Value count, Value scale, 
     // Lanes beyond the end are −inf, whose exponential is 0.
     Value last = b.select(b.mask(rest), b.fmul(b.loadvMasked(block, whole, rest), factor), b.vf(lowest));
     RowSums now;
-    now.max = b.fmax(b.maxLanes(b.fmax(top, last)), old.max);
+    now.max = b.maxLanes(b.fmax(top, last));
     Value shift = b.splat(now.max);
     SmallVector<Value> start2{b.vf(0)};
     if (old.weighted)
@@ -54,11 +74,10 @@ RowSums emitLogSumExp(KernelBuilder &b, Value logits, Value count, Value scale, 
     // 0 · −inf is no number: the weight of a lane beyond the end is 0 · 0.
     Value finite = old.weighted ? b.select(b.mask(rest), last, b.vf(0)) : Value();
     partial = add(last, partial, finite);
-    Value decay = b.exp(b.fsub(old.max, now.max));
-    now.sum = b.fadd(b.fmul(old.sum, decay), b.sumLanes(partial[0]));
+    now.sum = b.sumLanes(partial[0]);
     if (old.weighted)
-      now.weighted = b.fadd(b.fmul(old.weighted, decay), b.sumLanes(partial[1]));
-    return now.values();
+      now.weighted = b.sumLanes(partial[1]);
+    return mergeBlock(b, old, now).values();
   });
   return RowSums::from(carried);
 }

@@ -1,6 +1,6 @@
-// The log-sum-exp over a vocabulary, in the order of nn.linear_logprob: blocks of 256 logits ascending; a block's maximum,
-// its sum of exp(z − new maximum) in 16 lanes, merged as sum · exp(old − new) + block. Training and sampling both use it,
-// hence the same bits.
+// The log-sum-exp over a vocabulary, in the order of nn.linear_logprob: of each block of 256 logits its maximum and its sum of
+// exp(z − that maximum) in 16 lanes, whoever computes it and when; then the blocks are merged one by one, ascending. Training
+// and sampling both use it, hence the same bits.
 
 #ifndef MIRL_PASSES_CPU_LOGSUMEXP_H
 #define MIRL_PASSES_CPU_LOGSUMEXP_H
@@ -11,7 +11,7 @@ namespace mirl::passes::cpu {
 
 inline constexpr int64_t kVocabularyBlock = 256;
 
-// What is known of a row after some blocks (f32 scalars). Start with (−inf, 0, 0).
+// What is known of a row after some blocks, or of one block (f32 scalars). Start with (−inf, 0, 0).
 struct RowSums {
   mlir::Value max, sum;
   mlir::Value weighted; // Σ exp(z − max) · z, or null when the entropy is not asked for
@@ -20,6 +20,17 @@ struct RowSums {
   llvm::SmallVector<mlir::Value> values() const;
   static RowSums from(mlir::ValueRange values);
 };
+
+// The sums of the blocks so far and those of the next one: with M the larger maximum, Σ = Σa · exp(a − M) + Σb · exp(b − M).
+RowSums mergeBlock(KernelBuilder &b, const RowSums &before, const RowSums &block);
+// What `sums` keeps in memory, from `at` on, one f32 behind the other.
+RowSums loadSums(KernelBuilder &b, mlir::Value pointer, mlir::Value at, bool weighted);
+
+// From a row's sums and its target's z: the log-prob, the log-sum-exp and (weighted) the entropy.
+struct RowResult {
+  mlir::Value logprob, lse, entropy;
+};
+RowResult rowResult(KernelBuilder &b, const RowSums &sums, mlir::Value target);
 
 // Adds `count` logits (i64, at any number ≥ 1), at `logits`, each times `scale` (f32).
 RowSums emitLogSumExp(KernelBuilder &b, mlir::Value logits, mlir::Value count, mlir::Value scale, RowSums sums);

@@ -153,8 +153,7 @@ LogicalResult lowerLogprob(Operation *op, Lowering &lowering) {
       Value first = chunks.first(b), size = chunks.size(b), scale = b.f(inverse);
       forRows(b, type, [&](Value row) {
         Value at = b.mul(row, kState), z = advance(b, logits, b.mul(row, chunks.columns()));
-        RowSums sums{b.loadf(state, at), b.loadf(state, b.add(at, 1)), entropy ? b.loadf(state, b.add(at, 2)) : Value()};
-        sums = emitLogSumExp(b, z, size, scale, sums);
+        RowSums sums = emitLogSumExp(b, z, size, scale, loadSums(b, state, at, entropy));
         for (auto [i, value] : llvm::enumerate(sums.values()))
           b.store(value, state, b.add(at, static_cast<int64_t>(i)));
         Value target = b.sub(b.loadi(targets, row), first);
@@ -173,12 +172,12 @@ LogicalResult lowerLogprob(Operation *op, Lowering &lowering) {
   lowering.launch(finish, [&](KernelBuilder &b) {
     Value state = b.buffer(0);
     forRows(b, type, [&](Value row) {
-      Value at = b.mul(row, kState), sum = b.loadf(state, b.add(at, 1));
-      Value lse = b.fadd(b.loadf(state, at), b.log(sum));
-      b.store(b.fsub(b.loadf(state, b.add(at, 3)), lse), b.buffer(1), row);
-      b.store(lse, b.buffer(2), row);
+      Value at = b.mul(row, kState);
+      RowResult result = rowResult(b, loadSums(b, state, at, entropy), b.loadf(state, b.add(at, 3)));
+      b.store(result.logprob, b.buffer(1), row);
+      b.store(result.lse, b.buffer(2), row);
       if (entropy)
-        b.store(b.fsub(lse, b.fdiv(b.loadf(state, b.add(at, 2)), sum)), b.buffer(3), row);
+        b.store(result.entropy, b.buffer(3), row);
     });
   });
   return success();

@@ -26,7 +26,9 @@ double estimate(const ProductTile &tile, const TensorCoreProduct &p, int64_t i, 
   // All multiprocessors together read some 9,900 bytes a cycle from the cache.
   double fill = real(tile.rows + tile.n) * 32 * busy / 9900;
   double step = std::max(multiply, fill) + 0.2 * std::min(multiply, fill);
-  double finish = 430 + (p.accumulate ? 0.53 : 0.075) * real(tile.rows * tile.n);
+  // Of exponentials it is an estimate.
+  double perSum = p.epilogue ? 0.2 : p.accumulate ? 0.53 : 0.075;
+  double finish = 430 + perSum * real(tile.rows * tile.n);
   double cycles = waves * steps * step + finish * (tile.alternate ? 1 + 0.53 * (waves - 1) : waves);
   constexpr double kLaunch = 2.2, kCyclesPerMicrosecond = 1700;
   return kLaunch + (cycles + 4.4 * real(tile.rows + tile.n)) / kCyclesPerMicrosecond;
@@ -52,6 +54,8 @@ SmallVector<ProductTile> candidates(const TensorCoreProduct &p) {
     tiles.push_back({/*consumers=*/2, /*blocks=*/1, n, /*rows=*/64, /*group=*/16, /*alternate=*/true});
   for (int64_t n : {128, 64})
     tiles.push_back({/*consumers=*/1, /*blocks=*/1, n, /*rows=*/64, /*group=*/16});
+  if (p.epilogue && p.epilogue->columns)
+    llvm::erase_if(tiles, [&](const ProductTile &tile) { return tile.n != p.epilogue->columns; });
   // Such a tile of B is read in whole chunks of 64 columns.
   if (p.b == Major::mn)
     llvm::erase_if(tiles, [](const ProductTile &tile) { return tile.n % 64 != 0; });
@@ -95,6 +99,8 @@ int64_t resultColumns(const ProductTile &tile) { return tile.n % 64 == 0 ? 64 : 
 SmallVector<Attribute> productMaps(MLIRContext *context, const TensorCoreProduct &p, int64_t axis, int64_t arguments) {
   // A matrix whose rows are `inner` long. What is contiguous never is the run-time number of rows.
   auto map = [&](int64_t argument, std::optional<int64_t> outer, std::optional<int64_t> inner, ArrayRef<int64_t> box) {
+    if (argument == 1 && p.bPiece)
+      outer = p.bPiece->rows;
     auto array = [&](ArrayRef<int64_t> values) { return DenseI64ArrayAttr::get(context, values); };
     return plan::TensorMapAttr::get(context, argument, array({inner ? 0 : axis, outer ? 0 : axis}),
                                     array({inner.value_or(p.rowsExtra), outer.value_or(p.rowsExtra)}),

@@ -86,6 +86,7 @@ private:
   const ProductTile &tile;
   int64_t aBytes, bBytes, slack, stages, outBytes = 0;
   Value i, j, steps, iTiles, jTiles, items;
+  Value bFirst, resultFirst; // of a piece
   Value lane, warp, bias, residual, result;
 };
 
@@ -112,10 +113,10 @@ void ProductKernel::produce() {
       auto copy = [&](unsigned map, Major major, int64_t boxes, Value target, Value first) {
         for (int64_t box = 0; box < boxes; ++box) {
           Value at = b.shared(b.add(target, box * kChunkBytes));
-          if (major == Major::k)
-            b.load(at, b.map(map), {k0, first}, barrier);
-          else
-            b.load(at, b.map(map), {b.add(first, box * 64), k0}, barrier);
+          Value inner = major == Major::k ? k0 : b.add(first, box * 64), outer = major == Major::k ? first : k0;
+          if (map == 1 && bFirst)
+            outer = b.add(outer, bFirst);
+          b.load(at, b.map(map), {inner, outer}, barrier);
         }
       };
       copy(0, p.a, aBoxes, b.mul(stage, aBytes), tileAt.first);
@@ -193,13 +194,17 @@ void ProductKernel::addRows(Value accumulator, Value row, Value column0) {
   auto pairType = VectorType::get({2}, f32);
   Value column = b.add(column0, b.mul(b.rem(lane, 4), 2));
   for (int64_t half = 0; half < 2; ++half) {
-    Value here = b.add(row, 8 * half);
+    Value here = b.add(row, 8 * half), inside = b.lt(here, i);
+    if (resultFirst) {
+      here = b.add(here, resultFirst);
+      inside = b.both(inside, b.lt(here, b.c(p.resultPiece->rows)));
+    }
     Value start = arith::MulIOp::create(b, b.wide(here), b.wide(j));
     Value at = b.at(result, arith::AddIOp::create(b, start, b.wide(column)), f32);
     auto loadOld = [&](int64_t block) -> Value {
       return LLVM::LoadOp::create(b, pairType, b.at(at, 8 * block, f32), /*alignment=*/8);
     };
-    b.ifThen(b.lt(here, i), [&] {
+    b.ifThen(inside, [&] {
       int64_t count = tile.n / 8;
       // All old values on their way before the first is used.
       Values old(count);
@@ -264,9 +269,16 @@ void ProductKernel::writePiece(Value accumulator, int64_t firstColumn, Value pie
     for (int64_t block = 0; block < columns / 8; ++block)
       residuals.push_back(loadPacked(residual, arith::AddIOp::create(b, start, b.wide(columnOf(block)))));
   }
+  Values prepared[2];
+  for (int64_t half = 0; p.epilogue && half < 2; ++half) {
+    Value row = b.add(b.add(row0, warpRow), b.add(b.divide(lane, 4), 8 * half));
+    prepared[half] = p.epilogue->prepare(b, b.select(b.lt(row, i), row, b.c(0)));
+  }
   auto word = [&](int64_t block, int64_t half) {
     int64_t at = 4 * (firstColumn / 8 + block) + 2 * half;
     Pair sum(b.element(accumulator, at), b.element(accumulator, at + 1));
+    if (p.epilogue)
+      sum = p.epilogue->replace(b, prepared[half], sum, b.add(b.add(column0, inQuad), firstColumn + 8 * block));
     if (p.bias)
       sum = fadd(sum, unpack(biases[block]));
     Value packed = pack(sum);
@@ -344,7 +356,9 @@ void ProductKernel::consume(Value consumer) {
     } else {
       for (auto [block, sum] : llvm::enumerate(sums)) {
         Value row = b.add(b.add(row0, b.add(first, inBlock)), 64 * static_cast<int64_t>(block));
-        if (p.transposed)
+        if (p.reduces())
+          p.epilogue->reduce(b, sum, {row, i, b.add(column0, b.mul(b.rem(lane, 4), 2)), lane});
+        else if (p.transposed)
           storeTransposed(sum, row, column0);
         else
           addRows(sum, row, column0);
@@ -370,12 +384,19 @@ void ProductKernel::emit() {
   iTiles = p.i ? b.c((*p.i + tile.rows - 1) / tile.rows) : b.ceilDivide(rows, tile.rows);
   jTiles = p.j ? b.c((*p.j + tile.n - 1) / tile.n) : b.ceilDivide(rows, tile.n);
   items = b.items();
+  if (p.bPiece)
+    bFirst = b.mul(b.dim(kLoop), p.bPiece->step);
+  if (p.resultPiece)
+    resultFirst = b.mul(b.dim(kLoop), p.resultPiece->step);
   unsigned next = 2;
   if (p.bias)
     bias = b.buffer(next++);
   if (p.residual)
     residual = b.buffer(next++);
-  result = b.buffer(next);
+  if (p.epilogue)
+    next += p.epilogue->buffers;
+  if (!p.reduces())
+    result = b.buffer(next);
   b.ifThen(b.eq(b.threadId(), b.c(0)), [&] {
     b.initBarriers(b.shared(b.c(barriers())), stages, 1);
     b.initBarriers(b.shared(b.c(barriers() + 8 * stages)), stages, tile.alternate ? 1 : tile.consumers);
@@ -410,7 +431,9 @@ void ProductKernel::emit() {
 std::string ProductTile::name() const { return (alternate ? "a" : "t") + std::to_string(rows) + "x" + std::to_string(n); }
 
 void emitProduct(LLVM::LLVMFuncOp kernel, Location loc, const TensorCoreProduct &product) {
-  unsigned buffers = 3 + product.bias + product.residual;
+  unsigned buffers = 2 + product.bias + product.residual + (product.epilogue ? product.epilogue->buffers : 0);
+  if (!product.reduces())
+    ++buffers;
   TileKernelBuilder builder(loc, kernel, /*maps=*/copiesResult(product) ? 3 : 2, buffers);
   ProductKernel(builder, product).emit();
 }

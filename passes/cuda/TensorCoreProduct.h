@@ -5,6 +5,7 @@
 //   the same, few rows   N        rows     K       w[i, k]          x[j, k]     (result transposed)
 //   linear_data_grad     rows     K        N       dy[i, k]         w[k, j]
 //   linear_weight_grad   N        K        rows    dy[k, i]         x[k, j]     (added to the gradient)
+//   logits               rows     V        d       h[i, k]          w[j, k]     (used up in registers: ProductEpilogues.h)
 //
 // Numbers: k in ascending order in steps of 16 with one accumulator, from zero. Every tile gives the same bits; so does
 // padding k with zeros, which is what copies read beyond the end of a tensor.
@@ -13,6 +14,7 @@
 #define MIRL_PASSES_CUDA_TENSORCOREPRODUCT_H
 
 #include "dialects/plan/Plan.h"
+#include "passes/cuda/ProductEpilogues.h"
 #include "passes/cuda/TileKernelBuilder.h"
 
 #include <optional>
@@ -42,7 +44,15 @@ struct TensorCoreProduct {
   bool f32Result = false;
   bool accumulate = false; // the result is added to what is there (f32Result)
   bool bias = false, residual = false;
+  // B, or the result, is a piece of a tensor of `rows` rows: it begins at row loop0 · step.
+  struct Piece {
+    int64_t step = 0, rows = 0;
+  };
+  std::optional<Piece> bPiece, resultPiece;
+  std::optional<ProductEpilogue> epilogue;
   ProductTile tile;
+
+  bool reduces() const { return epilogue && epilogue->reduce; }
 };
 
 // Sets the tile for these extents (rows: the capacity) by an estimate of the time in microseconds, which it returns. No tile
@@ -52,14 +62,16 @@ double chooseTile(TensorCoreProduct &product, int64_t rows);
 // Work items (tiles) of the launch.
 plan::WorkAttr productWork(mlir::MLIRContext *context, const TensorCoreProduct &product, int64_t axis);
 // Whether the result goes to memory by copies of pieces: 64 rows of resultColumns(tile).
-inline bool copiesResult(const TensorCoreProduct &product) { return !product.transposed && !product.f32Result; }
+inline bool copiesResult(const TensorCoreProduct &product) {
+  return !product.transposed && !product.f32Result && !product.reduces();
+}
 int64_t resultColumns(const ProductTile &tile);
 // The tensor maps of A and B, which are the arguments 0 and 1 of the launch, and of a result that is copied, which is the
 // last one of its `arguments`.
 llvm::SmallVector<mlir::Attribute> productMaps(mlir::MLIRContext *context, const TensorCoreProduct &product, int64_t axis,
                                                int64_t arguments);
 
-// Writes the kernel: buffers are A, B, bias, residual (where there are any), C.
+// Writes the kernel: buffers are A, B, bias, residual, those of the epilogue (where there are any), and C, where it is stored.
 void emitProduct(mlir::LLVM::LLVMFuncOp kernel, mlir::Location loc, const TensorCoreProduct &product);
 
 } // namespace mirl::passes::cuda

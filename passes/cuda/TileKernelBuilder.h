@@ -20,6 +20,9 @@ inline constexpr int64_t kWarpgroup = 128;
 inline constexpr int64_t kTileRow = 64;
 inline constexpr int64_t kTileRowBytes = 2 * kTileRow;
 
+// Position of loop 0's counter among the dims of a kernel.
+inline constexpr unsigned kLoop = 4;
+
 // How a tile lies in shared memory, seen from its use in A · B with A m×k and B k×n.
 enum class Major {
   k,  // rows of m (n), 64 values of k in each

@@ -1,12 +1,10 @@
 // Matrix products on the tensor cores: nn.linear, nn.linear_data_grad and nn.linear_weight_grad of bf16.
 //
 // Served is the order k16, which assign-numerics gives to bf16 operands whose rows are multiples of 16 bytes; everything
-// else keeps the schedule of passes/cpu. With few rows (at most kFewRows at capacity, and where that is faster) nn.linear has
+// else keeps the schedule of passes/cpu. LogprobTileSchedules.cpp has nn.linear_logprob. With few rows (at most kFewRows at capacity, and where that is faster) nn.linear has
 // the weight on the side of the 64 rows of an instruction.
 
 #include "passes/cuda/TileSchedules.h"
-
-#include "passes/cuda/TensorCoreProduct.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -19,21 +17,6 @@ constexpr int64_t kFewRows = 256;
 
 RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
-// The run-time rows of a product: those of `type`.
-void setRows(TensorCoreProduct &p, RankedTensorType type, std::optional<int64_t> &extent) {
-  if (std::optional<nn::AxisAttr> axis = nn::axisOf(type)) {
-    p.rowsDim = static_cast<unsigned>(axis->getAxis()) - 1;
-    p.rowsExtra = axis->getExtra();
-  } else {
-    extent = type.getDimSize(0);
-  }
-}
-
-int64_t axisNumber(RankedTensorType type) {
-  std::optional<nn::AxisAttr> axis = nn::axisOf(type);
-  return axis ? static_cast<int64_t>(axis->getAxis()) : 0;
-}
-
 // 2·n·k operations a row; what is read and written once.
 void setCost(cpu::LaunchSpec &spec, RankedTensorType rows, double n, double k, double rowBytes, double fixedBytes) {
   double count = rows.isDynamicDim(0) ? 1 : static_cast<double>(rows.getDimSize(0));
@@ -41,13 +24,6 @@ void setCost(cpu::LaunchSpec &spec, RankedTensorType rows, double n, double k, d
   auto fixed = plan::AffineAttr::get(context, fixedBytes, 0.0, 0.0, 0.0, 0.0);
   spec.flops = plan::perRow(rows, count * 2.0 * n * k);
   spec.bytes = plan::add(plan::perRow(rows, count * rowBytes), fixed);
-}
-
-void launch(Lowering &lowering, cpu::LaunchSpec &spec, TensorCoreProduct &p, RankedTensorType rows, Location loc) {
-  spec.kernel += "_" + p.tile.name();
-  spec.work = productWork(lowering.context(), p, axisNumber(rows));
-  spec.maps = productMaps(lowering.context(), p, axisNumber(rows), spec.reads.size() + spec.writes.size());
-  lowering.launchTiles(spec, [&](LLVM::LLVMFuncOp kernel) { emitProduct(kernel, loc, p); });
 }
 
 std::string extents(RankedTensorType rows, int64_t n, int64_t k) {
@@ -63,17 +39,18 @@ LogicalResult lowerLinear(Operation *op, Lowering &lowering) {
   p.j = n;
   p.bias = static_cast<bool>(linear.getBias());
   p.residual = static_cast<bool>(linear.getResidual());
+  p.f32Result = typeOf(linear.getResult()).getElementType().isF32();
   TensorCoreProduct few = p;
   setRows(p, input, p.i);
   few.i = std::exchange(few.j, std::nullopt);
   few.transposed = true;
   setRows(few, input, few.j);
   double time = chooseTile(p, capacity);
-  if (capacity <= kFewRows && chooseTile(few, capacity) <= time)
+  if (!p.f32Result && capacity <= kFewRows && chooseTile(few, capacity) <= time)
     p = few;
   cpu::LaunchSpec spec;
   spec.kernel = std::string(p.transposed ? "tile_linear_few_" : "tile_linear_") + extents(input, n, k) + (p.bias ? "_bias" : "") +
-                (p.residual ? "_residual" : "");
+                (p.residual ? "_residual" : "") + (p.f32Result ? "_f32" : "");
   spec.reads = {lowering.slice(linear.getInput()), lowering.slice(linear.getWeight())};
   if (p.transposed)
     std::swap(spec.reads[0], spec.reads[1]);
@@ -82,8 +59,8 @@ LogicalResult lowerLinear(Operation *op, Lowering &lowering) {
   if (p.residual)
     spec.reads.push_back(lowering.slice(linear.getResidual()));
   spec.writes = {lowering.slice(linear.getResult())};
-  setCost(spec, input, n, k, 2.0 * k + (p.residual ? 4.0 : 2.0) * n, 2.0 * n * k);
-  launch(lowering, spec, p, input, op->getLoc());
+  setCost(spec, input, n, k, 2.0 * k + (p.residual || p.f32Result ? 4.0 : 2.0) * n, 2.0 * n * k);
+  launchProduct(lowering, spec, p, input, op->getLoc());
   return success();
 }
 
@@ -103,7 +80,7 @@ LogicalResult lowerDataGrad(Operation *op, Lowering &lowering) {
   spec.writes = {lowering.slice(grad.getResult())};
   setCost(spec, gradient, n, k, 2.0 * n + (p.f32Result ? 4.0 : 2.0) * k, 2.0 * n * k);
   chooseTile(p, lowering.capacity(gradient));
-  launch(lowering, spec, p, gradient, op->getLoc());
+  launchProduct(lowering, spec, p, gradient, op->getLoc());
   return success();
 }
 
@@ -124,20 +101,43 @@ LogicalResult lowerWeightGrad(Operation *op, Lowering &lowering) {
   spec.updates = {0};
   setCost(spec, gradient, n, k, 2.0 * (n + k), 8.0 * n * k);
   chooseTile(p, lowering.capacity(gradient));
-  launch(lowering, spec, p, gradient, op->getLoc());
+  launchProduct(lowering, spec, p, gradient, op->getLoc());
   return success();
 }
 
 } // namespace
 
+void setRows(TensorCoreProduct &p, RankedTensorType type, std::optional<int64_t> &extent) {
+  if (std::optional<nn::AxisAttr> axis = nn::axisOf(type)) {
+    p.rowsDim = static_cast<unsigned>(axis->getAxis()) - 1;
+    p.rowsExtra = axis->getExtra();
+  } else {
+    extent = type.getDimSize(0);
+  }
+}
+
+static int64_t axisNumber(RankedTensorType type) {
+  std::optional<nn::AxisAttr> axis = nn::axisOf(type);
+  return axis ? static_cast<int64_t>(axis->getAxis()) : 0;
+}
+
+void launchProduct(Lowering &lowering, cpu::LaunchSpec &spec, const TensorCoreProduct &p, RankedTensorType rows, Location loc) {
+  spec.kernel += "_" + p.tile.name();
+  spec.work = productWork(lowering.context(), p, axisNumber(rows));
+  spec.maps = productMaps(lowering.context(), p, axisNumber(rows), spec.reads.size() + spec.writes.size());
+  lowering.launchTiles(spec, [&](LLVM::LLVMFuncOp kernel) { emitProduct(kernel, loc, p); });
+}
+
 TileSchedule findTileSchedule(Operation *op) {
   auto numerics = op->getAttrOfType<nn::NumericsAttr>("numerics");
-  if (!numerics || numerics.getOrder() != "k16")
+  if (!numerics || !numerics.getOrder().starts_with("k16"))
     return nullptr;
   return llvm::TypeSwitch<Operation *, TileSchedule>(op)
       .Case([](nn::LinearOp) { return lowerLinear; })
       .Case([](nn::LinearDataGradOp) { return lowerDataGrad; })
       .Case([](nn::LinearWeightGradOp) { return lowerWeightGrad; })
+      .Case([](nn::LinearLogprobOp) { return lowerLinearLogprob; })
+      .Case([](nn::LinearLogprobGradOp) { return lowerLinearLogprobGrad; })
       .Default(TileSchedule());
 }
 

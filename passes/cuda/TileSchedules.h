@@ -5,7 +5,7 @@
 
 #include "passes/cpu/Schedules.h"
 
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "passes/cuda/TensorCoreProduct.h"
 
 namespace mirl::passes::cuda {
 
@@ -19,6 +19,15 @@ public:
 };
 
 using TileSchedule = llvm::LogicalResult (*)(mlir::Operation *op, Lowering &lowering);
+
+// The run-time rows of a product, `extent` of it, are those of `type`.
+void setRows(TensorCoreProduct &product, mlir::RankedTensorType type, std::optional<int64_t> &extent);
+// Emits the launch of a product: the tile's name follows the kernel's; work and tensor maps are those of its tile.
+void launchProduct(Lowering &lowering, cpu::LaunchSpec &spec, const TensorCoreProduct &product, mlir::RankedTensorType rows,
+                   mlir::Location loc);
+
+llvm::LogicalResult lowerLinearLogprob(mlir::Operation *op, Lowering &lowering);
+llvm::LogicalResult lowerLinearLogprobGrad(mlir::Operation *op, Lowering &lowering);
 
 // The schedule of an op, when the tensor cores serve its types and extents; else null.
 TileSchedule findTileSchedule(mlir::Operation *op);

@@ -3,7 +3,7 @@
 
 Every entry of the chain example's plans in f32 is called on the same inputs on both devices, and both programs are trained
 for a few iterations: outputs, metrics and weights must be equal bit for bit. Matrix products of bf16 must have the bits of
-the CPU's model of the tensor cores. A training in bf16 must give the same bits twice, and losses like the CPU's, whose
+the CPU's model of the tensor cores, and log-probs those that sampling records. A training in bf16 must give the same bits twice, and losses like the CPU's, whose
 sums are others. Exit code 0: all equal; 1: something differs or
 fails; 77: there is no GPU here (a reason is printed). Needs python3 alone.
 """
@@ -20,7 +20,9 @@ import sys
 import tempfile
 import time
 
-CODES = {"f32": ("F32", "f"), "i32": ("I32", "i"), "i64": ("I64", "q")}
+import logprob
+
+CODES = {"f32": ("F32", "f"), "bf16": ("BF16", "H"), "i32": ("I32", "i"), "i64": ("I64", "q")}
 # Metrics that tell of time, not of numbers.
 TIMES = ("_per_s", "_seconds")
 
@@ -230,6 +232,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
         comparison.products(folder / "products", scratch)
+        logprob.check(comparison, scratch, write_safetensors, read_safetensors, differing)
         for program in ("sft", "mirror_descent"):
             comparison.entries(program, scratch)
         sft = int(os.environ.get("SFT_ITERATIONS", 20))

@@ -21,8 +21,21 @@ func.func @products(%x: !x, %odd: !odd, %f: !f, %w: !w, %wodd: tensor<64x60xbf16
   %3 = nn.linear %odd, %wodd : (!odd, tensor<64x60xbf16>) -> !x
   // CHECK-NEXT: nn.linear {{.*}}<"chain", 1, f32>
   %4 = nn.linear %f, %wf : (!f, tensor<64x64xf32>) -> !f
-  // Logits.
-  // CHECK-NEXT: nn.linear {{.*}}<"chain", 1, f32>
+  // Logits, which must have the bits of the log-prob's.
+  // CHECK-NEXT: nn.linear {{.*}}<"k16", 16, f32>
   %5 = nn.linear %x, %w : (!x, !w) -> !f
+  return
+}
+
+!tokens = tensor<?xi32, #nn.axis<context>>
+!floats = tensor<?xf32, #nn.axis<context>>
+// CHECK-LABEL: @head
+func.func @head(%x: !x, %w: !w, %odd: !odd, %wodd: tensor<64x60xbf16>, %t: !tokens, %g: !floats, %into: tensor<64x64xf32>) {
+  // CHECK-NEXT: nn.linear_logprob {{.*}}<"k16_blocks", 256, f32>
+  %logprob, %lse = nn.linear_logprob %x, %w, %t : (!x, !w, !tokens) -> (!floats, !floats)
+  // CHECK-NEXT: nn.linear_logprob_grad {{.*}}<"k16", 16, f32>
+  %0:2 = nn.linear_logprob_grad %g, %x, %w, %t, %lse into(%into) : (!floats, !x, !w, !tokens, !floats, tensor<64x64xf32>) -> (!x, tensor<64x64xf32>)
+  // CHECK-NEXT: nn.linear_logprob {{.*}}<"blocks", 256, f32>
+  %1:2 = nn.linear_logprob %odd, %wodd, %t : (!odd, tensor<64x60xbf16>, !tokens) -> (!floats, !floats)
   return
 }

@@ -1,0 +1,37 @@
+// How the vocabulary head goes on the tensor cores: forward one product, whose tiles are whole blocks of 256 of the vocabulary,
+// and the merging of their sums; the adjoint in chunks of the vocabulary whose gradient of the logits takes 256 MiB at most.
+// RUN: mirlc %s --target cuda:sm_90a --dtype f32 --emit kernels | FileCheck %s
+
+!h = tensor<?x896xbf16, #nn.axis<token>>
+!w = tensor<151936x896xbf16>
+!dw = tensor<151936x896xf32>
+!t = tensor<?xi32, #nn.axis<token>>
+!f = tensor<?xf32, #nn.axis<token>>
+
+// CHECK-LABEL: plan.entry @head
+// A row has 594 blocks, the last of them half empty: beyond the vocabulary zeros are read.
+// CHECK: plan.launch @tile_logprob_token_v151936_k896_t3f800000_{{[at][0-9]+}}x256 {{.*}} over <token, size = 0, tile = {{[0-9]+}}, factor = 594>
+// CHECK-SAME: maps = [#plan.tensor_map<argument = 0, axes = [0, 2], sizes = [896, 0]
+// CHECK-SAME: #plan.tensor_map<argument = 1, axes = [0, 0], sizes = [896, 151936], strides = [1792], box = [64, 256], swizzle = 128>]
+// CHECK: plan.launch @logprob_merge_token_b594
+// 19 chunks of 8,000; the last one ends with the vocabulary.
+// CHECK: plan.loop <size = 19, tile = 1, factor = 1>
+// CHECK: plan.launch @tile_logit_gradient_token_v151936_k896_t3f800000_c8000_{{[a-z0-9]+}} 
+// CHECK-SAME: #plan.tensor_map<argument = 1, axes = [0, 0], sizes = [896, 151936]
+// CHECK-SAME: #plan.tensor_map<argument = 5, axes = [0, 2], sizes = [8000, 0], strides = [16000]
+// CHECK: plan.launch @tile_logprob_data_grad_token_v151936_k896_t3f800000_c8000_{{[a-z0-9]+}} 
+// CHECK-SAME: #plan.tensor_map<argument = 0, axes = [0, 2], sizes = [8000, 0]
+// CHECK-SAME: #plan.tensor_map<argument = 1, axes = [0, 0], sizes = [896, 151936]
+// CHECK-SAME: updates = array<i64: 0>
+// CHECK: plan.launch @tile_logprob_weight_grad_token_v151936_k896_t3f800000_c8000_{{[a-z0-9]+}} 
+// CHECK-SAME: updates = array<i64: 0>
+func.func @head(%g: !f {nn.name = "g", nn.source = "input:g"}, %h: !h {nn.name = "h", nn.source = "input:h"},
+                %w: !w {nn.name = "w", nn.source = "input:w"}, %t: !t {nn.name = "t", nn.source = "input:t"},
+                %into: !dw {nn.name = "into", nn.source = "input:into"})
+    -> (!f {nn.name = "logprob", nn.source = "output:logprob"}, !h {nn.name = "dh", nn.source = "output:dh"},
+        !dw {nn.name = "dw", nn.source = "output:dw"})
+    attributes {nn.kind = "plain", nn.capacities = {token = 16384 : i64, sequence = 1 : i64, group = 1 : i64}} {
+  %logprob, %lse = nn.linear_logprob %h, %w, %t : (!h, !w, !t) -> (!f, !f)
+  %dh, %dw = nn.linear_logprob_grad %g, %h, %w, %t, %lse into(%into) : (!f, !h, !w, !t, !f, !dw) -> (!h, !dw)
+  return %logprob, %dh, %dw : !f, !h, !dw
+}
