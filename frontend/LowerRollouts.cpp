@@ -11,7 +11,7 @@ Val RlLowering::callSample(const Expr &e) {
     return Val::error();
   llvm::SmallVector<const Expr *> args;
   if (!bind(e, "sample", {{"policy"}, {"prompts"}, {"n", false}, {"temperature", false}, {"top_k", false}, {"top_p", false}, {"max_tokens"},
-                          {"budget", false}, {"total_budget", false}, {"max_age", false}, {"in_flight", false},
+                          {"budget", false}, {"total_budget", false}, {"max_age", false}, {"in_flight", false}, {"cache", false},
                           {"repeat_ngram", false}, {"repeat_times", false}, {"repeat_window", false}}, args))
     return Val::error();
   Val policy = evalKind(*args[0], ValKind::Policy, "the first argument of `sample`");
@@ -29,7 +29,7 @@ Val RlLowering::callSample(const Expr &e) {
                                  mlir::FlatSymbolRefAttr::get(b.getContext(), policy.decl->name), prompts.value,
                                  b.getI64IntegerAttr(*n), b.getF64FloatAttr(*temperature), b.getI64IntegerAttr(*topK),
                                  b.getF64FloatAttr(*topP), b.getI64IntegerAttr(*maxTokens), mlir::Attribute(), mlir::Attribute(),
-                                 mlir::IntegerAttr(), mlir::IntegerAttr(), mlir::DenseI64ArrayAttr());
+                                 mlir::IntegerAttr(), mlir::IntegerAttr(), mlir::StringAttr(), mlir::DenseI64ArrayAttr());
   for (mlir::NamedAttribute attribute : more)
     op->setAttr(attribute.getName(), attribute.getValue());
   return Val::of(ValKind::Trajectory, op.getResult());
@@ -46,7 +46,7 @@ mlir::Attribute RlLowering::countArgument(const Expr &e, llvm::StringRef what) {
 
 // What `sample` may say of budgets and repetitions: its arguments from the eighth on.
 bool RlLowering::sampleOptions(const Expr &e, llvm::ArrayRef<const Expr *> args, mlir::NamedAttrList &more) {
-  const Expr *budget = args[7], *total = args[8], *age = args[9], *flight = args[10];
+  const Expr *budget = args[7], *total = args[8], *age = args[9], *flight = args[10], *cache = args[11];
   for (auto [name, value] : {std::pair("budget", budget), std::pair("total_budget", total)}) {
     if (!value)
       continue;
@@ -60,11 +60,20 @@ bool RlLowering::sampleOptions(const Expr &e, llvm::ArrayRef<const Expr *> args,
     error(e.span, "a budget needs max_age: the oldest that a token may be when it is trained on, in updates of the policy");
     return false;
   }
-  for (const Expr *alone : {age, flight})
+  for (const Expr *alone : {age, flight, cache})
     if (alone && !partial) {
-      error(alone->span, "max_age and in_flight belong to a budget: sample(…, budget = 1024, max_age = 4)");
+      error(alone->span, "max_age, in_flight and cache belong to a budget: sample(…, budget = 1024, max_age = 4)");
       return false;
     }
+  if (cache) {
+    llvm::StringRef choice = cache->kind == ExprKind::Name ? cache->text : llvm::StringRef();
+    if (choice != "keep" && choice != "recompute") {
+      error(cache->span, "cache must be `recompute` (what waits is computed again with the weights of the next iteration) "
+                         "or `keep` (it goes on with the keys and values that it has)");
+      return false;
+    }
+    more.set("cache", b.getStringAttr(choice));
+  }
   for (auto [name, value] : {std::pair("max_age", age), std::pair("in_flight", flight)}) {
     if (!value)
       continue;
@@ -73,24 +82,24 @@ bool RlLowering::sampleOptions(const Expr &e, llvm::ArrayRef<const Expr *> args,
       return false;
     more.set(name, b.getI64IntegerAttr(*number));
   }
-  auto ngram = intArgument(args[11], "repeat_ngram (tokens)", 1, 1 << 20, 0);
-  auto times = intArgument(args[12], "repeat_times", 2, 1 << 20, 4);
+  auto ngram = intArgument(args[12], "repeat_ngram (tokens)", 1, 1 << 20, 0);
+  auto times = intArgument(args[13], "repeat_times", 2, 1 << 20, 4);
   if (!ngram || !times)
     return false;
-  auto window = intArgument(args[13], "repeat_window (tokens)", 1, 1 << 24, 2 * *ngram * *times);
+  auto window = intArgument(args[14], "repeat_window (tokens)", 1, 1 << 24, 2 * *ngram * *times);
   if (!window)
     return false;
-  if (!args[11] && (args[12] || args[13])) {
-    error((args[12] ? args[12] : args[13])->span, "repetitions are looked for when repeat_ngram says of how many tokens");
+  if (!args[12] && (args[13] || args[14])) {
+    error((args[13] ? args[13] : args[14])->span, "repetitions are looked for when repeat_ngram says of how many tokens");
     return false;
   }
-  if (args[11] && *window / *ngram < *times) {
-    error(args[13] ? args[13]->span : args[11]->span,
+  if (args[12] && *window / *ngram < *times) {
+    error(args[14] ? args[14]->span : args[12]->span,
           "repeat_window must hold repeat_times n-grams: " + llvm::Twine(*times) + " of " + llvm::Twine(*ngram) +
               " tokens; it is " + llvm::Twine(*window));
     return false;
   }
-  if (args[11])
+  if (args[12])
     more.set("repeat", b.getDenseI64ArrayAttr({*ngram, *times, *window}));
   return true;
 }

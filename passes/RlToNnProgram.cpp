@@ -61,6 +61,8 @@ static void addBudget(NamedAttrList &settings, rl::SampleOp sample, Builder &b) 
   if (sample.isPartial()) {
     settings.set("max_age", number(*sample.getMaxAge()));
     settings.set("in_flight", number(sample.groupsInFlight()));
+    if (auto cache = sample.getCacheAttr())
+      settings.set("cache", cache);
   }
   if (auto repeat = sample.getRepeat())
     for (auto [key, value] : llvm::zip(ArrayRef<StringRef>{"repeat_ngram", "repeat_times", "repeat_window"}, *repeat))

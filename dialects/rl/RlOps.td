@@ -238,13 +238,15 @@ def Rl_SampleOp : Rl_Op<"sample", [DeclareOpInterfaceMethods<SymbolUserOpInterfa
     those of earlier iterations are in it (docs/rollout.md).
     `budget`, `total_budget`: most tokens to sample in an iteration, for a sequence and for all. `max_age`: the oldest that a
     token of the result may be, in updates of the policy. `in_flight`: groups that are begun and not handed over, at most so
-    many times those that are drawn.
+    many times those that are drawn. `cache`: what becomes of the keys and values of what waits: "recompute" (computed again
+    with the weights of the next iteration; the default) or "keep".
     `repeat`: [n, times, window], the detector of repetitions.
   }];
   let arguments = (ins FlatSymbolRefAttr:$policy, Rl_PromptsType:$prompts, I64Attr:$n, F64Attr:$temperature,
                        I64Attr:$top_k, F64Attr:$top_p, I64Attr:$max_tokens, OptionalAttr<Rl_Count>:$budget,
                        OptionalAttr<Rl_Count>:$total_budget, OptionalAttr<I64Attr>:$max_age,
-                       OptionalAttr<I64Attr>:$in_flight, OptionalAttr<DenseI64ArrayAttr>:$repeat);
+                       OptionalAttr<I64Attr>:$in_flight, OptionalAttr<StrAttr>:$cache,
+                       OptionalAttr<DenseI64ArrayAttr>:$repeat);
   let results = (outs Rl_TrajectoryType:$result);
   let assemblyFormat = "$policy `,` $prompts attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;

@@ -326,8 +326,10 @@ LogicalResult SampleOp::verify() {
   if (isPartial() && !getMaxAge())
     return emitOpError("needs max_age beside a budget: the oldest that a token may be when it is trained on, in "
                        "updates of the policy");
-  if (!isPartial() && (getMaxAge() || getInFlight()))
-    return emitOpError("max_age and in_flight belong to a budget, and there is none");
+  if (!isPartial() && (getMaxAge() || getInFlight() || getCache()))
+    return emitOpError("max_age, in_flight and cache belong to a budget, and there is none");
+  if (auto cache = getCache(); cache && *cache != "keep" && *cache != "recompute")
+    return emitOpError() << "cache must be \"keep\" or \"recompute\", is \"" << *cache << "\"";
   if ((getMaxAge() && failed(atLeast(*this, "max_age", *getMaxAge(), 1))) ||
       (getInFlight() && failed(atLeast(*this, "in_flight", *getInFlight(), 1))))
     return failure();

@@ -105,6 +105,9 @@ private:
       if (partial) {
         MIRL_TRY(number("max_age", 1));
         MIRL_TRY(number("in_flight", 1));
+        if (std::string_view cache = text("cache");
+            !cache.empty() && cache != "keep" && cache != "recompute")
+          return Invalid("sample with an unknown cache '", cache, "'");
       }
       if (FindAttribute(instruction, "repeat_ngram")) {
         MIRL_TRY(number("repeat_ngram", 1));

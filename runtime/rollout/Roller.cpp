@@ -212,7 +212,7 @@ absl::Status Roller::CheckPrompt(const Prompt &prompt) const {
 }
 
 absl::Status Roller::Add(const Batch &batch, const SampleOptions &options) {
-  scheduler_->Begin(options.total_budget);
+  scheduler_->Begin(options.total_budget, options.version);
   running_.clear();
   for (int64_t group = 0; group < batch.groups(); ++group) {
     bool overdue = OldestVersion(batch, group) < options.finish_below;
@@ -230,6 +230,7 @@ absl::Status Roller::Add(const Batch &batch, const SampleOptions &options) {
         spec.limit = std::clamp<int64_t>(forced_length_(trajectory), 1, spec.limit);
       spec.budget = options.budget;
       spec.overdue = overdue;
+      spec.key = options.keep ? trajectory.sequence_id : -1;
       MIRL_TRY(scheduler_->Add(spec));
       running_.push_back(&trajectory);
     }
@@ -250,6 +251,7 @@ absl::Status Roller::Continue(const Batch &batch, const SampleOptions &options,
     stats.busy_slot_steps += scheduler_->active();
     Prepare(*step);
     MIRL_TRY(Call(*step, options));
+    imported_.clear();
     MIRL_TRY(Take(*step, options));
     stats.tokens += static_cast<int64_t>(step->sampled.size());
     if (step->decode)
@@ -263,6 +265,9 @@ absl::Status Roller::Continue(const Batch &batch, const SampleOptions &options,
   stats.prefill_tokens += scheduled.prefill_rows;
   stats.preemptions += scheduled.preemptions;
   stats.recomputed_tokens += scheduled.recomputed_rows;
+  stats.kept += scheduled.kept;
+  stats.kept_tokens += scheduled.kept_positions;
+  stats.given_up += scheduled.given_up;
   stats.kv_blocks = scheduler_->pool().size();
   stats.peak_kv_blocks = std::max(stats.peak_kv_blocks, scheduled.peak_blocks);
   stats.seconds +=

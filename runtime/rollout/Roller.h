@@ -20,6 +20,7 @@
 #include "runtime/rollout/Repeat.h"
 #include "runtime/rollout/Scheduler.h"
 #include "runtime/rollout/Trajectory.h"
+#include "runtime/weights/StateDict.h"
 
 namespace mirl::rt {
 
@@ -31,11 +32,14 @@ struct SampleOptions {
   int64_t max_tokens = 1;
   uint64_t seed = 0;
   int64_t first_id = 0; // see SequenceId
-  int64_t version = 0;  // written to the trajectories
+  int64_t version = 0;  // of the weights; written to the trajectories
   // Most tokens to sample, of a sequence and of all, until what has not ended waits (Ending::none).
   int64_t budget = kNoLimit, total_budget = kNoLimit;
   // A group with a token of an older version than this ends now, whatever the budgets say.
   int64_t finish_below = INT64_MIN;
+  // What a budget stops keeps its blocks of the KV cache, until the pool needs them, and goes on with
+  // them, whatever the version is then. Without: all of it is computed again.
+  bool keep = false;
   RepeatOptions repeat;
 };
 
@@ -57,6 +61,8 @@ struct RolloutStats {
   int64_t prefill_tokens = 0; // of prompts (and of responses that go on), the first time
   int64_t prefill_calls = 0, decode_rows = 0, decode_calls = 0;
   int64_t preemptions = 0, recomputed_tokens = 0;
+  // Responses that went on with the blocks that were kept, positions in them; those that lost theirs.
+  int64_t kept = 0, kept_tokens = 0, given_up = 0;
   int64_t kv_blocks = 0, peak_kv_blocks = 0; // of the pool; used at most
   int64_t slot_steps = 0, busy_slot_steps = 0; // slots at every step; those that had a sequence
   double seconds = 0;
@@ -86,6 +92,12 @@ public:
   // trajectory has already is computed again with the weights as they are now.
   absl::StatusOr<Batch> Begin(std::span<const Prompt> prompts, const SampleOptions &options);
   absl::Status Continue(const Batch &batch, const SampleOptions &options, RolloutStats &stats);
+
+  // What is kept between two rollouts: which trajectories', and the bytes of their blocks, under `key`
+  // of the state. Import takes the place of what is kept; when the pool has not room for it (or the
+  // state has no such key) nothing is. An error when the state does not fit the plan.
+  absl::Status ExportKept(const std::string &key, StateDict &state);
+  absl::Status ImportKept(const std::string &key, const StateDict &state);
 
   // Called after every step of a rollout, with the scheduler and the tokens of this rollout so far.
   using Watcher = std::function<void(const Scheduler &, int64_t tokens)>;
@@ -141,6 +153,7 @@ private:
   // The state of one rollout; kept for its memory.
   std::vector<Trajectory *> running_; // by the scheduler's number
   std::vector<uint8_t> stop_;
+  std::vector<std::vector<uint8_t>> imported_; // on their way to the device until the next call
 };
 
 } // namespace mirl::rt

@@ -1,6 +1,7 @@
 #include "runtime/rollout/Scheduler.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/artifact/Macros.h"
 
@@ -38,7 +39,7 @@ Scheduler::Scheduler(const SchedulerLimits &limits)
   Begin();
 }
 
-void Scheduler::Begin(int64_t budget) {
+void Scheduler::Begin(int64_t budget, int64_t weights) {
   for (int32_t index : active_)
     Vacate(at(index));
   active_.clear();
@@ -47,8 +48,11 @@ void Scheduler::Begin(int64_t budget) {
   free_slots_.clear();
   for (int64_t slot = limits_.slots; slot-- > 0;)
     free_slots_.push_back(static_cast<int32_t>(slot));
+  for (auto &[key, kept] : kept_)
+    kept.sequence = -1;
   next_ = unfinished_ = 0;
   budget_ = budget;
+  weights_ = weights;
   stats_ = {};
 }
 
@@ -69,6 +73,19 @@ absl::Status Scheduler::Add(const SequenceSpec &spec) {
   Sequence sequence;
   sequence.spec = spec;
   sequence.known = spec.prompt + spec.response;
+  sequence.weights = weights_;
+  if (auto kept = spec.key < 0 ? kept_.end() : kept_.find(spec.key); kept != kept_.end()) {
+    if (kept->second.sequence >= 0) {
+      // Given twice in a rollout; the first one has it.
+    } else if (kept->second.computed < sequence.known && spec.response > 0) {
+      kept->second.sequence = static_cast<int32_t>(sequences());
+      sequence.kept = true;
+    } else { // Another one of this name.
+      for (int32_t block : kept->second.blocks)
+        pool_.Release(block);
+      kept_.erase(kept);
+    }
+  }
   sequences_.push_back(sequence);
   ++unfinished_;
   return absl::OkStatus();
@@ -161,11 +178,21 @@ const Scheduler::Sequence *Scheduler::Sibling(int64_t group, int64_t prompt) con
     const Sequence &s = at(active_[i]);
     if (s.spec.group != group)
       return nullptr;
+    if (s.weights != weights_)
+      continue;
     // One that was admitted besides another has its prompt computed in this step.
     if (s.computed >= prompt && s.computed < s.known)
       return &s;
   }
   return nullptr;
+}
+
+// Whether an active sequence of the group has, or is to have, the prompt's keys of these weights.
+bool Scheduler::HasRelative(int64_t group) const {
+  for (size_t i = active_.size(); i-- > 0 && at(active_[i]).spec.group == group;)
+    if (at(active_[i]).weights == weights_)
+      return true;
+  return false;
 }
 
 void Scheduler::Share(Sequence &sequence, const int32_t *source, int64_t count) {
@@ -201,7 +228,7 @@ bool Scheduler::AdmitBesides() {
   if (piece.samples == 0 || first.spec.group != s.spec.group ||
       piece.first + piece.count != s.spec.prompt)
     return false;
-  if (pool_.free() < 1 + Reserved()) // The copy of the prompt's last block.
+  if (!FindRoom(1 + Reserved(), index)) // The copy of the prompt's last block.
     return false;
   Occupy(index);
   Share(s, row(first), BlocksOf(s.spec.prompt));
@@ -232,15 +259,17 @@ bool Scheduler::AdmitAlone(int64_t &extra) {
   int64_t shared = s.spec.response > 0 || s.known > prompt ? prompt : prompt - 1;
   if (held_group_ >= 0 && held_group_ != s.spec.group)
     DropHeld();
+  if (s.kept)
+    return AdmitKept(extra);
   // The others of the group that are active; their prompt is being computed: wait for it.
-  bool relatives = !active_.empty() && at(active_.back()).spec.group == s.spec.group;
+  bool relatives = HasRelative(s.spec.group);
   const Sequence *sibling = relatives ? Sibling(s.spec.group, prompt) : nullptr;
   if (relatives && !sibling)
     return false;
   bool there = sibling || held_group_ == s.spec.group, share = there && shared > 0;
   // Whole blocks stay shared; the one that is written first becomes a copy.
   int64_t needed = Missing(s) - (share ? shared / kBlockTokens : 0);
-  if (pool_.free() < needed + Reserved()) {
+  if (!FindRoom(needed + Reserved(), index)) {
     if (!active_.empty())
       return false;
     DropHeld(); // Alone: with all blocks free it has room.
@@ -261,6 +290,108 @@ bool Scheduler::AdmitAlone(int64_t &extra) {
   extra -= count;
   AddPiece(index, count, s.computed + count == s.known, there && shared < prompt);
   return true;
+}
+
+// The oldest waiting sequence, with the blocks that were kept for it.
+bool Scheduler::AdmitKept(int64_t &extra) {
+  auto index = static_cast<int32_t>(next_);
+  Sequence &s = at(index);
+  auto entry = kept_.find(s.spec.key);
+  const Kept &kept = entry->second;
+  auto have = static_cast<int64_t>(kept.blocks.size());
+  // A last block that others have too becomes a copy when it is written.
+  int64_t needed = Missing(s) - have +
+                   (kept.computed % kBlockTokens != 0 && pool_.owners(kept.blocks.back()) > 1);
+  if (!FindRoom(needed + Reserved(), index)) {
+    if (!active_.empty())
+      return false;
+    DropHeld(); // Alone: with all other blocks free it has room.
+  }
+  Occupy(index);
+  std::copy(kept.blocks.begin(), kept.blocks.end(), row(s));
+  blocks(s) = have;
+  step_.edits.push_back({s.slot, 0, static_cast<int32_t>(have)});
+  s.computed = s.reached = kept.computed;
+  s.weights = kept.weights;
+  s.kept = false;
+  ++stats_.kept;
+  stats_.kept_positions += kept.computed;
+  kept_.erase(entry);
+  int64_t count = std::min(s.known - s.computed, extra);
+  if (!Reserve(index, s.computed + count))
+    return false;
+  extra -= count;
+  AddPiece(index, count, s.computed + count == s.known);
+  return true;
+}
+
+bool Scheduler::FindRoom(int64_t blocks, int32_t index) {
+  while (pool_.free() < blocks)
+    if (!GiveUp(index))
+      return false;
+  return true;
+}
+
+// What no sequence of this rollout has, else that of the youngest one. False when there is nothing.
+bool Scheduler::GiveUp(int32_t except) {
+  auto chosen = kept_.end();
+  for (auto entry = kept_.begin(); entry != kept_.end(); ++entry) {
+    int32_t sequence = entry->second.sequence;
+    if (sequence >= 0 && sequence == except)
+      continue;
+    if (chosen == kept_.end() || sequence < 0 || sequence > chosen->second.sequence)
+      chosen = entry;
+    if (sequence < 0)
+      break;
+  }
+  if (chosen == kept_.end())
+    return false;
+  for (int32_t block : chosen->second.blocks)
+    pool_.Release(block);
+  if (chosen->second.sequence >= 0)
+    at(chosen->second.sequence).kept = false;
+  kept_.erase(chosen);
+  ++stats_.given_up;
+  return true;
+}
+
+// Takes the blocks of a sequence that is suspended out of its slot.
+void Scheduler::Keep(Sequence &sequence, int32_t index) {
+  const int32_t *own = row(sequence);
+  int64_t &count = blocks(sequence);
+  Kept &kept = kept_[sequence.spec.key];
+  for (int32_t block : kept.blocks) // Of another one of this name.
+    pool_.Release(block);
+  kept.blocks.assign(own, own + count);
+  kept.computed = sequence.computed;
+  kept.weights = sequence.weights;
+  kept.sequence = index;
+  count = 0; // Vacate has nothing to release.
+}
+
+void Scheduler::DropKept() {
+  for (const auto &[key, kept] : kept_)
+    for (int32_t block : kept.blocks)
+      pool_.Release(block);
+  kept_.clear();
+}
+
+std::vector<int32_t> Scheduler::RestoreKept(std::map<int64_t, Kept> kept, int64_t blocks) {
+  DropKept();
+  std::vector<int32_t> numbers;
+  if (blocks > pool_.free())
+    return numbers;
+  for (int64_t i = 0; i < blocks; ++i)
+    numbers.push_back(pool_.Allocate());
+  for (auto &[key, entry] : kept)
+    for (int32_t &block : entry.blocks) {
+      block = numbers[static_cast<size_t>(block)];
+      pool_.Share(block);
+    }
+  for (int32_t block : numbers) // Allocate's own.
+    pool_.Release(block);
+  kept_ = std::move(kept);
+  return numbers;
 }
 
 bool Scheduler::Reserve(int32_t index, int64_t end) {
@@ -297,12 +428,15 @@ bool Scheduler::Reserve(int32_t index, int64_t end) {
   return true;
 }
 
-// Takes blocks from whoever loses least: a prompt that is held, else the youngest active sequence.
+// Takes blocks from whoever loses least: a prompt that is held, one that is kept, else the youngest
+// active sequence.
 void Scheduler::MakeRoom() {
   if (!held_.empty()) {
     DropHeld();
     return;
   }
+  if (GiveUp(-1))
+    return;
   int32_t index = active_.back();
   Sequence &s = at(index);
   active_.pop_back();
@@ -321,17 +455,18 @@ void Scheduler::Vacate(Sequence &sequence) {
   free_slots_.push_back(sequence.slot);
   sequence.slot = -1;
   sequence.computed = 0;
+  sequence.weights = weights_;
 }
 
 // Keeps the prompt's blocks of a sequence that leaves, when one of its group waits for them.
 void Scheduler::Hold(const Sequence &sequence) {
   if (next_ >= this->sequences() || at(next_).spec.group != sequence.spec.group ||
-      sequence.computed < sequence.spec.prompt || !held_.empty())
+      sequence.computed < sequence.spec.prompt || sequence.weights != weights_ || !held_.empty())
     return;
   for (int32_t index : active_)
     if (const Sequence &other = at(index);
         &other != &sequence && other.spec.group == sequence.spec.group && other.slot >= 0 &&
-        other.computed >= other.spec.prompt)
+        other.weights == weights_ && other.computed >= other.spec.prompt)
       return;
   held_group_ = sequence.spec.group;
   const int32_t *own = row(sequence);
@@ -355,8 +490,14 @@ void Scheduler::SkipToWaiting() {
 
 void Scheduler::Leave(int32_t index, SequenceState state) {
   Sequence &s = at(index);
-  if (s.slot >= 0)
+  if (s.slot >= 0) {
+    // The keys of a sequence without a token are its prompt's alone; with older weights it could not
+    // be told from one that the weights of its tokens sampled as a whole.
+    if (state == SequenceState::suspended && s.spec.key >= 0 && s.known > s.spec.prompt &&
+        s.computed > 0)
+      Keep(s, index);
     Vacate(s);
+  }
   s.state = state;
   --unfinished_;
 }

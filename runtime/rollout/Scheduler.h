@@ -16,12 +16,18 @@
 // The samples of a prompt (its group, contiguous by age) share its blocks. Whoever writes into a
 // block that has other owners gets a copy first (copy on write). While one of the group waits, the
 // prompt's blocks are held for it even when no other sequence of the group is active any more.
+//
+// A sequence with a key keeps its blocks when it is suspended, beyond the rollout: when it is added
+// again it goes on without a row that was computed before. Kept blocks are given up before an active
+// sequence is preempted, and before one that waits has to, the youngest sequence's first; what lost
+// them is computed again.
 
 #ifndef MIRL_RUNTIME_ROLLOUT_SCHEDULER_H
 #define MIRL_RUNTIME_ROLLOUT_SCHEDULER_H
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <memory>
 #include <span>
 #include <vector>
@@ -48,6 +54,16 @@ struct SequenceSpec {
   int64_t limit = 1;    // most tokens of the response
   int64_t budget = kNoLimit; // most tokens to sample before it is suspended
   bool overdue = false;      // no budget stops it: it must end now
+  // Names it in the rollouts to come, so that its blocks can be kept for them; -1: they are not.
+  int64_t key = -1;
+};
+
+// Blocks of a suspended sequence: positions [0, computed), computed with weights that Begin named
+// `weights` or later.
+struct Kept {
+  std::vector<int32_t> blocks;
+  int64_t computed = 0, weights = 0;
+  int32_t sequence = -1; // that it belongs to in this rollout; -1: it was not added to it
 };
 
 enum class SequenceState : uint8_t { waiting, prefilling, running, ended, suspended };
@@ -83,6 +99,8 @@ struct SchedulerStats {
   int64_t recomputed_rows = 0; // of tokens that had been in the cache before a preemption
   int64_t kv_reads = 0;        // positions of the cache that rows read: of a row, its own and all before
   int64_t preemptions = 0, copies = 0;
+  // Sequences that went on with the blocks that were kept, positions in them; those that lost theirs.
+  int64_t kept = 0, kept_positions = 0, given_up = 0;
   int64_t peak_blocks = 0;
 };
 
@@ -91,9 +109,10 @@ public:
   // An error with the numbers when the limits leave no room for one sequence of the longest length.
   static absl::StatusOr<std::unique_ptr<Scheduler>> Create(const SchedulerLimits &limits);
 
-  // Forgets all sequences; every block is free. `budget`: most tokens to sample until everything
-  // that has not ended, and is not overdue, is suspended.
-  void Begin(int64_t budget = kNoLimit);
+  // Forgets all sequences; every block that is not kept is free. `budget`: most tokens to sample
+  // until everything that has not ended, and is not overdue, is suspended. `weights` names those that
+  // keys are computed with; a prompt's keys of other weights are not shared with who begins now.
+  void Begin(int64_t budget = kNoLimit, int64_t weights = 0);
   // Adds the youngest sequence; sequences are numbered from 0. An error says what of it cannot be.
   absl::Status Add(const SequenceSpec &spec);
 
@@ -116,6 +135,14 @@ public:
   const BlockPool &pool() const { return pool_; }
   // Blocks held for a group that waits, without being in any slot's row.
   std::span<const int32_t> held() const { return held_; }
+  // By key.
+  const std::map<int64_t, Kept> &kept() const { return kept_; }
+  // Gives up all that is kept; outside of a rollout.
+  void DropKept();
+  // Between rollouts, in place of what is kept: `kept`, whose blocks are numbered from 0 on (below
+  // `blocks`). Returns the pool's numbers for them; when it has not room for all, nothing is kept and
+  // there are none.
+  std::vector<int32_t> RestoreKept(std::map<int64_t, Kept> kept, int64_t blocks);
   // Positions of the active sequences' last blocks that hold nothing: allocated and not used.
   int64_t unused_positions() const;
   // Entries of the slot's row that are in use; 0 for a free slot.
@@ -130,7 +157,9 @@ private:
     int64_t known = 0, computed = 0;
     int64_t reached = 0; // the largest `computed` so far
     int64_t sampled = 0; // in this rollout
+    int64_t weights = 0; // the oldest that its keys were computed with
     int32_t slot = -1;
+    bool kept = false; // waits with blocks
     SequenceState state = SequenceState::waiting; // prefilling stands for running too
   };
 
@@ -149,6 +178,11 @@ private:
   void Admit();   // rows for waiting ones
   bool AdmitBesides();
   bool AdmitAlone(int64_t &extra);
+  bool AdmitKept(int64_t &extra);
+  // Gives up what is kept, but for that of `index`, until `blocks` are free; false when they are not.
+  bool FindRoom(int64_t blocks, int32_t index);
+  bool GiveUp(int32_t except);
+  void Keep(Sequence &sequence, int32_t index);
   // `again`: its one row is the prompt's last token, which is in the cache, and gives the first token.
   void AddPiece(int32_t index, int64_t count, bool samples, bool again = false);
   // Blocks of its own for positions [computed, end); false when it had to be preempted itself.
@@ -164,6 +198,7 @@ private:
   void DropHeld();
   void SkipToWaiting();
   const Sequence *Sibling(int64_t group, int64_t prompt) const;
+  bool HasRelative(int64_t group) const;
 
   SchedulerLimits limits_;
   int64_t width_;
@@ -176,9 +211,10 @@ private:
   std::vector<int32_t> active_;     // by age
   int64_t next_ = 0;                // the oldest that waits
   int64_t unfinished_ = 0;
-  int64_t budget_ = kNoLimit, samples_left_ = 0;
+  int64_t budget_ = kNoLimit, samples_left_ = 0, weights_ = 0;
   int64_t held_group_ = -1;
   std::vector<int32_t> held_;
+  std::map<int64_t, Kept> kept_;
   Step step_;
   SchedulerStats stats_;
 };

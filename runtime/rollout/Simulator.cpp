@@ -124,13 +124,14 @@ struct Segment {
   int64_t iteration, tokens;
 };
 struct Response {
-  int64_t length, known = 0;
+  int64_t id, length, known = 0;
   std::vector<Segment> segments;
   bool ended() const { return known == length; }
 };
 struct Group {
   int64_t prompt = 0;
   int64_t oldest = -1; // the iteration of its first token
+  int64_t device = -1; // that it runs on, if it has to stay there
   std::vector<Response> responses;
   int64_t open() const {
     return std::count_if(responses.begin(), responses.end(),
@@ -142,7 +143,7 @@ struct Group {
 struct DeviceTime {
   double seconds = 0, busy_slots = 0;
   StepWork work;
-  int64_t tokens = 0, resumed = 0, preemptions = 0;
+  int64_t tokens = 0, resumed = 0, preemptions = 0, kept = 0, given_up = 0;
 };
 
 // Runs an iteration's groups of one device.
@@ -165,6 +166,7 @@ absl::StatusOr<DeviceTime> RunDevice(Scheduler &scheduler, const SimulatorOption
       spec.limit = response.length;
       spec.budget = options.sequence_budget;
       spec.overdue = overdue;
+      spec.key = options.keep ? response.id : -1;
       MIRL_TRY(scheduler.Add(spec));
       sequences.push_back(&response);
     }
@@ -193,6 +195,8 @@ absl::StatusOr<DeviceTime> RunDevice(Scheduler &scheduler, const SimulatorOption
   time.work = WorkBetween({}, last);
   time.tokens = last.sampled;
   time.preemptions = last.preemptions;
+  time.kept = last.kept;
+  time.given_up = last.given_up;
   return time;
 }
 
@@ -231,8 +235,10 @@ public:
   }
 
   absl::Status Begin() {
-    auto threads = std::clamp<int64_t>(options_.threads, 1, options_.devices);
-    for (int64_t i = 0; i < threads; ++i) {
+    threads_ = static_cast<size_t>(std::clamp<int64_t>(options_.threads, 1, options_.devices));
+    // What is kept is in a device's own; else a thread's serves its devices one after the other.
+    auto count = options_.keep ? static_cast<size_t>(options_.devices) : threads_;
+    for (size_t i = 0; i < count; ++i) {
       MIRL_ASSIGN(std::unique_ptr<Scheduler> scheduler, Scheduler::Create(options_.limits));
       schedulers_.push_back(std::move(scheduler));
     }
@@ -278,7 +284,7 @@ private:
     Group group;
     group.prompt = drawn.prompt;
     for (int64_t length : drawn.responses)
-      group.responses.push_back({length, 0, {}});
+      group.responses.push_back({next_id_++, length, 0, {}});
     groups_.push_back(std::move(group));
     return absl::OkStatus();
   }
@@ -292,14 +298,24 @@ private:
     std::vector<Load> loads;
     for (size_t d = 0; d < devices; ++d)
       loads.push_back({0, d});
-    for (Group &group : groups_) { // `loads` is a heap all the time.
+    for (Group &group : groups_)
+      if (group.device >= 0) {
+        loads[static_cast<size_t>(group.device)].first += group.open();
+        dealt[static_cast<size_t>(group.device)].push_back(&group);
+      }
+    std::make_heap(loads.begin(), loads.end(), std::greater<>());
+    for (Group &group : groups_) {
+      if (group.device >= 0)
+        continue;
       std::pop_heap(loads.begin(), loads.end(), std::greater<>());
       loads.back().first += group.open();
       dealt[loads.back().second].push_back(&group);
+      if (options_.keep)
+        group.device = static_cast<int64_t>(loads.back().second);
       std::push_heap(loads.begin(), loads.end(), std::greater<>());
     }
     std::vector<DeviceTime> times(devices);
-    std::vector<absl::Status> failures(schedulers_.size());
+    std::vector<absl::Status> failures(threads_);
     std::atomic<size_t> next{0};
     auto work = [&](size_t thread) {
       for (size_t d; failures[thread].ok() && (d = next++) < devices;) {
@@ -307,7 +323,8 @@ private:
         if (options_.total_budget != kNoLimit)
           budget = options_.total_budget / options_.devices +
                    (static_cast<int64_t>(d) < options_.total_budget % options_.devices);
-        auto time = RunDevice(*schedulers_[thread], options_, dealt[d], budget, iteration);
+        auto time = RunDevice(*schedulers_[options_.keep ? d : thread], options_, dealt[d], budget,
+                              iteration);
         if (time.ok())
           times[d] = *time;
         else
@@ -315,7 +332,7 @@ private:
       }
     };
     std::vector<std::thread> others;
-    for (size_t t = 1; t < schedulers_.size(); ++t)
+    for (size_t t = 1; t < threads_; ++t)
       others.emplace_back(work, t);
     work(0);
     for (std::thread &other : others)
@@ -359,6 +376,8 @@ private:
       result_.tokens += time.tokens;
       result_.resumed += time.resumed;
       result_.preemptions += time.preemptions;
+      result_.kept += time.kept;
+      result_.given_up += time.given_up;
     }
     ++result_.iterations;
     result_.rollout_seconds += longest;
@@ -369,8 +388,10 @@ private:
   }
 
   const SimulatorOptions &options_;
-  std::vector<std::unique_ptr<Scheduler>> schedulers_; // one a thread
+  size_t threads_ = 1;
+  std::vector<std::unique_ptr<Scheduler>> schedulers_; // one a thread, or a device
   std::deque<Group> groups_;                           // unfinished, by age
+  int64_t next_id_ = 0;
   SimulatorResult result_;
 };
 

@@ -3,7 +3,7 @@
 // A device is the Scheduler that the engine drives, with a cost for each step instead of a model,
 // and lengths that are drawn instead of sampled. An iteration takes up what is unfinished, then new
 // prompts, and deals the groups out to the devices beforehand, each to the one with the fewest
-// sequences. The devices meet at its end, when the groups whose sequences have all ended are
+// sequences. What is kept of a group's keys stays on its device, and so does the group. The devices meet at its end, when the groups whose sequences have all ended are
 // trained on; hence they can be simulated one after the other, or in threads, and the result is the same.
 
 #ifndef MIRL_RUNTIME_ROLLOUT_SIMULATOR_H
@@ -63,6 +63,8 @@ struct SimulatorOptions {
   int64_t sequence_budget = kNoLimit, total_budget = kNoLimit;
   // A group with tokens that are so many iterations old must end now, whatever the budgets.
   int64_t max_staleness = kNoLimit;
+  // What a budget stops keeps its blocks, until the pool needs them; else it is computed again.
+  bool keep = false;
   // While more groups than this, in prompts of an iteration, are begun and not trained on, there
   // are fewer new ones. 0: no limit.
   double in_flight = 0;
@@ -78,8 +80,9 @@ struct SimulatorResult {
   double longest_rollout = 0;              // of an iteration
   StepWork work;
   int64_t tokens = 0; // sampled
-  int64_t resumed = 0; // tokens of responses that were computed again to go on with them
+  int64_t resumed = 0; // tokens that responses had which went on
   int64_t preemptions = 0;
+  int64_t kept = 0, given_up = 0; // responses that went on with their blocks; that lost them
   int64_t groups = 0, trained_tokens = 0; // that were trained on
   double busy_slots = 0;   // seconds × slots with a sequence
   double busy_devices = 0; // seconds × devices with a step

@@ -52,6 +52,8 @@ struct Trajectory {
   float reward = 0;
   std::map<std::string, float> fields; // verifier results
   int64_t handed_over = 0; // the policy's version when the trajectory was given to training
+  // Some of it may have been sampled with keys of other weights than the version of its segment says.
+  bool mixed_keys = false;
 
   bool finished() const { return ending == Ending::eos; }
   // Adds a sampled token.

@@ -93,6 +93,7 @@ absl::StatusOr<Budgets> ReadBudgets(const fb::Instruction &sample, const Params 
   if (budgets.partial) {
     budgets.max_age = static_cast<int64_t>(Number(sample, "max_age", 1));
     budgets.in_flight = static_cast<int64_t>(Number(sample, "in_flight", 1));
+    budgets.keep = Text(sample, "cache") == "keep";
   }
   return budgets;
 }
@@ -105,7 +106,6 @@ struct Size {
 };
 
 int64_t CountUpdates(const Plan &plan, const Instructions *program, std::string_view policy,
-                     
                      const std::map<const fb::Instruction *, int64_t> &handed,
                      std::map<std::string_view, Size> sizes) {
   int64_t updates = 0;

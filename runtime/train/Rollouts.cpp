@@ -21,6 +21,8 @@ absl::Status Trainer::PrepareSampling(const fb::Instruction &instruction) {
                    ", but an iteration can update policy ", policy, " ", updates,
                    " times (with in_flight = ", budgets.in_flight,
                    "): a response that waits would be too old; max_age must be at least ", updates);
+  // Keys of weights that never change are as good as new ones.
+  sampling.keep = budgets.partial && (budgets.keep || MaxUpdates(session_.plan(), policy, {}) == 0);
   samplings_.push_back(std::move(sampling));
   return absl::OkStatus();
 }
@@ -74,6 +76,7 @@ absl::Status Trainer::Sample(const fb::Instruction &instruction, Values &values,
       FirstSequenceId(totals.clock.iteration * kSamplingsPerIteration + totals.samplings++);
   options.budget = budgets.sequence;
   options.total_budget = budgets.total;
+  options.keep = sampling.keep;
   Roller &roller = *rollers_.find(policy)->second;
   MIRL_ASSIGN(Batch fresh, roller.Begin(prompts.prompts, options));
   // What was begun earlier goes first.
@@ -89,6 +92,7 @@ absl::Status Trainer::Sample(const fb::Instruction &instruction, Values &values,
   MIRL_TRY(roller.Continue(batch, options, totals.rollout));
   auto result = std::make_shared<Batch>(TakeFinished(batch, options.version));
   for (const auto &trajectory : result->trajectories) {
+    trajectory->mixed_keys = sampling.keep && trajectory->segments.size() > 1;
     totals.segments.Add(static_cast<double>(trajectory->segments.size()));
     for (const Segment &segment : trajectory->segments) {
       int64_t age = options.version - segment.version;
@@ -143,14 +147,21 @@ absl::Status Trainer::Rescore(const fb::Instruction &instruction, Batch &batch) 
   return absl::OkStatus();
 }
 
+bool Trainer::Keeps(std::string_view policy) const {
+  return std::any_of(samplings_.begin(), samplings_.end(), [&](const Sampling &sampling) {
+    return sampling.keep && Text(*sampling.instruction, "policy") == policy;
+  });
+}
+
 std::string Trainer::schedule() const {
   std::string schedule;
   for (const auto &[policy, roller] : rollers_) {
-    bool total = std::any_of(samplings_.begin(), samplings_.end(), [&](const Sampling &sampling) {
-      return sampling.budgets.total != kNoLimit && Text(*sampling.instruction, "policy") == policy;
+    bool depends = std::any_of(samplings_.begin(), samplings_.end(), [&](const Sampling &sampling) {
+      return (sampling.budgets.total != kNoLimit || sampling.budgets.keep) &&
+             Text(*sampling.instruction, "policy") == policy;
     });
     const SchedulerLimits &limits = roller->limits();
-    if (total)
+    if (depends)
       schedule += Cat(schedule.empty() ? "" : "; ", policy, ": --slots ", limits.slots,
                       " --kv-blocks ", limits.blocks, " --prefill-chunk ", limits.chunk);
   }
@@ -177,6 +188,11 @@ void Trainer::SetPartial(const Totals &totals, IterationMetrics &metrics) const 
   metrics.Set("segments_mean", totals.segments.Get());
   metrics.Set("staleness_mean", totals.staleness.Get());
   metrics.Set("staleness_max", static_cast<double>(totals.staleness_max));
+  if (std::any_of(samplings_.begin(), samplings_.end(), [](const Sampling &s) { return s.keep; })) {
+    metrics.Set("kept", static_cast<double>(totals.rollout.kept));
+    metrics.Set("kept_tokens", static_cast<double>(totals.rollout.kept_tokens));
+    metrics.Set("kept_given_up", static_cast<double>(totals.rollout.given_up));
+  }
 }
 
 } // namespace mirl::rt

@@ -11,10 +11,12 @@ namespace {
 
 // The groups that the i-th `sample` of the program has begun.
 std::string WaitingKey(size_t i) { return Cat("unfinished/", i); }
+// What of a policy's KV cache they keep.
+std::string KeptKey(std::string_view policy) { return Cat("kept/", policy); }
 
 } // namespace
 
-StateDict Trainer::Export() const {
+absl::StatusOr<StateDict> Trainer::Export() const {
   StateDict state;
   nlohmann::json &json = state.json;
   json["versions"] = nlohmann::json::object();
@@ -28,6 +30,9 @@ StateDict Trainer::Export() const {
   for (size_t i = 0; i < samplings_.size(); ++i)
     if (samplings_[i].budgets.partial)
       ExportBatch(samplings_[i].waiting, WaitingKey(i), state);
+  for (const auto &[policy, roller] : rollers_)
+    if (Keeps(policy))
+      MIRL_TRY(roller->ExportKept(KeptKey(policy), state));
   json["parity"] = {{"tokens", parity_tokens_}, {"mismatches", parity_mismatches_}};
   return state;
 }
@@ -64,6 +69,14 @@ absl::Status Trainer::Import(const StateDict &state) {
     parity_mismatches = state.json.at("parity").at("mismatches").get<int64_t>();
   } catch (const nlohmann::json::exception &error) {
     return Invalid("the state to resume from is not a trainer's: ", error.what());
+  }
+  for (auto &[policy, roller] : rollers_) {
+    absl::Status status = roller->ImportKept(KeptKey(policy), state);
+    if (status.ok())
+      continue;
+    for (auto &[other, its] : rollers_) // What waits is computed again.
+      MIRL_TRY(its->ImportKept("", {}));
+    return status;
   }
   versions_ = std::move(versions);
   for (size_t i = 0; i < samplings_.size(); ++i)

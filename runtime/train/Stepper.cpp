@@ -82,7 +82,7 @@ absl::StatusOr<StepResult> Stepper::Run(const fb::Step &step, const Batch &batch
     const uint8_t *computed = session_.PortData(micro, *logprob);
     for (int64_t s = cut.begin; s < cut.end; ++s) {
       const Trajectory &trajectory = *batch.trajectories[static_cast<size_t>(s)];
-      if (trajectory.policy != parity_policy)
+      if (trajectory.policy != parity_policy || trajectory.mixed_keys)
         continue;
       auto first = static_cast<size_t>(packed_.token_offsets[static_cast<size_t>(s - cut.begin)]);
       for (size_t j = 0; j < trajectory.response.size(); ++j) {

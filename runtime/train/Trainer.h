@@ -53,7 +53,7 @@ public:
   // What the iterations to come depend on beside the session's buffers. Import wants the plan,
   // seed, parameters and data that the state comes from, and names a data set whose file is
   // another; it changes nothing when it fails.
-  StateDict Export() const;
+  absl::StatusOr<StateDict> Export() const;
   absl::Status Import(const StateDict &state);
 
   // What the last iteration handed to training, sampled or drawn as examples, and whether it has
@@ -63,7 +63,7 @@ public:
   Batch unfinished() const;
   bool rewarded() const { return rewarded_; }
   // What of the engine the run depends on; "" when nothing of it does. Which responses a total budget
-  // stops depends on which run together.
+  // stops depends on which run together; which keep their older keys, on the room in the pool.
   std::string schedule() const;
   // How often each policy was updated so far; how many records were drawn of each data set.
   const Counts &versions() const { return versions_; }
@@ -82,6 +82,7 @@ private:
   struct Sampling {
     const fb::Instruction *instruction = nullptr;
     Budgets budgets;
+    bool keep = false; // what waits keeps its blocks of the KV cache
     Batch waiting = {};
   };
   struct Totals; // of one iteration
@@ -97,6 +98,7 @@ private:
   absl::Status PrepareSampling(const fb::Instruction &instruction);
   absl::Status Draw(const fb::Instruction &instruction, Values &values, Totals &totals);
   absl::Status Sample(const fb::Instruction &instruction, Values &values, Totals &totals);
+  bool Keeps(std::string_view policy) const; // one of its samplings does
   absl::Status Rescore(const fb::Instruction &instruction, Batch &batch);
   void SetPartial(const Totals &totals, IterationMetrics &metrics) const;
   absl::Status Verify(const fb::Instruction &instruction, Batch &batch, Totals &totals);

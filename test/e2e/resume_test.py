@@ -138,6 +138,49 @@ class Partial(Killed, harness.World):
         self.assertNotEqual(self.expected[0], self.result(self.dir / "three")[0], "nothing depends on the engine")
         self.refused(["--resume", "total_budget", "--slots 3"], *self.resume("whole", "--slots", 3))
 
+
+class Kept(Killed, harness.World):
+    """What waits goes on with its keys and values, older than the weights: they are a part of the state. The pool is too small for all."""
+
+    budget = ", budget = 5, max_age = 7, in_flight = 3, cache = keep"
+
+    def train(self, run, *options, plan=None):
+        return super().train(run, "--kv-blocks", 72, *options, plan=plan)
+
+    def resume(self, run, *options, plan=None):
+        return super().resume(run, *(options or ("--kv-blocks", 72)), plan=plan)
+
+    def test_older_keys_give_other_tokens(self):
+        metrics = self.metrics(self.dir / "whole")
+        self.assertGreater(sum(m["kept"] for m in metrics), 50)
+        self.assertGreater(sum(m["kept_given_up"] for m in metrics), 10)
+        other = self.compile("other", program=PROGRAM.replace("BUDGET", self.budget.replace("keep", "recompute")).replace("VERIFIER", 'regex(y, pattern = "[0-4]")'))
+        self.ok(*self.train("recomputed", plan=other))
+        self.assertNotEqual(self.expected[0], self.result(self.dir / "recomputed")[0], "keeping keys changes nothing, so it tests nothing")
+        again = self.metrics(self.dir / "recomputed")
+        self.assertNotIn("kept", again[0])
+        self.assertLess(sum(m["rollout_prefill_tokens"] for m in metrics), 0.8 * sum(m["rollout_prefill_tokens"] for m in again))
+        # Log-probs of one version's keys are those of the training pass; the others are not compared.
+        self.ok(*self.train("parity", "--check-parity"))
+        parity = self.metrics(self.dir / "parity")
+        self.assertGreater(sum(m["parity_tokens"] for m in parity), 100)
+        self.assertEqual(sum(m["parity_mismatches"] for m in parity), 0)
+
+    def test_it_holds_the_engine(self):
+        self.refused(["--resume", "which keep their keys", "--kv-blocks 30"], *self.resume("whole", "--kv-blocks", 30))
+
+    def test_a_signal(self):
+        """A checkpoint that only an interruption made changes nothing."""
+        process = self.start(("mirl", "train", self.plan, "--run", self.dir / "stopped", "--model", self.dir / "base", "--kv-blocks", 72,
+                              "--checkpoint-every", 100))
+        while not (self.dir / "stopped/metrics.jsonl").exists() or len(self.metrics(self.dir / "stopped")) < 3:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        errors = process.communicate(timeout=60)[1]
+        self.assertEqual(process.returncode, 143, errors)
+        self.ok(*self.resume("stopped"))
+        self.same(self.dir / "stopped", "stopped by a signal")
+
     def test_something_waited(self):
         metrics, rows = self.expected[1:]
         self.assertGreater(sum(m["unfinished"] > 0 for m in metrics), ITERATIONS // 2)

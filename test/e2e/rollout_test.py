@@ -28,6 +28,7 @@ class Rollout(harness.World):
         lines = (cls.dir / "data/prompts.jsonl").read_text().splitlines(True)
         cls.prompts.write_text("".join(lines[:200 if FULL else 40]))
         cls.expected, _ = world.rollout("expected")
+        cls.prompt_tokens = world.prefilled
 
     def setUp(self):
         pass
@@ -39,6 +40,7 @@ class Rollout(harness.World):
         self.assertEqual(done.returncode, 0, done.stderr)
         found = re.search(r"(\d+) preemptions", done.stderr)
         self.assertTrue(found, done.stderr)
+        self.prefilled = int(re.search(r"(\d+) tokens prefilled", done.stderr)[1])
         return out.read_text(), int(found[1])
 
     def test_drawn_schedules(self):
@@ -68,6 +70,12 @@ class Rollout(harness.World):
             for options in ["--budget", budget], ["--total-budget", 20 * budget]:
                 text, _ = self.rollout("budget", *options, "--slots", 7)
                 self.assertTrue(text == self.expected, f"tokens or log-probs depend on {options}")
+                # A round goes on with what the one before computed. At most the prompts' last tokens come again.
+                self.assertLessEqual(self.prefilled, self.prompt_tokens + 4 * len(text.splitlines()), options)
+        # Where the pool has no room for it, it is computed again.
+        text, _ = self.rollout("dry", "--budget", 16, "--slots", 7, "--kv-blocks", 12)
+        self.assertTrue(text == self.expected, "tokens or log-probs depend on the pool")
+        self.assertGreater(self.prefilled, 4 * self.prompt_tokens)
         few = ["--model", self.base, "--data", self.prompts, "--out", self.dir / "none"]
         self.refused("--budget", "mirl", "rollout", self.plan, *few, "--budget", 0, code=2)
         self.refused("--total-budget", "mirl", "rollout", self.plan, *few, "--total-budget", -1, code=2)

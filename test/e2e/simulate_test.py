@@ -28,6 +28,15 @@ class Simulate(harness.World):
         self.assertAlmostEqual(run["idle_slots"], 0)
         self.assertEqual((run["staleness_max"], run["unfinished_prompts"]), (0, 0))
 
+    def test_lengths_in_order(self):
+        """Two prompts of 2 responses an iteration: 10 and 40, then 20 and 30, and so on."""
+        options = ["--step-us", 1000, "--slots", 4, "--prompt-tokens", 1, "--max-tokens", 100, "--n", 2, "--prompts", 1, "--warmup", 0]
+        path = self.lengths("order", 10, 40, 20, 30)
+        for iterations, seconds in (1, 0.040), (2, 0.070), (3, 0.110):
+            run = self.simulate(*options, "--lengths", path, "--in-order", "--iterations", iterations)["runs"][0]
+            self.assertAlmostEqual(run["rollout_s"] * iterations, seconds, places=9)
+        self.refused("--in-order", "mirl", "rollout", "--simulate", *COST, "--median", 10, "--in-order", code=2)
+
     def test_partial_rollouts_do_not_wait_for_the_longest(self):
         options = [*COST, "--slots", 64, "--n", 4, "--prompts-per-device", 16, "--median", 50, "--tail", 10, "--max-tokens", 1000, "--seed", 3]
         whole, partial = self.simulate(*options, "--budget", 100)["runs"]
@@ -38,6 +47,12 @@ class Simulate(harness.World):
         self.assertEqual(whole["staleness_max"], 0)
         self.assertGreater(partial["staleness_mean"], 0)
         self.assertGreater(partial["resumed_tokens"], 0)
+        same, again, kept = self.simulate(*options, "--budget", 100, "--keep")["runs"]
+        self.assertEqual((same, again), (whole, partial))
+        self.assertEqual((kept["keep"], kept["partial"], kept["tokens"]), (True, True, partial["tokens"]))
+        self.assertGreater(kept["kept"], 0)
+        self.assertLess(kept["prefill_tokens"], partial["prefill_tokens"] / 2)
+        self.assertGreater(kept["tokens_per_s"], partial["tokens_per_s"])
         bounded = self.simulate(*options, "--budget", 100, "--max-age", 2)["runs"][1]
         self.assertEqual(bounded["staleness_max"], 2)
         self.assertLess(bounded["tokens_per_s"], partial["tokens_per_s"])

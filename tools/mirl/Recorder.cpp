@@ -73,7 +73,8 @@ absl::Status Recorder::Save(rt::Session &session, const rt::Trainer &trainer, ui
   if (store_)
     if (absl::Status status = store_->Sync(); !status.ok())
       WarnOnce(std::string(status.message()), status);
-  return checkpoints_.Save(session, {iteration, seed, trainer.Export()});
+  MIRL_ASSIGN(rt::StateDict state, trainer.Export());
+  return checkpoints_.Save(session, {iteration, seed, std::move(state)});
 }
 
 void Recorder::WarnOnce(const std::string &text, const absl::Status &cause) {

@@ -202,6 +202,7 @@ absl::Status SampleData(Sampler &sampler, const std::string &path, int64_t limit
   // ids of its own, and which prompts are in it depends on the data and n alone.
   int64_t piece = std::clamp<int64_t>(8192 / std::max<int64_t>(1, options.n), 1, rt::kMaxPrompts);
   int64_t stream = 0;
+  options.keep = true; // The weights stay as they are, so what a round computed is good in the next.
   // Once a second, how it goes.
   using Clock = std::chrono::steady_clock;
   Clock::time_point started = Clock::now(), said = started;
@@ -238,10 +239,12 @@ absl::Status SampleData(Sampler &sampler, const std::string &path, int64_t limit
     }
     MIRL_TRY(take(batch));
     std::fprintf(
-        stderr, "%lld of %lld prompts, %s tok/s, %lld rounds, %lld preemptions, at most %lld of %lld KV blocks\n",
+        stderr, "%lld of %lld prompts, %s tok/s, %lld rounds, %lld preemptions, %lld tokens "
+        "prefilled, at most %lld of %lld KV blocks\n",
         static_cast<long long>(std::min(total, begin + piece)), static_cast<long long>(total),
         rt::FormatCount(static_cast<double>(stats.tokens) / std::max(stats.seconds, 1e-9)).c_str(),
         static_cast<long long>(rounds), static_cast<long long>(stats.preemptions),
+        static_cast<long long>(stats.prefill_tokens + stats.recomputed_tokens),
         static_cast<long long>(stats.peak_kv_blocks),
         static_cast<long long>(stats.kv_blocks));
   }

@@ -162,6 +162,10 @@ absl::StatusOr<rt::DrawGroup> Lengths(const SimulateFlags &flags, int64_t prompt
   };
   if (!flags.lengths.empty()) {
     MIRL_ASSIGN(std::vector<int64_t> lengths, ReadLengths(flags.lengths));
+    if (flags.in_order)
+      return [=, next = size_t{0}]() mutable {
+        return group([&] { return lengths[next++ % lengths.size()]; });
+      };
     return [=]() mutable {
       return group([&] { return lengths[random() % lengths.size()]; });
     };
@@ -180,10 +184,14 @@ absl::StatusOr<rt::DrawGroup> Lengths(const SimulateFlags &flags, int64_t prompt
                  "or --calibrate");
 }
 
-nlohmann::ordered_json Json(const rt::SimulatorResult &result, bool partial) {
+// Waiting for the longest response; with a budget; with a budget and with what is kept.
+enum class Mode : uint8_t { whole, partial, keep };
+
+nlohmann::ordered_json Json(const rt::SimulatorResult &result, Mode mode) {
   auto mean = [&](double sum) { return sum / static_cast<double>(result.iterations); };
   return {{"devices", result.devices},
-          {"partial", partial},
+          {"partial", mode != Mode::whole},
+          {"keep", mode == Mode::keep},
           {"tokens_per_s", result.tokens_per_second()},
           {"prompts_per_s", result.groups_per_second()},
           {"iteration_s", mean(result.seconds)},
@@ -201,7 +209,9 @@ nlohmann::ordered_json Json(const rt::SimulatorResult &result, bool partial) {
           {"steps", result.work.steps},
           {"prefill_tokens", result.work.prefill},
           {"resumed_tokens", result.resumed},
-          {"preemptions", result.preemptions}};
+          {"preemptions", result.preemptions},
+          {"kept", result.kept},
+          {"given_up", result.given_up}};
 }
 
 nlohmann::ordered_json Json(const Calibration &calibration) {
@@ -217,10 +227,11 @@ nlohmann::ordered_json Json(const Calibration &calibration) {
           {"error", calibration.simulated.rollout_seconds / calibration.seconds - 1}};
 }
 
-void PrintRow(const rt::SimulatorResult &result, bool partial) {
+void PrintRow(const rt::SimulatorResult &result, Mode mode) {
   std::printf("%7lld  %-7s  %10.4g  %9.4g  %11.4g  %9.4g  %8.1f %%  %10.1f %%  %9.2f  %3lld  "
               "%10lld\n",
-              static_cast<long long>(result.devices), partial ? "partial" : "whole",
+              static_cast<long long>(result.devices), 
+              mode == Mode::whole ? "whole" : mode == Mode::partial ? "partial" : "keep",
               result.tokens_per_second(), result.groups_per_second(),
               result.seconds / static_cast<double>(result.iterations), result.longest_rollout,
               100 * result.idle_slots(), 100 * result.idle_devices(), result.mean_staleness(),
@@ -316,10 +327,12 @@ absl::Status Simulate(const SimulateFlags &flags, const std::string &data, int64
                       : scale * (flags.prompts_per_device > 0
                                      ? flags.prompts_per_device
                                      : std::max<int64_t>(1, options.limits.slots / n));
-    for (bool with : {false, true}) {
-      if (with && !partial)
+    for (Mode mode : {Mode::whole, Mode::partial, Mode::keep}) {
+      bool with = mode != Mode::whole;
+      if ((with && !partial) || (mode == Mode::keep && !flags.keep))
         continue;
       rt::SimulatorOptions one = options;
+      one.keep = mode == Mode::keep;
       if (with && sampling.budget > 0)
         one.sequence_budget = sampling.budget;
       if (with && sampling.total_budget > 0)
@@ -327,9 +340,9 @@ absl::Status Simulate(const SimulateFlags &flags, const std::string &data, int64
       MIRL_ASSIGN(rt::DrawGroup draw, Lengths(flags, prompt, n, most, sampling.seed, calibration));
       MIRL_ASSIGN(rt::SimulatorResult result, rt::Simulate(one, draw));
       if (flags.json)
-        json["runs"].push_back(Json(result, with));
+        json["runs"].push_back(Json(result, mode));
       else
-        PrintRow(result, with);
+        PrintRow(result, mode);
       std::fflush(stdout);
     }
   }
@@ -378,6 +391,11 @@ void AddSimulateFlags(CLI::App &command, SimulateFlags &flags) {
   add("--warmup", flags.warmup, "iterations before them (10)")->check(CLI::NonNegativeNumber);
   CLI::Option *lengths = add("--lengths", flags.lengths,
                              "file with a response's length a line; they are drawn with return");
+  command
+      .add_flag("--in-order", flags.in_order,
+                "take them in the order of the file instead, as many for each prompt as --n says")
+      ->needs(lengths)
+      ->group("Simulation");
   add("--median", flags.median, "of a log-normal distribution of lengths, in tokens")
       ->check(CLI::PositiveNumber)
       ->excludes(lengths);
@@ -400,6 +418,11 @@ void AddSimulateFlags(CLI::App &command, SimulateFlags &flags) {
       "most groups that are begun and not trained on, in new prompts of an iteration; 0: no limit "
       "(2)")
       ->check(CLI::NonNegativeNumber);
+  command
+      .add_flag("--keep", flags.keep,
+                "one more line: what a budget stops keeps its keys and values, while the pool has room")
+      ->needs(simulate)
+      ->group("Simulation");
   command.add_flag("--json", flags.json, "print one JSON object")
       ->needs(simulate)
       ->group("Simulation");

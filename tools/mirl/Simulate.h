@@ -16,6 +16,7 @@ namespace mirl::tools {
 
 struct SimulateFlags {
   bool simulate = false, calibrate = false, json = false;
+  bool in_order = false, keep = false;
   std::vector<int64_t> devices = {1};
   int64_t prompts = 0, prompts_per_device = 0; // 0: not given
   int64_t iterations = 20, warmup = 10;

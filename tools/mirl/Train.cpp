@@ -93,7 +93,8 @@ absl::Status Prepare(const TrainOptions &options, Training &run) {
 
 absl::StatusOr<std::string> InitialState(const TrainOptions &options, Training &run) {
   MIRL_TRY(LoadAllWeights(options, run.settings, *run.session));
-  MIRL_ASSIGN(uint64_t hash, rt::StateHash(*run.session, run.trainer->Export()));
+  MIRL_ASSIGN(rt::StateDict state, run.trainer->Export());
+  MIRL_ASSIGN(uint64_t hash, rt::StateHash(*run.session, state));
   return rt::HashText(hash);
 }
 
@@ -126,7 +127,8 @@ absl::Status Resume(const TrainOptions &options, Training &run) {
                    options.run, " was started with: its checksum is ", run.tokenizer_hash,
                    ", that was ", info.tokenizer_hash);
   if (std::string schedule = run.trainer->schedule(); schedule != info.schedule)
-    return Invalid("--resume: which responses a total_budget stops depends on the engine, which is now ",
+    return Invalid("--resume: which responses a total_budget stops, and which keep their keys, depends on the "
+                   "engine, which is now ",
                    schedule, ", but ", options.run, " was started with ", info.schedule,
                    ": give these flags");
   MIRL_ASSIGN(rt::Checkpoints::Loaded loaded,

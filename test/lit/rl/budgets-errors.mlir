@@ -55,7 +55,7 @@ func.func private @m(%ids: tensor<?xi32, #nn.axis<context>>, %positions: tensor<
 rl.policy @pi model @m "frozen"
 rl.step @s "x" {
 ^bb0(%x: !rl.prompts):
-  // expected-error @+1 {{max_age and in_flight belong to a budget, and there is none}}
+  // expected-error @+1 {{max_age, in_flight and cache belong to a budget, and there is none}}
   %y = rl.sample @pi, %x {n = 2, temperature = 1.0, top_k = 0, top_p = 1.0, max_tokens = 8, max_age = 4} : (!rl.prompts) -> !rl.trajectory
   rl.yield %y : !rl.trajectory
 }
@@ -91,6 +91,23 @@ rl.step @s "x" {
 ^bb0(%x: !rl.prompts):
   // expected-error @+1 {{in_flight must be at least 1, is 0}}
   %y = rl.sample @pi, %x {n = 2, temperature = 1.0, top_k = 0, top_p = 1.0, max_tokens = 8, budget = 4, max_age = 1, in_flight = 0} : (!rl.prompts) -> !rl.trajectory
+  rl.yield %y : !rl.trajectory
+}
+func.func private @m(%ids: tensor<?xi32, #nn.axis<context>>, %positions: tensor<?xi32, #nn.axis<context>>,
+                     %offsets: tensor<?xi32, #nn.axis<sequence, 1>>)
+    -> (tensor<?x8xf32, #nn.axis<context>>, tensor<16x8xf32>) attributes {nn.model} {
+  %e = nn.weight "e" init "ones" : tensor<16x8xf32>
+  %x = nn.embedding %e, %ids : (tensor<16x8xf32>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x8xf32, #nn.axis<context>>
+  return %x, %e : tensor<?x8xf32, #nn.axis<context>>, tensor<16x8xf32>
+}
+
+// -----
+
+rl.policy @pi model @m "frozen"
+rl.step @s "x" {
+^bb0(%x: !rl.prompts):
+  // expected-error @+1 {{cache must be "keep" or "recompute", is "forget"}}
+  %y = rl.sample @pi, %x {n = 2, temperature = 1.0, top_k = 0, top_p = 1.0, max_tokens = 8, budget = 4, max_age = 1, cache = "forget"} : (!rl.prompts) -> !rl.trajectory
   rl.yield %y : !rl.trajectory
 }
 func.func private @m(%ids: tensor<?xi32, #nn.axis<context>>, %positions: tensor<?xi32, #nn.axis<context>>,

@@ -6,9 +6,9 @@ rl.param @tokens = 64.0
 rl.policy @pi model @m "frozen"
 rl.step @rollout "x" {
 ^bb0(%x: !rl.prompts):
-  // CHECK: %[[Y:.*]] = rl.sample @pi, %{{.*}} {budget = @tokens, in_flight = 3 : i64, max_age = 4 : i64, max_tokens = 8 : i64,
+  // CHECK: %[[Y:.*]] = rl.sample @pi, %{{.*}} {budget = @tokens, cache = "keep", in_flight = 3 : i64, max_age = 4 : i64, max_tokens = 8 : i64,
   // CHECK-SAME: repeat = array<i64: 4, 3, 24>, temperature = 1.000000e+00 : f64, top_k = 0 : i64, top_p = 1.000000e+00 : f64, total_budget = 1000 : i64}
-  %y = rl.sample @pi, %x {n = 2, temperature = 1.0, top_k = 0, top_p = 1.0, max_tokens = 8, budget = @tokens, total_budget = 1000, max_age = 4, in_flight = 3, repeat = array<i64: 4, 3, 24>} : (!rl.prompts) -> !rl.trajectory
+  %y = rl.sample @pi, %x {n = 2, temperature = 1.0, top_k = 0, top_p = 1.0, max_tokens = 8, budget = @tokens, total_budget = 1000, max_age = 4, in_flight = 3, cache = "keep", repeat = array<i64: 4, 3, 24>} : (!rl.prompts) -> !rl.trajectory
   // CHECK: rl.rescore @pi, %[[Y]]
   %z = rl.rescore @pi, %y
   // CHECK: rl.field %{{.*}}, "age" : <token, f32>

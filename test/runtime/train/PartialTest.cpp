@@ -134,13 +134,15 @@ std::vector<Prompt> Prompts() {
 }
 
 TEST(PartialRollout, RoundsGiveTheSameTokens) {
-  auto session = test::ToySession({.slots = 5});
+  auto session = test::ToySession({.slots = 5, .kv_blocks = 6});
   auto roller = Roller::Create(*session, test::ToyPolicy(*session));
   ASSERT_TRUE(roller.ok()) << roller.status();
   std::vector<Prompt> prompts = Prompts();
   std::mt19937_64 random(5);
-  for (int draw = 0; draw < 40; ++draw) {
+  RolloutStats kept;
+  for (int draw = 0; draw < 80; ++draw) {
     SampleOptions options = Settings();
+    options.keep = draw % 2 == 1; // The weights are the same all the time: no bit depends on it.
     auto batch = (*roller)->Begin(prompts, options);
     ASSERT_TRUE(batch.ok());
     int rounds = 0;
@@ -148,13 +150,16 @@ TEST(PartialRollout, RoundsGiveTheSameTokens) {
       ASSERT_LT(++rounds, 300);
       options.budget = random() % 2 ? kNoLimit : 1 + static_cast<int64_t>(random() % 9);
       options.total_budget = random() % 2 ? kNoLimit : 1 + static_cast<int64_t>(random() % 40);
-      options.version = rounds;
+      options.version = options.keep ? 0 : rounds;
       std::vector<int64_t> before;
       for (const auto &trajectory : batch->trajectories)
         before.push_back(trajectory->response_size());
       RolloutStats stats;
       ASSERT_TRUE((*roller)->Continue(*batch, options, stats).ok());
       ASSERT_LE(stats.tokens, options.total_budget);
+      kept.kept += stats.kept;
+      kept.given_up += stats.given_up;
+      ASSERT_TRUE(options.keep || stats.kept == 0);
       if (CountUnfinished(*batch).sequences > 0 && options.budget == kNoLimit) {
         ASSERT_EQ(stats.tokens, options.total_budget) << "spent to the last token";
       }
@@ -167,13 +172,61 @@ TEST(PartialRollout, RoundsGiveTheSameTokens) {
       ASSERT_EQ(got.response, want.tokens);
       ASSERT_EQ(got.logprob, want.logprob);
       ASSERT_EQ(got.finished(), want.finished);
-      int64_t tokens = 0, last = 0;
+      int64_t tokens = 0, last = -1;
       for (const Segment &segment : got.segments) {
         ASSERT_GT(segment.version, last);
         last = segment.version;
         tokens += segment.tokens;
       }
       ASSERT_EQ(tokens, got.response_size());
+    }
+  }
+  EXPECT_GT(kept.kept, 200);
+  EXPECT_GT(kept.given_up, 20) << "the pool is small";
+}
+
+// What a checkpoint carries of the cache is what the undisturbed rollout had.
+TEST(PartialRollout, WhatIsKeptGoesOnFromASavedState) {
+  for (int64_t blocks : {0, 4}) { // the plan's; too few for all
+    auto session = test::ToySession({.slots = 5}), other = test::ToySession({.slots = 5});
+    auto roller = Roller::Create(*session, test::ToyPolicy(*session));
+    auto second = Roller::Create(*other, test::ToyPolicy(*other), {.kv_blocks = blocks});
+    ASSERT_TRUE(roller.ok() && second.ok());
+    SampleOptions options = Settings();
+    options.keep = true;
+    options.budget = 6;
+    RolloutStats stats;
+    Batch batch = *(*roller)->Begin(Prompts(), options);
+    ASSERT_TRUE((*roller)->Continue(batch, options, stats).ok());
+    StateDict state;
+    ASSERT_TRUE((*roller)->ExportKept("kept/pi", state).ok());
+    ASSERT_GT(state.json["kept/pi"]["blocks"], 4);
+    absl::Status status = (*second)->ImportKept("kept/pi", state);
+    ASSERT_TRUE(status.ok()) << status;
+    StateDict again;
+    ASSERT_TRUE((*second)->ExportKept("kept/pi", again).ok());
+    EXPECT_EQ(state == again, blocks == 0);
+    stats = {};
+    options.budget = kNoLimit;
+    int64_t waits = CountUnfinished(batch).sequences;
+    ASSERT_TRUE((*second)->Continue(batch, options, stats).ok());
+    EXPECT_EQ(stats.kept, blocks == 0 ? waits : 0);
+    EXPECT_EQ(stats.prefill_tokens == 0, blocks == 0) << "nothing is computed again, or all";
+    for (const auto &trajectory : batch.trajectories) {
+      auto want = test::Reference(*trajectory->prompt.ids, options.seed, trajectory->sequence_id,
+                                  options.max_tokens);
+      ASSERT_EQ(trajectory->response, want.tokens);
+      ASSERT_EQ(trajectory->logprob, want.logprob);
+    }
+    // Damage is an error, not another rollout.
+    for (const char *name : {"ids", "computed", "weights", "offsets", "table", "kv/0"}) {
+      StateDict bad = state;
+      StateTensor &tensor = bad.tensors["kept/pi/" + std::string(name)];
+      ASSERT_FALSE(tensor.bytes.empty()) << name;
+      int64_t items = tensor.shape[0];
+      tensor.bytes.resize(tensor.bytes.size() / static_cast<size_t>(items));
+      tensor.shape = {1};
+      EXPECT_FALSE((*second)->ImportKept("kept/pi", bad).ok()) << name;
     }
   }
 }
@@ -246,7 +299,8 @@ protected:
 
   // draw 4 prompts, sample 3 responses to each within the budget, verify, score, train on batches
   // of 6 sequences: 2 updates of 4 groups, 4 of the 8 in flight.
-  ToyOptions Program(double budget, double max_age, bool trains = true) {
+  ToyOptions Program(double budget, double max_age, bool trains = true,
+                     const std::string &cache = "") {
     Instr sample = {.op = "sample",
                     .results = {"y"},
                     .operands = {"x"},
@@ -255,6 +309,8 @@ protected:
     if (budget > 0)
       sample.numbers.insert(sample.numbers.end(),
                             {{"budget", budget}, {"max_age", max_age}, {"in_flight", 2}});
+    if (!cache.empty())
+      sample.texts.push_back({"cache", cache});
     ToyOptions options;
     options.datasets = {{"prompts", prompts_}};
     options.program = {{.op = "draw",
@@ -351,44 +407,82 @@ TEST_F(PartialTrainer, WithFrozenWeightsBudgetsChangeNothing) {
     auto session = test::ToySession(Program(budget, 1, /*trains=*/false));
     auto trainer = Make(*session);
     ASSERT_TRUE(trainer.ok()) << trainer.status();
+    double kept = 0;
     for (int64_t i = 0; i < 40; ++i) {
-      ASSERT_TRUE((*trainer)->RunIteration(i).ok());
+      auto metrics = (*trainer)->RunIteration(i);
+      ASSERT_TRUE(metrics.ok()) << metrics.status();
       for (const auto &trajectory : (*trainer)->sampled()[0]->trajectories) {
         auto want = test::Reference(*trajectory->prompt.ids, 11, trajectory->sequence_id, 12);
         ASSERT_EQ(trajectory->response, want.tokens);
         ASSERT_EQ(trajectory->logprob, want.logprob);
+        ASSERT_FALSE(trajectory->mixed_keys);
       }
+      kept += budget > 0 ? metrics->Get("kept") : 0;
     }
+    EXPECT_EQ(kept > 100, budget > 0) << "nothing changes, so nothing is computed again";
+    EXPECT_EQ((*trainer)->schedule(), "") << "nor does anything depend on it";
   }
 }
 
-TEST_F(PartialTrainer, GoesOnFromASavedState) {
-  auto session = test::ToySession(Program(2, 8)), other = test::ToySession(Program(2, 8));
-  auto trainer = Make(*session), first = Make(*other);
-  ASSERT_TRUE(trainer.ok() && first.ok());
-  for (int64_t i = 0; i < 5; ++i)
-    ASSERT_TRUE((*trainer)->RunIteration(i).ok() && (*first)->RunIteration(i).ok());
-  StateDict state = (*first)->Export();
-  auto second = Make(*other);
-  ASSERT_TRUE((*second)->Import(state).ok());
-  EXPECT_TRUE((*second)->Export() == state);
-  EXPECT_GT((*second)->unfinished().groups(), 0);
-  for (int64_t i = 5; i < 12; ++i) {
-    auto want = (*trainer)->RunIteration(i), got = (*second)->RunIteration(i);
+// The toy's keys are the same whatever the weights, so a trainer that keeps them must give the bits of
+// one that does not.
+TEST_F(PartialTrainer, KeepsByNameThoughTheWeightsChange) {
+  auto session = test::ToySession(Program(2, 8)), other = test::ToySession(Program(2, 8, true, "keep"));
+  auto again = Make(*session), keeps = Make(*other);
+  ASSERT_TRUE(again.ok() && keeps.ok());
+  EXPECT_EQ((*again)->schedule(), "");
+  EXPECT_THAT((*keeps)->schedule(), HasSubstr("--kv-blocks"));
+  double kept = 0, fewer = 0;
+  int mixed = 0;
+  for (int64_t i = 0; i < 20; ++i) {
+    auto want = (*again)->RunIteration(i), got = (*keeps)->RunIteration(i);
     ASSERT_TRUE(want.ok() && got.ok());
-    for (const char *name : {"loss", "groups", "unfinished", "resumed", "staleness_mean"}) {
-      double a = want->Get(name), b = got->Get(name);
-      EXPECT_TRUE(a == b || (std::isnan(a) && std::isnan(b))) << name << " " << i;
+    EXPECT_TRUE(std::isnan(want->Get("kept")));
+    kept += got->Get("kept");
+    fewer += want->Get("rollout_prefill_tokens") - got->Get("rollout_prefill_tokens");
+    EXPECT_LE(got->Get("parity_tokens"), want->Get("parity_tokens"));
+    for (const auto &trajectory : (*keeps)->sampled()[0]->trajectories) {
+      EXPECT_EQ(trajectory->mixed_keys, trajectory->segments.size() > 1);
+      mixed += trajectory->mixed_keys;
     }
   }
+  EXPECT_GT(kept, 20);
+  EXPECT_GT(fewer, 100);
+  EXPECT_GT(mixed, 10);
   EXPECT_EQ(Weights(*session), Weights(*other));
-  // A state without them, or with another run's, is refused and changes nothing.
-  StateDict bad = state;
-  bad.json.erase("unfinished/0");
-  EXPECT_FALSE((*second)->Import(bad).ok());
-  bad = state;
-  bad.tensors.erase("unfinished/0/tokens");
-  EXPECT_THAT(std::string((*second)->Import(bad).message()), HasSubstr("unfinished/0/tokens"));
+}
+
+TEST_F(PartialTrainer, GoesOnFromASavedState) {
+  for (const char *cache : {"recompute", "keep"}) {
+    ToyOptions program = Program(2, 8, true, cache);
+    auto session = test::ToySession(program), other = test::ToySession(program);
+    auto trainer = Make(*session), first = Make(*other);
+    ASSERT_TRUE(trainer.ok() && first.ok());
+    for (int64_t i = 0; i < 5; ++i)
+      ASSERT_TRUE((*trainer)->RunIteration(i).ok() && (*first)->RunIteration(i).ok());
+    StateDict state = *(*first)->Export();
+    auto second = Make(*other);
+    ASSERT_TRUE((*second)->Import(state).ok());
+    EXPECT_TRUE(*(*second)->Export() == state);
+    EXPECT_GT((*second)->unfinished().groups(), 0);
+    for (int64_t i = 5; i < 12; ++i) {
+      auto want = (*trainer)->RunIteration(i), got = (*second)->RunIteration(i);
+      ASSERT_TRUE(want.ok() && got.ok());
+      for (const char *name : {"loss", "groups", "unfinished", "resumed", "staleness_mean",
+                               "rollout_prefill_tokens", "kept"}) {
+        double a = want->Get(name), b = got->Get(name);
+        EXPECT_TRUE(a == b || (std::isnan(a) && std::isnan(b))) << name << " " << i;
+      }
+    }
+    EXPECT_EQ(Weights(*session), Weights(*other));
+    // A state without them, or with another run's, is refused and changes nothing.
+    StateDict bad = state;
+    bad.json.erase("unfinished/0");
+    EXPECT_FALSE((*second)->Import(bad).ok());
+    bad = state;
+    bad.tensors.erase("unfinished/0/tokens");
+    EXPECT_THAT(std::string((*second)->Import(bad).message()), HasSubstr("unfinished/0/tokens"));
+  }
 }
 
 TEST_F(PartialTrainer, RefusesBudgetsThatMakeNoSense) {

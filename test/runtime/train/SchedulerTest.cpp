@@ -20,13 +20,22 @@ std::unique_ptr<Scheduler> Make(const SchedulerLimits &limits) {
   return scheduler.ok() ? *std::move(scheduler) : nullptr;
 }
 
-// A KV cache that remembers whose token each position holds, and a driver that checks every step:
-// what a row would read must be its own sequence's past.
+// A KV cache that remembers whose token each position holds, and the weights that it was computed with.
+struct Cache {
+  explicit Cache(const Scheduler &scheduler)
+      : tokens(static_cast<size_t>(scheduler.limits().blocks) * kBlockTokens), weights(tokens.size()) {}
+  std::vector<uint64_t> tokens;
+  std::vector<int64_t> weights;
+};
+
+// A driver that checks every step: what a row would read must be its own sequence's past. `cache`: of
+// the rollouts before, when something of them is kept.
 class Engine {
 public:
-  Engine(Scheduler &scheduler, std::vector<SequenceSpec> specs)
+  Engine(Scheduler &scheduler, std::vector<SequenceSpec> specs, Cache *cache = nullptr,
+         int64_t weights = 0)
       : scheduler_(scheduler), specs_(std::move(specs)), lengths_(specs_.size()),
-        ended_(specs_.size()), cache_(static_cast<size_t>(scheduler.limits().blocks) * kBlockTokens),
+        ended_(specs_.size()), own_(scheduler), cache_(cache ? *cache : own_), weights_(weights),
         table_(static_cast<size_t>(scheduler.limits().slots * scheduler.width()), -1) {
     for (size_t i = 0; i < specs_.size(); ++i)
       lengths_[i] = specs_[i].response;
@@ -35,7 +44,8 @@ public:
   // What position p of sequence i holds.
   uint64_t Token(int64_t i, int64_t p) const {
     const SequenceSpec &spec = specs_[static_cast<size_t>(i)];
-    auto key = static_cast<uint64_t>(p < spec.prompt ? spec.group : i + (1 << 20));
+    int64_t own = spec.key >= 0 ? spec.key : i;
+    auto key = static_cast<uint64_t>(p < spec.prompt ? spec.group : own + (1 << 20));
     return (key << 24 | static_cast<uint64_t>(p)) + 1;
   }
 
@@ -73,12 +83,17 @@ private:
   void Check(const Step &step) {
     ASSERT_FALSE(step.pieces.empty());
     ASSERT_LE(step.rows, scheduler_.limits().rows);
+    auto place = [&](int64_t block, int64_t within) {
+      return static_cast<size_t>(block * kBlockTokens + within);
+    };
     auto at = [&](int64_t block, int64_t within) -> uint64_t & {
-      return cache_[static_cast<size_t>(block * kBlockTokens + within)];
+      return cache_.tokens[place(block, within)];
     };
     for (const BlockCopy &copy : step.copies)
-      for (int64_t i = 0; i < kBlockTokens; ++i)
+      for (int64_t i = 0; i < kBlockTokens; ++i) {
         at(copy.to, i) = at(copy.from, i);
+        cache_.weights[place(copy.to, i)] = cache_.weights[place(copy.from, i)];
+      }
     int64_t width = scheduler_.width();
     for (const TableEdit &edit : step.edits)
       for (int64_t b = edit.begin; b < edit.end; ++b)
@@ -97,6 +112,7 @@ private:
         ASSERT_EQ(scheduler_.pool().owners(block(piece.slot, p)) > 1 && piece.samples <= 1, false)
             << "written while others own it";
         at(block(piece.slot, p), p % kBlockTokens) = Token(piece.sequence, p);
+        cache_.weights[place(block(piece.slot, p), p % kBlockTokens)] = weights_;
       }
     }
     ASSERT_EQ(rows, step.rows);
@@ -105,6 +121,11 @@ private:
       for (int64_t p = 0; p < piece.first + piece.count; ++p)
         ASSERT_EQ(at(block(piece.slot, p), p % kBlockTokens), Token(piece.sequence, p))
             << "sequence " << piece.sequence << " position " << p;
+      // Older weights' keys are for those that had them.
+      if (specs_[static_cast<size_t>(piece.sequence)].response == 0)
+        for (int64_t p = 0; p < piece.first + piece.count; ++p)
+          ASSERT_EQ(cache_.weights[place(block(piece.slot, p), p % kBlockTokens)], weights_)
+              << "sequence " << piece.sequence << " position " << p;
       for (int32_t s = 0; s < piece.samples; ++s, ++k) {
         int32_t sampler = step.sampled[k];
         ASSERT_TRUE(once.insert(sampler).second) << "one token a step";
@@ -129,6 +150,11 @@ private:
         ++owners[scheduler_.table(slot)[b]];
     for (int32_t block : scheduler_.held())
       ++owners[block];
+    for (const auto &[key, kept] : scheduler_.kept()) {
+      ASSERT_EQ(static_cast<int64_t>(kept.blocks.size()), BlocksOf(kept.computed));
+      for (int32_t block : kept.blocks)
+        ++owners[block];
+    }
     for (const auto &[block, count] : owners)
       ASSERT_EQ(scheduler_.pool().owners(block), count) << "block " << block;
     ASSERT_EQ(scheduler_.pool().used(), static_cast<int64_t>(owners.size()));
@@ -139,7 +165,9 @@ private:
   std::vector<SequenceSpec> specs_;
   std::vector<int64_t> lengths_;
   std::vector<int> ended_;
-  std::vector<uint64_t> cache_;
+  Cache own_;
+  Cache &cache_;
+  int64_t weights_;
   std::vector<int32_t> table_;
   int64_t tokens_ = 0, steps_ = 0;
 };
@@ -290,6 +318,165 @@ TEST(Scheduler, BudgetsSuspend) {
                                                      : SequenceState::suspended) << i;
 }
 
+TEST(Scheduler, WhatIsKeptIsNotComputedAgain) {
+  auto scheduler = Make({.slots = 4, .rows = 64, .blocks = 64, .max_context = 128});
+  Cache cache(*scheduler);
+  std::vector<SequenceSpec> specs(4, {.group = 0, .prompt = 40, .limit = 60, .budget = 7});
+  int64_t prefilled = 0;
+  for (int64_t round = 0; round < 9; ++round) {
+    scheduler->Begin(kNoLimit, /*weights=*/round);
+    for (size_t i = 0; i < specs.size(); ++i) {
+      specs[i].key = 100 + static_cast<int64_t>(i);
+      ASSERT_TRUE(scheduler->Add(specs[i]).ok());
+    }
+    Engine engine(*scheduler, specs, &cache, round);
+    ASSERT_NO_FATAL_FAILURE(engine.RunToLengths(std::vector<int64_t>(4, 60)));
+    prefilled += scheduler->stats().prefill_rows + scheduler->stats().recomputed_rows;
+    EXPECT_EQ(scheduler->stats().kept, round > 0 ? 4 : 0);
+    EXPECT_EQ(scheduler->stats().kept_positions, round > 0 ? 4 * (40 + 7 * round - 1) : 0);
+    EXPECT_EQ(scheduler->kept().size(), round < 8 ? 4u : 0u);
+    for (size_t i = 0; i < specs.size(); ++i)
+      specs[i].response = engine.lengths()[i];
+  }
+  EXPECT_EQ(specs[0].response, 60);
+  EXPECT_EQ(prefilled, 40) << "the prompt, once";
+  EXPECT_EQ(scheduler->pool().used(), 0);
+}
+
+TEST(Scheduler, WhatIsKeptIsTheFirstToGo) {
+  // The pool holds one of the longest length and a bit.
+  auto scheduler = Make({.slots = 1, .rows = 64, .blocks = 10, .max_context = 128});
+  Cache cache(*scheduler);
+  auto add = [&](std::vector<SequenceSpec> specs) {
+    for (const SequenceSpec &spec : specs)
+      EXPECT_TRUE(scheduler->Add(spec).ok());
+    return specs;
+  };
+  std::vector<SequenceSpec> specs;
+  for (int64_t i = 0; i < 3; ++i)
+    specs.push_back({.group = i, .prompt = 30, .limit = 90, .budget = 5, .key = i});
+  Engine first(*scheduler, add(specs), &cache);
+  first.RunToLengths({90, 90, 90});
+  ASSERT_EQ(scheduler->kept().size(), 3u);
+  ASSERT_EQ(scheduler->pool().used(), 9);
+  // Another rollout, of one that needs 8 blocks: two must go, and no one is preempted.
+  scheduler->Begin();
+  Engine other(*scheduler, add({{.group = 9, .prompt = 20, .limit = 100}}), &cache);
+  other.RunToLengths({100});
+  EXPECT_EQ(scheduler->stats().given_up, 3 - static_cast<int64_t>(scheduler->kept().size()));
+  EXPECT_GE(scheduler->stats().given_up, 2);
+  EXPECT_EQ(scheduler->stats().preemptions, 0);
+  // The first to go on loses nothing to those behind it, which are computed again.
+  scheduler->DropKept();
+  EXPECT_EQ(scheduler->pool().used(), 0);
+  scheduler->Begin();
+  Engine again(*scheduler, add(specs), &cache);
+  again.RunToLengths({90, 90, 90});
+  for (SequenceSpec &spec : specs) {
+    spec.response = 5;
+    spec.budget = kNoLimit;
+  }
+  scheduler->Begin();
+  Engine last(*scheduler, add(specs), &cache);
+  last.RunToLengths({90, 90, 90});
+  EXPECT_GE(scheduler->stats().kept, 1);
+  EXPECT_GE(scheduler->stats().given_up, 1);
+  EXPECT_EQ(scheduler->stats().kept + scheduler->stats().given_up, 3);
+  EXPECT_GT(scheduler->stats().prefill_rows, 30) << "computed again";
+  EXPECT_EQ(scheduler->pool().used(), 0);
+}
+
+TEST(Scheduler, TheYoungestLosesWhatItKept) {
+  auto scheduler = Make({.slots = 1, .rows = 64, .blocks = 10, .max_context = 128});
+  Cache cache(*scheduler);
+  std::vector<SequenceSpec> specs;
+  for (int64_t i = 0; i < 3; ++i)
+    specs.push_back({.group = i, .prompt = 30, .limit = 90, .budget = 5, .key = i});
+  for (int round = 0; round < 2; ++round) {
+    if (round > 0) // The first one goes on alone, and needs one block more than there are.
+      scheduler->Begin(/*budget=*/40);
+    for (SequenceSpec &spec : specs) {
+      ASSERT_TRUE(scheduler->Add(spec).ok());
+    }
+    Engine engine(*scheduler, specs, &cache);
+    ASSERT_NO_FATAL_FAILURE(engine.RunToLengths({45, 90, 90}));
+    for (size_t i = 0; i < specs.size(); ++i)
+      specs[i].response = engine.lengths()[i];
+    specs[0].budget = kNoLimit;
+  }
+  EXPECT_EQ(specs[0].response, 45);
+  EXPECT_EQ(scheduler->stats().given_up, 1);
+  EXPECT_EQ(scheduler->kept().count(1), 1u);
+  EXPECT_EQ(scheduler->kept().count(2), 0u);
+}
+
+// Keys of older weights are for the sequence that had them: a sample that begins shares the prompt with
+// one that has it of these weights, and with none else, and waits for none else.
+TEST(Scheduler, OlderKeysAreNotShared) {
+  for (bool recomputed : {false, true}) {
+    auto scheduler = Make({.slots = 4, .rows = 64, .blocks = 64, .max_context = 128});
+    Cache cache(*scheduler);
+    std::vector<SequenceSpec> specs = {{.prompt = 40, .limit = 60, .budget = 7, .key = 1},
+                                       {.prompt = 40, .limit = 60, .budget = 7, .key = 2}};
+    for (const SequenceSpec &spec : specs)
+      ASSERT_TRUE(scheduler->Add(spec).ok());
+    Engine first(*scheduler, specs, &cache, 0);
+    ASSERT_NO_FATAL_FAILURE(first.RunToLengths({60, 60}));
+    scheduler->Begin(kNoLimit, /*weights=*/1);
+    for (SequenceSpec &spec : specs)
+      spec.response = 7;
+    if (recomputed)
+      specs[0].key = 3; // of which nothing is kept
+    specs.push_back({.prompt = 40, .limit = 60, .budget = 7, .key = 4});
+    for (const SequenceSpec &spec : specs)
+      ASSERT_TRUE(scheduler->Add(spec).ok());
+    Engine second(*scheduler, specs, &cache, 1);
+    ASSERT_NO_FATAL_FAILURE(second.RunToLengths({60, 60, 60}));
+    EXPECT_EQ(scheduler->stats().kept, recomputed ? 1 : 2);
+    // Seven tokens in seven steps, or in one more behind the prompt of the one that is computed again.
+    EXPECT_EQ(scheduler->stats().steps, recomputed ? 8 : 7);
+    EXPECT_EQ(scheduler->stats().prefill_rows + scheduler->stats().recomputed_rows,
+              recomputed ? 40 + 7 : 40);
+  }
+}
+
+TEST(Scheduler, AnotherSequenceOfTheSameKeyGetsNothingOfIt) {
+  auto scheduler = Make({.slots = 2, .rows = 64, .blocks = 16, .max_context = 64});
+  Cache cache(*scheduler);
+  std::vector<SequenceSpec> specs = {{.group = 0, .prompt = 20, .limit = 40, .budget = 9, .key = 5}};
+  ASSERT_TRUE(scheduler->Add(specs[0]).ok());
+  Engine first(*scheduler, specs, &cache);
+  first.RunToLengths({40});
+  ASSERT_EQ(scheduler->kept().size(), 1u);
+  scheduler->Begin();
+  // It has no token yet, so it is not the one that was suspended.
+  specs[0] = {.group = 1, .prompt = 35, .limit = 25, .budget = 9, .key = 5};
+  specs.push_back(specs[0]);
+  for (const SequenceSpec &spec : specs)
+    ASSERT_TRUE(scheduler->Add(spec).ok());
+  EXPECT_TRUE(scheduler->kept().empty());
+  Engine second(*scheduler, specs, &cache);
+  second.RunToLengths({25, 25}); // Both are suspended with one key: the later one has it.
+  EXPECT_EQ(scheduler->kept().size(), 1u);
+  scheduler->Begin();
+  scheduler->DropKept();
+  EXPECT_EQ(scheduler->pool().used(), 0);
+}
+
+TEST(Scheduler, KeptBlocksComeBackFromNumbers) {
+  auto scheduler = Make({.slots = 2, .rows = 64, .blocks = 8, .max_context = 64});
+  std::map<int64_t, Kept> kept;
+  kept[3] = {.blocks = {0, 1}, .computed = 20};
+  kept[4] = {.blocks = {0, 2}, .computed = 32}; // a prompt's block is shared
+  std::vector<int32_t> numbers = scheduler->RestoreKept(kept, 3);
+  ASSERT_EQ(numbers.size(), 3u);
+  EXPECT_EQ(scheduler->pool().used(), 3);
+  EXPECT_EQ(scheduler->pool().owners(numbers[0]), 2);
+  EXPECT_EQ(scheduler->kept().at(4).blocks, (std::vector<int32_t>{numbers[0], numbers[2]}));
+  EXPECT_TRUE(scheduler->RestoreKept(kept, 9).empty()) << "more than the pool has";
+  EXPECT_EQ(scheduler->pool().used(), 0);
+}
+
 // Anything at all, drawn from a seed that a failure prints. MIRL_SEED repeats one.
 TEST(Scheduler, HoldsWhatItPromisesForDrawnSettings) {
   const char *given = std::getenv("MIRL_SEED");
@@ -350,6 +537,72 @@ TEST(Scheduler, HoldsWhatItPromisesForDrawnSettings) {
   EXPECT_GT(preemptions, 100);
   EXPECT_GT(copies, 100);
   EXPECT_GT(suspended, 100);
+}
+
+// The same of rollouts of which the next one goes on with what is kept, with other weights or not.
+TEST(Scheduler, KeepsWhatItPromisesForDrawnSettings) {
+  const char *given = std::getenv("MIRL_SEED");
+  auto seed = given ? std::strtoul(given, nullptr, 10) : std::random_device()();
+  SCOPED_TRACE(testing::Message() << "MIRL_SEED=" << seed);
+  std::mt19937 random(static_cast<std::mt19937::result_type>(seed));
+  auto draw = [&](int64_t low, int64_t high) {
+    return std::uniform_int_distribution<int64_t>(low, high)(random);
+  };
+  int64_t kept = 0, given_up = 0, preemptions = 0;
+  for (int round = 0; round < 300; ++round) {
+    SchedulerLimits limits;
+    limits.max_context = draw(2, 200);
+    limits.slots = draw(1, 20);
+    limits.rows = limits.slots + draw(0, 60);
+    limits.blocks = BlocksOf(limits.max_context) + (draw(0, 1) ? draw(0, 20) : draw(0, 100));
+    limits.chunk = draw(0, 1) ? draw(1, 20) : 0;
+    auto scheduler = Make(limits);
+    Cache cache(*scheduler);
+    std::vector<SequenceSpec> specs;
+    std::vector<int64_t> lengths;
+    int64_t groups = draw(1, 8), n = draw(1, 6);
+    for (int64_t group = 0; group < groups; ++group) {
+      int64_t prompt = draw(1, limits.max_context - 1), limit = limits.max_context - prompt;
+      for (int64_t sample = 0; sample < n; ++sample) {
+        specs.push_back({.group = group, .prompt = prompt, .limit = limit,
+                         .key = static_cast<int64_t>(specs.size())});
+        lengths.push_back(draw(1, limit));
+      }
+    }
+    int64_t weights = 0;
+    for (int again = 0; !specs.empty(); ++again) {
+      ASSERT_LT(again, 5000);
+      weights += draw(0, 1);
+      scheduler->Begin(draw(0, 1) ? draw(1, 300) : kNoLimit, weights);
+      int64_t budget = draw(0, 2) ? draw(1, 50) : kNoLimit;
+      for (SequenceSpec &spec : specs) {
+        spec.budget = budget;
+        ASSERT_TRUE(scheduler->Add(spec).ok());
+      }
+      Engine engine(*scheduler, specs, &cache, weights);
+      ASSERT_NO_FATAL_FAILURE(engine.RunToLengths(lengths)) << "round " << round;
+      kept += scheduler->stats().kept;
+      given_up += scheduler->stats().given_up;
+      preemptions += scheduler->stats().preemptions;
+      std::vector<SequenceSpec> left;
+      std::vector<int64_t> left_lengths;
+      for (size_t i = 0; i < specs.size(); ++i) {
+        ASSERT_LE(engine.lengths()[i], lengths[i]);
+        specs[i].response = engine.lengths()[i];
+        if (engine.ended(i))
+          continue;
+        left.push_back(specs[i]);
+        left_lengths.push_back(lengths[i]);
+      }
+      specs = left;
+      lengths = left_lengths;
+    }
+    ASSERT_TRUE(scheduler->kept().empty());
+    ASSERT_EQ(scheduler->pool().used(), 0);
+  }
+  EXPECT_GT(kept, 1000);
+  EXPECT_GT(given_up, 100);
+  EXPECT_GT(preemptions, 100);
 }
 
 } // namespace

@@ -197,6 +197,42 @@ TEST(Simulator, ThreadsChangeNothing) {
   EXPECT_EQ(one.busy_slots, four.busy_slots);
   EXPECT_EQ(one.sum_staleness, four.sum_staleness);
   EXPECT_EQ(one.groups, four.groups);
+  options.keep = true;
+  four = Simulated(options, draw);
+  options.threads = 1;
+  one = Simulated(options, draw);
+  EXPECT_EQ(one.seconds, four.seconds);
+  EXPECT_EQ(one.kept, four.kept);
+  EXPECT_GT(one.kept, 100);
+}
+
+TEST(Simulator, WhatIsKeptCostsNothingAgain) {
+  SimulatorOptions options = Roomy(8);
+  options.cost = {.step = 1, .decode = 0, .prefill = 1e-3, .kv = 0};
+  options.prompts = 2;
+  options.sequence_budget = 20;
+  options.iterations = 30;
+  options.in_flight = 3;
+  SimulatorResult again = Simulated(options, Always(10, {30, 50}));
+  options.keep = true;
+  SimulatorResult kept = Simulated(options, Always(10, {30, 50}));
+  EXPECT_EQ(kept.tokens, again.tokens);
+  EXPECT_EQ(kept.groups, again.groups);
+  EXPECT_EQ(kept.resumed, again.resumed);
+  EXPECT_EQ(again.kept, 0);
+  EXPECT_GT(kept.kept, 50);
+  EXPECT_EQ(kept.given_up, 0);
+  // Of a prompt's 10 tokens nothing more than once.
+  EXPECT_EQ(kept.work.prefill, 10 * (kept.groups + kept.unfinished));
+  EXPECT_GT(again.work.prefill, kept.work.prefill + again.resumed / 2);
+  EXPECT_LT(kept.seconds, again.seconds);
+  // Where there is no room, it is computed again, with the same tokens.
+  options.limits.max_context = 64;
+  options.limits.blocks = 8;
+  SimulatorResult dry = Simulated(options, Always(10, {30, 50}));
+  EXPECT_GT(dry.given_up, 0);
+  EXPECT_GT(dry.work.prefill, kept.work.prefill);
+  EXPECT_EQ(dry.tokens, kept.tokens);
 }
 
 TEST(Simulator, TrainingTakesItsTime) {
