@@ -1,6 +1,7 @@
 // Iterations of a plan's program on the real engine, with lengths of responses that are forced to a
 // long-tailed distribution: log-normal, cut at the longest. One JSON line of metrics an iteration on
-// standard output, as metrics.jsonl has them. tail.py compiles the plans and compares them.
+// standard output, as metrics.jsonl has them. LENGTHS gets the responses' lengths in the order in which
+// they were begun, one a line, for the simulator. tail.py compiles the plans and compares them.
 //
 // What is real: model, engine, trainer, the tokens that are sampled and trained on. What is not: where
 // a response ends. A model with random weights has no tail of its own.
@@ -8,7 +9,9 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
+#include <map>
 #include <memory>
 #include <numbers>
 #include <string>
@@ -63,20 +66,32 @@ absl::Status Run(char **argument) {
     MIRL_TRY(LoadWeights(*session, *plan->root().policies()->Get(i), model, &note));
   }
   MIRL_ASSIGN(auto trainer, Trainer::Create(*session, *tokenizer, options));
+  std::map<int64_t, int64_t> lengths; // by sequence id, which grows as they are begun
+  auto remember = [&](const Batch &batch) {
+    for (const auto &trajectory : batch.trajectories)
+      lengths[trajectory->sequence_id] = options.engine.forced_length(*trajectory);
+  };
   for (int64_t iteration = 0; iteration < iterations; ++iteration) {
     MIRL_ASSIGN(IterationMetrics metrics, trainer->RunIteration(iteration));
+    for (const auto &batch : trainer->sampled())
+      remember(*batch);
     std::printf("%s\n", ToJsonLine(metrics).c_str());
     std::fflush(stdout);
   }
-  return absl::OkStatus();
+  remember(trainer->unfinished());
+  std::ofstream file(argument[10]);
+  for (const auto &[id, length] : lengths)
+    file << length << "\n";
+  file.close();
+  return file ? absl::OkStatus() : Invalid(argument[10], ": cannot be written");
 }
 
 } // namespace
 
 int main(int count, char **arguments) {
-  if (count != 10) {
+  if (count != 11) {
     std::fprintf(stderr, "usage: mirl-bench-tail PLAN MODEL PROMPTS ITERATIONS THREADS SLOTS MEDIAN "
-                         "SIGMA LONGEST\n");
+                         "SIGMA LONGEST LENGTHS\n");
     return 2;
   }
   absl::Status status = Run(arguments);

@@ -7,12 +7,16 @@
 `prepare` compiles the plans and puts all that `measure` needs into FOLDER, so that it can be moved to a machine with a GPU.
 
 The example model on the real engine and trainer. Where responses end is forced (a model with random weights has no tail):
-log-normal, cut at `--longest` = 20 medians, with the sigma at which one response of an iteration gets there on average. Both
+log-normal, cut at `--longest` = 20 medians, with the sigma at which one response of an iteration gets there on average. All
 sides draw the same prompts in the same order and train on responses of the same lengths:
 
     waiting   an iteration ends when its longest response has
     partial   an iteration has a budget of tokens; what has not ended waits for the next one. The budget is a little less than
               the prompts of an iteration need on average (`--budget-share`), so that there is always something to go on with
+    keep      the same, and what waits goes on with the keys and values that it has
+
+Beside each stands what the simulator says: `mirl rollout --simulate --calibrate`, with the cost of a step taken from plain
+rollouts of the same plan and the same lengths in the same order.
 
 Reported are the tokens that were sampled, for each second of rollout, and the groups that were trained on, for each second of
 rollout and training. The first iterations, in which the replay buffer fills, are left out. Rounds alternate; medians are reported, and every round is listed.
@@ -52,6 +56,7 @@ def main():
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--bin", type=pathlib.Path, default=ROOT / "build" / "bin")
     parser.add_argument("--target", help="of mirlc (the CPU)")
+    parser.add_argument("--scale", type=int, default=1, help="prepare: the example model with so many times the width (heads, hidden and intermediate size)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--iterations", type=int, default=40)
     parser.add_argument("--skip", type=int, default=15, help="the first iterations that are not counted")
@@ -67,7 +72,7 @@ def main():
     options = parser.parse_args()
     settings = [tuple(map(int, setting.split("x"))) for setting in options.settings]
     if options.what == "prepare":
-        prepare(options, {groups for groups, _ in settings})
+        prepare(options, {groups: max(slots for other, slots in settings if other == groups) for groups, _ in settings})
         return
     lines = []
     for groups, slots in settings:
@@ -88,27 +93,36 @@ def call(command):
 def prepare(options, sizes):
     work = options.folder
     call([sys.executable, ROOT / "examples/chain/generate.py", work / "data", "--prompts", 4000, "--sft", 1, "--test", 1])
-    for groups in sizes:
+    model = work / "config"
+    shutil.rmtree(model, ignore_errors=True)
+    shutil.copytree(ROOT / "examples/chain/model", model)
+    config = json.loads((model / "config.json").read_text())
+    for key in ("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads"):
+        config[key] *= options.scale
+    (model / "config.json").write_text(json.dumps(config))
+    for groups, slots in sizes.items():
         _, tokens = distribution(options, groups)
-        for name, budget in [("waiting", ""),
-                             ("partial", f", total_budget = {tokens}, max_age = {options.max_age}, in_flight = {options.in_flight}")]:
+        partial = f", total_budget = {tokens}, max_age = {options.max_age}, in_flight = {options.in_flight}"
+        for name, budget in [("waiting", ""), ("partial", partial), ("keep", partial + ", cache = keep")]:
             source = work / f"{name}{groups}.mirl"
             source.write_text(PROGRAM.format(context=options.longest + PROMPT, n=options.n, longest=options.longest, groups=groups, budget=budget))
-            call([options.bin / "mirlc", source, "--model", ROOT / "examples/chain/model", *(["--target", options.target] if options.target else []),
-                  "-o", source.with_suffix(".plan")])
+            call([options.bin / "mirlc", source, "--model", model, *(["--target", options.target] if options.target else []),
+                  "--slots", slots, "-o", source.with_suffix(".plan")])
     shutil.rmtree(work / "model", ignore_errors=True)
     # Weights do not depend on the target, and on a machine without its device only the CPU's plan runs.
     if options.target:
-        call([options.bin / "mirlc", source, "--model", ROOT / "examples/chain/model", "-o", work / "cpu.plan"])
+        call([options.bin / "mirlc", source, "--model", model, "-o", work / "cpu.plan"])
     call([options.bin / "mirl", "init", work / "cpu.plan" if options.target else source.with_suffix(".plan"), "--out", work / "model", "--seed", 1])
     program = options.bin / "mirl-bench-tail"
     (work / "lib").mkdir(exist_ok=True)
-    for line in call(["ldd", program]).splitlines():
-        library = line.split("=>")[-1].split()[0]
-        if "=>" in line and not any(part in library for part in ("libc.so", "libm.so", "libgcc_s.so", "libstdc++.so", "ld-linux")):
-            shutil.copy(library, work / "lib")
-    shutil.copy(program, work)
+    for tool in (program, options.bin / "mirl"):
+        for line in call(["ldd", tool]).splitlines():
+            library = line.split("=>")[-1].split()[0]
+            if "=>" in line and not any(part in library for part in ("libc.so", "libm.so", "libgcc_s.so", "libstdc++.so", "ld-linux")):
+                shutil.copy(library, work / "lib")
+        shutil.copy(tool, work)
     shutil.copy(__file__, work)
+    (work / "model.txt").write_text(f"hidden size {config['hidden_size']}, {config['num_hidden_layers']} layers")
     (work / "commit").write_text(call(["git", "-C", ROOT, "describe", "--always", "--dirty", "--exclude=*"]))
 
 
@@ -122,25 +136,37 @@ def distribution(options, groups):
 def measure(options, groups, slots):
     """The table of one setting."""
     work = options.folder.resolve()
+    tool = ["env", f"LD_LIBRARY_PATH={work / 'lib'}"]
     sigma, tokens = distribution(options, groups)
-    plans = {name: work / f"{name}{groups}.plan" for name in ("waiting", "partial")}
-    rounds = {name: [] for name in plans}
+    plans = {name: work / f"{name}{groups}.plan" for name in ("waiting", "partial", "keep")}
+    rounds, simulated = {name: [] for name in plans}, {name: [] for name in plans}
     for number in range(options.rounds):
         for name, plan in (plans.items() if number % 2 == 0 else reversed(plans.items())):
-            output = call(["env", f"LD_LIBRARY_PATH={work / 'lib'}", work / "mirl-bench-tail", plan, work / "model", work / "data/prompts.jsonl", options.iterations, options.threads, slots,
-                           options.median, sigma, options.longest])
+            output = call([*tool, work / "mirl-bench-tail", plan, work / "model", work / "data/prompts.jsonl", options.iterations, options.threads, slots,
+                           options.median, sigma, options.longest, work / f"{name}.lengths"])
             rounds[name].append(figures([json.loads(line) for line in output.splitlines()][options.skip:], options.n))
             print(groups, slots, number, name, {key: round(value, 3) for key, value in rounds[name][-1].items()}, file=sys.stderr, flush=True)
-    middle = {name: {key: statistics.median(r[key] for r in found) for key in found[0]} for name, found in rounds.items()}
-    ratio = {key: middle["partial"][key] / middle["waiting"][key] for key in ("rollout", "whole")}
+        # In every round, so that both see the machine as it is then.
+        told = json.loads(call([*tool, work / "mirl", "rollout", "--simulate", "--calibrate", plans["waiting"], "--model", work / "model",
+                                "--data", work / "data/prompts.jsonl", "--limit", 24, "--threads", options.threads, "--slots", slots, "--n", options.n,
+                                "--max-tokens", options.longest, "--lengths", work / "waiting.lengths", "--in-order", "--prompts", groups,
+                                "--total-budget", tokens, "--max-age", options.max_age, "--in-flight", options.in_flight, "--keep",
+                                "--warmup", options.skip, "--iterations", options.iterations - options.skip, "--json"]))
+        print(groups, slots, number, told["cost"], file=sys.stderr, flush=True)
+        for name, run in zip(plans, told["runs"]):
+            simulated[name].append({"rollout": run["tokens_per_s"], "idle": run["idle_slots"], "again": run["prefill_tokens"] / run["tokens"]})
+    middle, model = ({name: {key: statistics.median(r[key] for r in found) for key in found[0]} for name, found in of.items()} for of in (rounds, simulated))
+    ratio = lambda of, name, key: of[name][key] / of["waiting"][key]
     rows = [f"\n## {groups} prompts × {options.n} an iteration, {slots} slots\n",
             f"sigma {sigma:.2f}, budget {tokens} tokens an iteration\n",
-            "| | sampled tokens/s in rollout | groups/s with training | idle slots | iteration ms | age, mean | age, most | prefilled tokens/sampled |",
-            "|---|---|---|---|---|---|---|---|"]
-    rows += [f"| {name} | {m['rollout']:,.0f} | {m['whole']:.1f} | {100 * m['idle']:.1f} % | {1000 * m['seconds']:.1f} | {m['age']:.2f} | {m['oldest']:.0f} | {m['again']:.2f} |"
+            "| | sampled tokens/s in rollout | of waiting | simulated | error | of waiting | groups/s with training | idle slots | iteration ms | age, mean | age, most | prefilled tokens/sampled |",
+            "|---|---|---|---|---|---|---|---|---|---|---|---|"]
+    rows += [f"| {name} | {m['rollout']:,.0f} | {ratio(middle, name, 'rollout'):.2f} | {model[name]['rollout']:,.0f} | {100 * (model[name]['rollout'] / m['rollout'] - 1):+.1f} % | "
+             f"{ratio(model, name, 'rollout'):.2f} | {m['whole']:.1f} | {100 * m['idle']:.1f} % | {1000 * m['seconds']:.1f} | {m['age']:.2f} | {m['oldest']:.0f} | {m['again']:.2f} |"
              for name, m in middle.items()]
-    rows += [f"| ratio | {ratio['rollout']:.2f} | {ratio['whole']:.2f} | | | | | |", "", "Every round: sampled tokens/s in rollout, groups/s with training, idle slots", ""]
-    rows += [f"- {name}: " + "; ".join(f"{r['rollout']:,.0f}, {r['whole']:.1f}, {100 * r['idle']:.1f} %" for r in found) for name, found in rounds.items()]
+    rows += ["", "Every round: sampled tokens/s in rollout, simulated, groups/s with training, idle slots", ""]
+    rows += [f"- {name}: " + "; ".join(f"{r['rollout']:,.0f}, {t['rollout']:,.0f}, {r['whole']:.1f}, {100 * r['idle']:.1f} %" for r, t in zip(found, simulated[name]))
+             for name, found in rounds.items()]
     return rows
 
 
@@ -162,7 +188,7 @@ def figures(metrics, n):
 def head(options):
     commit = (options.folder / "commit").read_text().strip()
     return (f"# The tail of an iteration, with and without partial rollouts\n\n`bench/tail/tail.py measure --rounds {options.rounds} --iterations {options.iterations}`, "
-            f"{options.threads} threads, {platform.machine()}, commit {commit}. Forced lengths: log-normal, median {options.median}, longest {options.longest}. "
+            f"{options.threads} threads, {platform.machine()}, commit {commit}, the example model ({(options.folder / 'model.txt').read_text()}). Forced lengths: log-normal, median {options.median}, longest {options.longest}. "
             f"max_age {options.max_age}, in_flight {options.in_flight}. Medians of {options.rounds} rounds; iterations {options.skip} to {options.iterations - 1} count.")
 
 
