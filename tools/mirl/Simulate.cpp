@@ -16,6 +16,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "runtime/artifact/Macros.h"
+#include "runtime/rollout/Replay.h"
 #include "runtime/rollout/Simulator.h"
 
 namespace mirl::tools {
@@ -46,7 +47,7 @@ void SetGivenCosts(const SimulateFlags &flags, rt::StepCost &cost) {
       *part = given * unit;
 }
 
-// A rollout; adds its steps.
+// A rollout, in rounds if there is a budget; adds its steps.
 absl::StatusOr<rt::Batch> Measure(rt::Roller &roller, std::span<const rt::Prompt> prompts,
                                   const rt::SampleOptions &sampling,
                                   std::vector<rt::MeasuredStep> &steps) {
@@ -61,7 +62,13 @@ absl::StatusOr<rt::Batch> Measure(rt::Roller &roller, std::span<const rt::Prompt
   });
   absl::Cleanup no_more = [&] { roller.Watch(nullptr); };
   rt::RolloutStats stats;
-  return roller.Sample(prompts, sampling, stats);
+  MIRL_ASSIGN(rt::Batch batch, roller.Begin(prompts, sampling));
+  while (rt::CountUnfinished(batch).sequences > 0) {
+    last = {};
+    then = Clock::now();
+    MIRL_TRY(roller.Continue(batch, sampling, stats));
+  }
+  return batch;
 }
 
 absl::StatusOr<Calibration> Calibrate(const SimulateFlags &flags, const std::string &data,
@@ -94,6 +101,12 @@ absl::StatusOr<Calibration> Calibrate(const SimulateFlags &flags, const std::str
     size_t some = std::min<size_t>(prompts.size(), static_cast<size_t>(4 * slots / sampling.n + 1));
     MIRL_TRY(Measure(*roller, std::span(prompts).first(some), sampling, steps).status());
   }
+  // A response that goes on is computed again in longer pieces than prompts are.
+  rt::SampleOptions rounds = sampling;
+  rounds.budget = std::max<int64_t>(1, sampling.max_tokens / 4);
+  size_t few = std::min<size_t>(
+      prompts.size(), static_cast<size_t>(sampler.roller->limits().slots / sampling.n + 1));
+  MIRL_TRY(Measure(*sampler.roller, std::span(prompts).first(few), rounds, steps).status());
   size_t first = steps.size();
   MIRL_ASSIGN(rt::Batch batch, Measure(*sampler.roller, prompts, sampling, steps));
 
