@@ -143,7 +143,7 @@ mlir::DictionaryAttr RlLowering::verifierSettings(const Expr &e, bool withTrajec
   else if (kind == "regex")
     formals.append({{"pattern"}});
   else
-    formals.append({{"command"}, {"timeout", false}});
+    formals.append({{"command"}, {"timeout", false}, {"workers", false}});
   llvm::SmallVector<const Expr *> args;
   if (!bind(e, kind, formals, args))
     return {};
@@ -157,6 +157,12 @@ mlir::DictionaryAttr RlLowering::verifierSettings(const Expr &e, bool withTrajec
       if (!seconds)
         return {};
       settings.append(name, b.getF64FloatAttr(*seconds));
+    } else if (name == "workers") {
+      auto workers = intArgument(args[i], "workers (processes of the program)", 1, 4096, 1);
+      if (!workers)
+        return {};
+      if (args[i])
+        settings.append(name, b.getI64IntegerAttr(*workers));
     } else if (args[i]) {
       auto text = stringArgument(args[i], ("`" + name + "`").str());
       if (!text)

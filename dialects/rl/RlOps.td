@@ -260,7 +260,7 @@ def Rl_SampleOp : Rl_Op<"sample", [DeclareOpInterfaceMethods<SymbolUserOpInterfa
 
 def Rl_VerifyOp : Rl_Op<"verify"> {
   let summary = "ask a verifier for a number per response: exact_answer, regex or program";
-  let description = "`settings`: pattern, field, command, timeout (docs/plan.md).";
+  let description = "`settings`: pattern, field, command, timeout, workers (docs/plan.md).";
   let arguments = (ins StrAttr:$kind, Rl_TrajectoryType:$trajectory, DictionaryAttr:$settings);
   let results = (outs Rl_PerSequence:$result);
   let assemblyFormat = "$kind $trajectory $settings attr-dict `:` type($result)";

@@ -74,8 +74,14 @@ static LogicalResult verifierSettings(Operation *op, StringRef kind, DictionaryA
     if (name == "timeout" && !isa<FloatAttr, IntegerAttr>(setting.getValue()))
       return op->emitOpError() << "setting 'timeout' must be a number of seconds, is "
                                << setting.getValue();
-    if (!text && name != "timeout")
-      return op->emitOpError() << "a verifier's settings are pattern, field, command and timeout, "
+    if (name == "workers") {
+      auto count = dyn_cast<IntegerAttr>(setting.getValue());
+      if (!count || count.getInt() < 1)
+        return op->emitOpError() << "setting 'workers' must be a number of processes, at least 1, is "
+                                 << setting.getValue();
+    }
+    if (!text && name != "timeout" && name != "workers")
+      return op->emitOpError() << "a verifier's settings are pattern, field, command, timeout and workers, "
                                << "found '" << name << "'";
   }
   if (kind == "regex" && !settings.contains("pattern"))

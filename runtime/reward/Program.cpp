@@ -1,17 +1,13 @@
 #include "runtime/reward/Program.h"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -21,19 +17,11 @@
 namespace mirl::rt {
 
 using Json = nlohmann::json;
-using Clock = std::chrono::steady_clock;
 
 namespace {
 
 constexpr size_t kLongestLine = size_t{1} << 20;
 constexpr int kMaxAttempts = 2;
-
-// A watcher beside the command, in its process group, reads from a pipe that nobody writes to and
-// whose other end only this process has: when it ends, however it does, the watcher kills the group.
-// (PR_SET_PDEATHSIG would reach the shell alone, and act on the end of a thread.)
-constexpr int kAliveFile = 3;
-constexpr const char *kGuard = "(read -r _ <&3; kill -KILL 0) </dev/null >/dev/null & "
-                               "exec 3<&-; exec /bin/sh -c \"$1\"";
 
 std::string Shorten(std::string_view line) {
   return line.size() <= 200 ? std::string(line) : Cat(line.substr(0, 200), "…");
@@ -41,209 +29,189 @@ std::string Shorten(std::string_view line) {
 
 } // namespace
 
-ProgramVerifier::ProgramVerifier(std::string command, double timeout)
-    : command_(std::move(command)), timeout_(timeout > 0 ? timeout : 10) {}
-
-ProgramVerifier::~ProgramVerifier() { Stop(); }
-
-absl::Status ProgramVerifier::Start() {
-  // Writing to a program that died must be an error, not the end of this process.
-  struct sigaction pipe_action;
-  if (sigaction(SIGPIPE, nullptr, &pipe_action) == 0 && pipe_action.sa_handler == SIG_DFL)
-    signal(SIGPIPE, SIG_IGN);
-  int to[2], from[2];
-  if (pipe2(to, O_CLOEXEC) != 0)
-    return absl::InternalError(Cat("reward program: pipe: ", strerror(errno)));
-  int alive[2];
-  if (pipe2(from, O_CLOEXEC) != 0) {
-    int error = errno;
-    close(to[0]);
-    close(to[1]);
-    return absl::InternalError(Cat("reward program: pipe: ", strerror(error)));
-  }
-  if (pipe2(alive, O_CLOEXEC) != 0) {
-    int error = errno;
-    for (int file : {to[0], to[1], from[0], from[1]})
-      close(file);
-    return absl::InternalError(Cat("reward program: pipe: ", strerror(error)));
-  }
-  posix_spawn_file_actions_t files;
-  posix_spawn_file_actions_init(&files);
-  posix_spawn_file_actions_adddup2(&files, to[0], STDIN_FILENO);
-  posix_spawn_file_actions_adddup2(&files, from[1], STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&files, alive[0], kAliveFile);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  // A group of its own, so that all it starts can be killed with it.
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
-  posix_spawnattr_setpgroup(&attributes, 0);
-  sigset_t defaults;
-  sigemptyset(&defaults);
-  sigaddset(&defaults, SIGPIPE);
-  posix_spawnattr_setsigdefault(&attributes, &defaults);
-  const char *arguments[] = {"sh", "-c", kGuard, "sh", command_.c_str(), nullptr};
-  int error =
-      posix_spawn(&pid_, "/bin/sh", &files, &attributes, const_cast<char **>(arguments), environ);
-  posix_spawn_file_actions_destroy(&files);
-  posix_spawnattr_destroy(&attributes);
-  close(to[0]);
-  close(from[1]);
-  close(alive[0]);
-  if (error != 0) {
-    close(to[1]);
-    close(from[0]);
-    close(alive[1]);
-    pid_ = -1;
-    return absl::InternalError(
-        Cat("reward program '", command_, "' cannot be started: ", strerror(error)));
-  }
-  in_ = to[1];
-  out_ = from[0];
-  alive_ = alive[1];
-  fcntl(in_, F_SETFL, O_NONBLOCK);
-  fcntl(out_, F_SETFL, O_NONBLOCK);
-  received_.clear();
-  return absl::OkStatus();
+ProgramVerifier::ProgramVerifier(std::string command, double timeout, int workers)
+    : command_(std::move(command)), timeout_seconds_(timeout > 0 ? timeout : 10),
+      processes_(static_cast<size_t>(std::max(workers, 1))) {
+  timeout_ = std::chrono::duration_cast<Clock::duration>(
+      std::chrono::duration<double>(timeout_seconds_));
 }
 
-std::string ProgramVerifier::Stop() {
-  if (pid_ < 0)
-    return "was not running";
-  close(in_);
-  close(out_);
-  // If it has ended by itself its status says how; give it a moment between closing its output and
-  // exiting before it is killed.
-  int status = 0;
-  pid_t ended = 0;
-  for (int i = 0; i < 50 && ended == 0; ++i) {
-    siginfo_t info{};
-    // Without reaping it, so that its process group still exists for kill.
-    if (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
-        info.si_pid == pid_)
+int64_t ProgramVerifier::Ask(const Answer &answer) {
+  int64_t id = next_id_++;
+  Question &question = questions_[id];
+  question.key = answer.key;
+  question.record = answer.record;
+  question.response = answer.response;
+  Json line = {{"id", id},
+               {"prompt", answer.record->prompt},
+               {"response", answer.response},
+               {"record", answer.record->fields}};
+  question.line = line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  waiting_.push_back(id);
+  return id;
+}
+
+void ProgramVerifier::Submit(const Answer &answer) {
+  submitted_[answer.key] = Ask(answer);
+  Poll();
+}
+
+void ProgramVerifier::Poll() {
+  // As often as a process may have taken a question and answered it.
+  for (size_t i = 0; i < 4 && failure_.ok(); ++i) {
+    absl::StatusOr<bool> moved = Pump(/*wait=*/false);
+    failure_ = moved.status();
+    if (!moved.ok() || !*moved)
       break;
-    usleep(1000);
   }
-  kill(-pid_, SIGKILL);
-  do
-    ended = waitpid(pid_, &status, 0);
-  while (ended < 0 && errno == EINTR);
-  close(alive_);
-  pid_ = in_ = out_ = alive_ = -1;
-  if (ended > 0 && WIFEXITED(status))
-    return Cat("exited with status ", WEXITSTATUS(status));
-  if (ended > 0 && WIFSIGNALED(status))
-    return Cat("was ended by signal ", WTERMSIG(status), " (", strsignal(WTERMSIG(status)), ")");
-  return "ended";
 }
 
 absl::Status ProgramVerifier::Verify(std::span<const Answer> answers, std::vector<float> &results) {
-  int64_t first_id = next_id_;
-  next_id_ += static_cast<int64_t>(answers.size());
-  std::vector<Question> questions(answers.size());
-  for (size_t i = 0; i < answers.size(); ++i) {
-    Json line = {{"id", first_id + static_cast<int64_t>(i)},
-                 {"prompt", answers[i].record->prompt},
-                 {"response", answers[i].response},
-                 {"record", answers[i].record->fields}};
-    questions[i].line = line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  MIRL_TRY(failure_);
+  std::vector<int64_t> ids;
+  for (const Answer &answer : answers) {
+    auto early = answer.key < 0 ? submitted_.end() : submitted_.find(answer.key);
+    if (early != submitted_.end()) {
+      int64_t id = early->second;
+      submitted_.erase(early);
+      const Question &question = questions_.at(id);
+      if (question.record == answer.record && question.response == answer.response) {
+        ids.push_back(id);
+        continue;
+      }
+    }
+    ids.push_back(Ask(answer));
   }
-  results.assign(answers.size(), 0.0f);
-  size_t answered = 0;
-  while (answered < questions.size()) {
-    if (pid_ < 0)
-      MIRL_TRY(Start());
-    std::string failure;
-    MIRL_TRY(Exchange(questions, first_id, answered, results, failure));
-    if (failure.empty())
-      continue;
-    // The oldest question is the one it failed at; the same one twice is enough.
-    auto oldest = std::find_if(questions.begin(), questions.end(),
-                               [](const Question &q) { return !q.answered; });
-    if (++oldest->attempts >= kMaxAttempts)
-      return Invalid("reward program '", command_, "' ", failure, ", twice, at the question ",
-                     Shorten(std::string_view(oldest->line).substr(0, oldest->line.size() - 1)));
+  results.clear();
+  for (int64_t id : ids) {
+    while (!questions_.at(id).done)
+      MIRL_TRY(Pump(/*wait=*/true).status());
+    results.push_back(questions_.at(id).result);
   }
+  for (int64_t id : ids)
+    questions_.erase(id);
   return absl::OkStatus();
 }
 
-// Asks what is not answered yet and reads answers until all are there, or the program fails (then
-// it is stopped and `failure` says how), or it says something that is no answer.
-absl::Status ProgramVerifier::Exchange(std::vector<Question> &questions, int64_t first_id,
-                                       size_t &answered, std::vector<float> &results,
-                                       std::string &failure) {
-  size_t to_send = 0, sent_bytes = 0;
-  auto skip_answered = [&] {
-    while (to_send < questions.size() && sent_bytes == 0 && questions[to_send].answered)
-      ++to_send;
-  };
-  skip_answered();
-  auto wait = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout_));
-  Clock::time_point deadline = Clock::now() + wait;
-  std::vector<char> chunk(64 * 1024);
-  while (answered < questions.size()) {
-    pollfd files[2] = {{out_, POLLIN, 0}, {in_, POLLOUT, 0}};
-    auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    if (left <= 0) {
-      Stop();
-      failure = Cat("gave no answer within its timeout of ", timeout_, " s and was killed");
-      return absl::OkStatus();
-    }
-    int ready = poll(files, to_send < questions.size() ? 2 : 1,
-                     static_cast<int>(std::min<int64_t>(left + 1, 3'600'000)));
-    if (ready < 0 && errno != EINTR)
-      return absl::InternalError(Cat("reward program: poll: ", strerror(errno)));
-    if (ready <= 0)
-      continue;
-    if (files[0].revents) {
-      ssize_t count = read(out_, chunk.data(), chunk.size());
-      if (count < 0 && (errno == EAGAIN || errno == EINTR))
-        continue;
-      if (count <= 0) {
-        failure = Cat(Stop(), " before it had answered");
-        return absl::OkStatus();
-      }
-      received_.append(chunk.data(), static_cast<size_t>(count));
-      size_t begin = 0;
-      for (size_t end; (end = received_.find('\n', begin)) != std::string::npos; begin = end + 1) {
-        absl::Status status = TakeLine(std::string_view(received_).substr(begin, end - begin),
-                                       questions, first_id, answered, results);
-        if (!status.ok()) {
-          Stop();
-          return status;
-        }
-        deadline = Clock::now() + wait;
-      }
-      received_.erase(0, begin);
-      if (received_.size() > kLongestLine) {
-        Stop();
-        return Invalid("reward program '", command_, "' wrote a line of more than ", kLongestLine,
-                       " bytes: ", Shorten(received_));
-      }
-    }
-    if (to_send < questions.size() && (files[1].revents & (POLLOUT | POLLERR | POLLHUP))) {
-      const std::string &line = questions[to_send].line;
-      ssize_t count = write(in_, line.data() + sent_bytes, line.size() - sent_bytes);
-      if (count < 0 && errno != EAGAIN && errno != EINTR) {
-        // It closed its input. What it still says, or its end, is read before judging: stop
-        // sending.
-        to_send = questions.size();
-        continue;
-      }
-      sent_bytes += static_cast<size_t>(std::max<ssize_t>(count, 0));
-      if (sent_bytes == line.size()) {
-        sent_bytes = 0;
-        ++to_send;
-        skip_answered();
-      }
+// Hands out what waits: to the only process all, of several to each one.
+absl::Status ProgramVerifier::Deal() {
+  for (Process &process : processes_) {
+    while (!waiting_.empty() && (processes_.size() == 1 || process.asked.empty())) {
+      if (!process.worker.running())
+        MIRL_TRY(process.worker.Start(command_));
+      if (process.asked.empty())
+        process.deadline = Clock::now() + timeout_;
+      process.asked.push_back(waiting_.front());
+      process.unsent.push_back(waiting_.front());
+      waiting_.pop_front();
     }
   }
   return absl::OkStatus();
 }
 
-absl::Status ProgramVerifier::TakeLine(std::string_view line, std::vector<Question> &questions,
-                                       int64_t first_id, size_t &answered,
-                                       std::vector<float> &results) {
+absl::StatusOr<bool> ProgramVerifier::Pump(bool wait) {
+  MIRL_TRY(Deal());
+  std::vector<pollfd> files;
+  Clock::time_point first = Clock::time_point::max();
+  for (Process &process : processes_) {
+    Send(process);
+    if (process.asked.empty())
+      continue;
+    files.push_back({process.worker.out(), POLLIN, 0});
+    if (!process.unsent.empty())
+      files.push_back({process.worker.in(), POLLOUT, 0});
+    first = std::min(first, process.deadline);
+  }
+  if (files.empty())
+    return false;
+  int64_t left = 0;
+  if (wait)
+    left = std::clamp<int64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(first - Clock::now()).count() + 1, 0,
+        3'600'000);
+  int ready = poll(files.data(), files.size(), static_cast<int>(left));
+  if (ready < 0 && errno != EINTR)
+    return absl::InternalError(Cat("reward program: poll: ", strerror(errno)));
+  if (ready < 0)
+    return true; // A signal; nothing is known.
+  bool moved = false;
+  size_t file = 0;
+  for (Process &process : processes_) {
+    if (process.asked.empty() || file >= files.size() || files[file].fd != process.worker.out())
+      continue;
+    bool readable = files[file++].revents != 0;
+    if (file < files.size() && files[file].fd == process.worker.in())
+      moved |= files[file++].revents != 0;
+    if (readable) {
+      moved = true;
+      MIRL_TRY(Receive(process));
+    } else if (Clock::now() >= process.deadline) { // Judged when there is nothing to read.
+      process.worker.Stop(/*grace=*/false);
+      MIRL_TRY(Fail(process,
+                    Cat("gave no answer within its timeout of ", timeout_seconds_,
+                        " s and was killed"),
+                    /*late=*/true));
+      moved = true;
+    }
+  }
+  return moved;
+}
+
+void ProgramVerifier::Send(Process &process) {
+  while (!process.unsent.empty()) {
+    std::string_view line = questions_.at(process.unsent.front()).line;
+    int64_t count = process.worker.Write(line.substr(process.sent_bytes));
+    if (count < 0) {
+      // It closed its input. What it still says, or its end, is read before judging: send no more.
+      process.unsent.clear();
+      process.sent_bytes = 0;
+      return;
+    }
+    process.sent_bytes += static_cast<size_t>(count);
+    if (process.sent_bytes < line.size())
+      return;
+    process.sent_bytes = 0;
+    process.unsent.pop_front();
+  }
+}
+
+absl::Status ProgramVerifier::Receive(Process &process) {
+  if (!process.worker.Read(process.received))
+    return Fail(process, Cat(process.worker.Stop(/*grace=*/true), " before it had answered"),
+                /*late=*/false);
+  size_t begin = 0;
+  for (size_t end; (end = process.received.find('\n', begin)) != std::string::npos; begin = end + 1)
+    MIRL_TRY(TakeLine(std::string_view(process.received).substr(begin, end - begin), process));
+  process.received.erase(0, begin);
+  if (process.received.size() > kLongestLine)
+    return Invalid("reward program '", command_, "' wrote a line of more than ", kLongestLine,
+                   " bytes: ", Shorten(process.received));
+  return absl::OkStatus();
+}
+
+absl::Status ProgramVerifier::Fail(Process &process, const std::string &failure, bool late) {
+  std::deque<int64_t> asked = std::exchange(process.asked, {});
+  process.unsent.clear();
+  process.sent_bytes = 0;
+  process.received.clear();
+  // The oldest question is the one it failed at. One that a process was given its time for is not
+  // asked again; at one where it died, once.
+  Question &oldest = questions_.at(asked.front());
+  if (late || ++oldest.attempts >= kMaxAttempts) {
+    oldest.done = true;
+    oldest.result = std::numeric_limits<float>::quiet_NaN();
+    last_failure_ = Cat("reward program '", command_, "' ", failure);
+    asked.pop_front();
+    if (++unanswered_ >= kUnansweredInRow)
+      return Invalid("reward program '", command_, "' answered none of ", unanswered_,
+                     " questions in a row; the last time it ", failure, ", at the question ",
+                     Shorten(std::string_view(oldest.line).substr(0, oldest.line.size() - 1)));
+  }
+  waiting_.insert(waiting_.begin(), asked.begin(), asked.end());
+  return absl::OkStatus();
+}
+
+absl::Status ProgramVerifier::TakeLine(std::string_view line, Process &process) {
   auto bad = [&](std::string_view why) {
     return Invalid("reward program '", command_, "' wrote a line that is not an answer (", why,
                    R"(; wanted {"id": …, "reward": …}): )", Shorten(line));
@@ -254,17 +222,17 @@ absl::Status ProgramVerifier::TakeLine(std::string_view line, std::vector<Questi
   auto id = answer.find("id"), reward = answer.find("reward");
   if (id == answer.end() || !id->is_number_integer())
     return bad("it has no id");
-  int64_t index = id->get<int64_t>() - first_id;
-  if (index < 0 || index >= static_cast<int64_t>(questions.size()))
-    return bad("nothing with this id was asked");
-  Question &question = questions[static_cast<size_t>(index)];
-  if (question.answered)
-    return bad("it was answered before");
+  auto asked = std::find(process.asked.begin(), process.asked.end(), id->get<int64_t>());
+  if (asked == process.asked.end())
+    return bad("nothing with this id was asked, or it was answered before");
   if (reward == answer.end() || !reward->is_number() || !std::isfinite(reward->get<float>()))
     return bad("the reward is not a number");
-  question.answered = true;
-  ++answered;
-  results[static_cast<size_t>(index)] = reward->get<float>();
+  Question &question = questions_.at(*asked);
+  question.done = true;
+  question.result = reward->get<float>();
+  process.asked.erase(asked);
+  process.deadline = Clock::now() + timeout_;
+  unanswered_ = 0;
   return absl::OkStatus();
 }
 

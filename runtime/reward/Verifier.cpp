@@ -91,7 +91,7 @@ absl::StatusOr<std::unique_ptr<Verifier>> Verifier::Create(const VerifierOptions
   if (options.kind == "program") {
     if (options.command.empty())
       return Invalid("verifier program needs a command");
-    return std::make_unique<ProgramVerifier>(options.command, options.timeout);
+    return std::make_unique<ProgramVerifier>(options.command, options.timeout, options.workers);
   }
   return Invalid("there is no verifier '", options.kind,
                  "'; there are exact_answer, regex and program");

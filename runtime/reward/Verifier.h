@@ -1,4 +1,5 @@
-// Verifiers give each response a number. What cannot be scored is an error, never a wrong answer.
+// Verifiers give each response a number. One that cannot be scored is an error, or is said not to be
+// scored; it is never a wrong answer.
 
 #ifndef MIRL_RUNTIME_REWARD_VERIFIER_H
 #define MIRL_RUNTIME_REWARD_VERIFIER_H
@@ -18,6 +19,7 @@ namespace mirl::rt {
 struct Answer {
   const Record *record = nullptr;
   std::string_view response;
+  int64_t key = -1; // names the response for Submit; -1: it was not submitted
 };
 
 // NOLINTBEGIN(readability-redundant-member-init): so that an initialiser may leave them out.
@@ -27,14 +29,24 @@ struct VerifierOptions {
   std::string field = "answer"; // exact_answer: of the record
   std::string command = {};     // program: for /bin/sh
   double timeout = 10;          // program: seconds for an answer
+  int workers = 1;              // program: processes
 };
 // NOLINTEND(readability-redundant-member-init)
 
 class Verifier {
 public:
   virtual ~Verifier() = default;
-  // One number per answer, in order.
+  // One number per answer, in order; NaN: it could not be scored, and last_failure says why. `record`
+  // must be as it was when the answer was submitted.
   virtual absl::Status Verify(std::span<const Answer> answers, std::vector<float> &results) = 0;
+
+  // Whether it can work while the rollout goes on: Submit begins with an answer that Verify will be
+  // asked for, and Poll goes on, as often as there is time; neither waits. No result depends on it.
+  virtual bool early() const { return false; }
+  virtual void Submit(const Answer &) {}
+  virtual void Poll() {}
+  // Of the last answer that could not be scored; "" when there is none.
+  virtual std::string last_failure() const { return ""; }
 
   // - exact_answer: 1 if the last match of the pattern's first capture group in the response (the
   //   whole response without a pattern), trimmed, is the record's field, trimmed; else 0.

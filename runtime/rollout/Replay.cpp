@@ -1,6 +1,7 @@
 #include "runtime/rollout/Replay.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace mirl::rt {
@@ -47,6 +48,22 @@ Batch TakeFinished(Batch &batch, int64_t version) {
     trajectory->handed_over = version;
   batch = std::move(rest);
   return finished;
+}
+
+Batch WithoutUnscored(const Batch &batch) {
+  Batch scored;
+  for (int64_t group = 0; group < batch.groups(); ++group) {
+    auto g = static_cast<size_t>(group);
+    std::copy_if(batch.trajectories.begin() + batch.group_offsets[g],
+                 batch.trajectories.begin() + batch.group_offsets[g + 1],
+                 std::back_inserter(scored.trajectories),
+                 [](const auto &trajectory) { return !trajectory->unscored; });
+    if (scored.sequences() == scored.group_offsets.back())
+      continue;
+    scored.prompts.push_back(batch.prompts[g]);
+    scored.group_offsets.push_back(scored.sequences());
+  }
+  return scored;
 }
 
 Unfinished CountUnfinished(const Batch &batch) {

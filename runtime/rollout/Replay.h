@@ -22,6 +22,9 @@ int64_t OldestVersion(const Batch &batch, int64_t group);
 // ages of their tokens are counted.
 Batch TakeFinished(Batch &batch, int64_t version);
 
+// Without the trajectories that a verifier could not score, and the groups of which none is left.
+Batch WithoutUnscored(const Batch &batch);
+
 // Sequences that have not ended, and those of them that have tokens.
 struct Unfinished {
   int64_t sequences = 0, begun = 0;

@@ -346,10 +346,15 @@ absl::Status Roller::Take(const Step &step, const SampleOptions &options) {
     stop_[i] = trajectory.ending != Ending::none;
   }
   scheduler_->Complete({stop_.data(), count});
-  for (int32_t index : step.sampled)
-    if (Trajectory &trajectory = *running_[static_cast<size_t>(index)];
-        trajectory.ending == Ending::none && scheduler_->state(index) == SequenceState::ended)
+  for (int32_t index : step.sampled) {
+    Trajectory &trajectory = *running_[static_cast<size_t>(index)];
+    if (trajectory.ending == Ending::none && scheduler_->state(index) == SequenceState::ended)
       trajectory.ending = Ending::length;
+    if (trajectory.ending != Ending::none && options.ended)
+      options.ended(trajectory);
+  }
+  if (options.stepped)
+    options.stepped();
   return absl::OkStatus();
 }
 

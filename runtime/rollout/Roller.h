@@ -41,6 +41,10 @@ struct SampleOptions {
   // them, whatever the version is then. Without: all of it is computed again.
   bool keep = false;
   RepeatOptions repeat;
+  // Called when a response has ended, and behind every step of the engine; what they take is the
+  // rollout's time.
+  std::function<void(const Trajectory &)> ended = nullptr; // NOLINT(readability-redundant-member-init)
+  std::function<void()> stepped = nullptr;                 // NOLINT(readability-redundant-member-init)
 };
 
 // How the engine uses what the plan has; nothing here changes a token.

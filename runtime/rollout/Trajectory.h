@@ -51,6 +51,7 @@ struct Trajectory {
   std::vector<Segment> segments;      // of the response, in order; none for examples
   float reward = 0;
   std::map<std::string, float> fields; // verifier results
+  bool unscored = false; // a verifier could not score it: nothing is learned from it
   int64_t handed_over = 0; // the policy's version when the trajectory was given to training
   // Some of it may have been sampled with keys of other weights than the version of its segment says.
   bool mixed_keys = false;

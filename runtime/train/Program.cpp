@@ -157,6 +157,7 @@ VerifierOptions ReadVerifierOptions(const fb::Instruction &instruction) {
   options.field = Text(instruction, "field", "answer");
   options.command = Text(instruction, "command");
   options.timeout = Number(instruction, "timeout", 10);
+  options.workers = static_cast<int>(std::clamp(Number(instruction, "workers", 1), 1.0, 4096.0));
   return options;
 }
 
@@ -164,7 +165,7 @@ absl::Status CheckProgram(const Plan &plan) {
   absl::Status status;
   FindInstruction(plan, [&](const fb::Instruction &instruction) {
     for (const char *key : {"count", "n", "top_k", "max_tokens", "sequences", "every", "max_age",
-                            "in_flight", "repeat_ngram", "repeat_times", "repeat_window"}) {
+                            "in_flight", "workers", "repeat_ngram", "repeat_times", "repeat_window"}) {
       double value = Number(instruction, key, 0);
       if (status.ok() && (!(value >= 0 && value < 1e9) || value != std::floor(value)))
         status = Invalid(InstructionPlace(instruction), key, " must be a whole number, is ", value);

@@ -77,6 +77,12 @@ absl::Status Trainer::Sample(const fb::Instruction &instruction, Values &values,
   options.budget = budgets.sequence;
   options.total_budget = budgets.total;
   options.keep = sampling.keep;
+  std::vector<Verifier *> verifiers; // of what is sampled
+  for (const auto &[verify, verifier] : verifiers_)
+    if (View(verify->op()) == "verify" &&
+        View(verify->operands()->Get(0)) == View(instruction.results()->Get(0)))
+      verifiers.push_back(verifier.get());
+  AskEarly(std::move(verifiers), options);
   Roller &roller = *rollers_.find(policy)->second;
   MIRL_ASSIGN(Batch fresh, roller.Begin(prompts.prompts, options));
   // What was begun earlier goes first.

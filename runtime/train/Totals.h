@@ -30,6 +30,8 @@ struct Trainer::Totals {
   Mean loss, reward, accuracy, length, finished;
   std::map<std::string, Mean> step_losses, metrics;
   std::vector<std::pair<std::string, double>> evaluations;
+  bool asked = false; // a verifier that may fail to score something
+  int64_t unscored = 0;
   bool rewarded = false, examples = false, partial = false, repeats = false;
   RolloutStats rollout;
   int64_t samplings = 0, draws = 0, batches = 0, sequences = 0, micro_batches = 0, train_tokens = 0;

@@ -147,10 +147,12 @@ absl::StatusOr<IterationMetrics> Trainer::RunIteration(int64_t iteration) {
       if (!totals.examples)
         totals.finished.Add(trajectory->finished() ? 1 : 0);
       totals.repeated.Add(trajectory->ending == Ending::repeat ? 1 : 0);
-      if (totals.rewarded)
+      if (totals.rewarded && !trajectory->unscored)
         totals.reward.Add(trajectory->reward);
     }
-    totals.sequences += batch->sequences();
+    totals.sequences +=
+        std::count_if(batch->trajectories.begin(), batch->trajectories.end(),
+                      [](const auto &trajectory) { return !trajectory->unscored; });
   }
   IterationMetrics metrics;
   metrics.iteration = iteration;
@@ -170,6 +172,8 @@ absl::StatusOr<IterationMetrics> Trainer::RunIteration(int64_t iteration) {
     metrics.Set(name, value);
   if (totals.repeats)
     metrics.Set("repeated_fraction", totals.repeated.Get());
+  if (totals.asked)
+    metrics.Set("unscored", static_cast<double>(totals.unscored));
   if (totals.partial)
     SetPartial(totals, metrics);
   metrics.Set("sequences", static_cast<double>(totals.sequences));
@@ -197,14 +201,20 @@ absl::Status Trainer::Execute(const Instructions *program, Values &values, Total
   for (uint32_t i = 0; i < Length(program); ++i) {
     const fb::Instruction &instruction = *program->Get(i);
     std::string_view op = View(instruction.op());
+    // What could not be scored is left out from there on; its group goes on without it.
     auto operand = [&]() -> Batch & {
-      return *values.find(View(instruction.operands()->Get(0)))->second;
+      std::shared_ptr<Batch> &value = values.find(View(instruction.operands()->Get(0)))->second;
+      if (std::any_of(value->trajectories.begin(), value->trajectories.end(),
+                      [](const auto &trajectory) { return trajectory->unscored; }))
+        value = std::make_shared<Batch>(WithoutUnscored(*value));
+      return *value;
     };
     absl::Status status;
     // A partial rollout may have handed over nothing.
     if ((op == "verify" || op == "score" || op == "rescore" || op == "step") &&
         operand().sequences() == 0) {
       totals.rewarded |= op == "score";
+      totals.asked |= op == "verify" && verifiers_.find(&instruction)->second->early();
       continue;
     }
     if (op == "draw") {
@@ -218,6 +228,7 @@ absl::Status Trainer::Execute(const Instructions *program, Values &values, Total
     } else if (op == "score") {
       status = Score(instruction, operand(), totals);
     } else if (op == "batches") {
+      operand();
       status = Batches(instruction, values, totals);
     } else if (op == "repeat") {
       auto count = static_cast<int64_t>(Number(instruction, "count", 0));
@@ -242,18 +253,40 @@ absl::StatusOr<std::vector<float>> Trainer::AskVerifier(const fb::Instruction &i
   texts.reserve(batch.trajectories.size());
   for (const auto &trajectory : batch.trajectories) {
     texts.push_back(tokenizer_.Decode(trajectory->response));
-    answers.push_back({trajectory->prompt.record.get(), texts.back()});
+    answers.push_back({trajectory->prompt.record.get(), texts.back(), trajectory->sequence_id});
   }
   std::vector<float> results;
   MIRL_TRY(verifiers_.find(&instruction)->second->Verify(answers, results));
   return results;
 }
 
+void Trainer::AskEarly(std::vector<Verifier *> verifiers, SampleOptions &options) const {
+  std::erase_if(verifiers, [](const Verifier *verifier) { return !verifier->early(); });
+  if (verifiers.empty())
+    return;
+  options.ended = [this, verifiers](const Trajectory &trajectory) {
+    std::string text = tokenizer_.Decode(trajectory.response);
+    for (Verifier *verifier : verifiers)
+      verifier->Submit({trajectory.prompt.record.get(), text, trajectory.sequence_id});
+  };
+  options.stepped = [verifiers] {
+    for (Verifier *verifier : verifiers)
+      verifier->Poll();
+  };
+}
+
 absl::Status Trainer::Verify(const fb::Instruction &instruction, Batch &batch, Totals &totals) {
   MIRL_ASSIGN(std::vector<float> results, AskVerifier(instruction, batch));
   std::string name(View(instruction.results()->Get(0)));
+  totals.asked |= verifiers_.find(&instruction)->second->early();
   for (size_t s = 0; s < results.size(); ++s) {
     Trajectory &trajectory = *batch.trajectories[s];
+    if (std::isnan(results[s])) {
+      trajectory.unscored = true;
+      trajectory.fields[name] = trajectory.reward = NAN;
+      ++totals.unscored;
+      continue;
+    }
     // Accuracy is the first verifier's: what it says of a trajectory that none had judged yet.
     if (trajectory.fields.empty())
       totals.accuracy.Add(results[s] > kRight ? 1 : 0);
@@ -354,6 +387,9 @@ absl::Status Trainer::Evaluate(const fb::Instruction &instruction, Totals &total
   // The same random numbers at every evaluation: differences are the policy's.
   auto place = std::distance(sources_.begin(), sources_.find(dataset));
   options.first_id = FirstSequenceId(kEvaluationStream + place);
+  auto verifier = verifiers_.find(&instruction);
+  if (verifier != verifiers_.end())
+    AskEarly({verifier->second.get()}, options);
   RolloutStats stats;
   MIRL_ASSIGN(Batch batch,
               rollers_.find(Text(instruction, "policy"))->second->Sample(prompts, options, stats));
@@ -362,16 +398,23 @@ absl::Status Trainer::Evaluate(const fb::Instruction &instruction, Totals &total
     length.Add(static_cast<double>(trajectory->response_size()));
     finished.Add(trajectory->finished() ? 1 : 0);
   }
-  if (verifiers_.count(&instruction)) {
+  int64_t unscored = 0;
+  if (verifier != verifiers_.end()) {
     MIRL_ASSIGN(std::vector<float> results, AskVerifier(instruction, batch));
-    for (float result : results)
-      accuracy.Add(result > kRight ? 1 : 0);
+    for (float result : results) {
+      if (std::isnan(result))
+        ++unscored;
+      else
+        accuracy.Add(result > kRight ? 1 : 0);
+    }
   }
   if (name.empty())
     name = dataset;
   totals.evaluations.emplace_back(name + "/accuracy", accuracy.Get());
   totals.evaluations.emplace_back(name + "/response_length_mean", length.Get());
   totals.evaluations.emplace_back(name + "/finished_fraction", finished.Get());
+  if (verifier != verifiers_.end() && verifier->second->early())
+    totals.evaluations.emplace_back(name + "/unscored", static_cast<double>(unscored));
   return absl::OkStatus();
 }
 

@@ -101,6 +101,8 @@ private:
   bool Keeps(std::string_view policy) const; // one of its samplings does
   absl::Status Rescore(const fb::Instruction &instruction, Batch &batch);
   void SetPartial(const Totals &totals, IterationMetrics &metrics) const;
+  // Has the verifiers work while the rollout goes on.
+  void AskEarly(std::vector<Verifier *> verifiers, SampleOptions &options) const;
   absl::Status Verify(const fb::Instruction &instruction, Batch &batch, Totals &totals);
   absl::Status Score(const fb::Instruction &instruction, Batch &batch, Totals &totals);
   absl::Status Batches(const fb::Instruction &instruction, Values &values, Totals &totals);

@@ -215,11 +215,12 @@ class BadInput(harness.World):
         self.refused("twice", *self.train(self.plan, "twice"))
 
     def test_reward_programs(self):
-        for name, body, wanted in [("hangs", "import time\ntime.sleep(600)", "1"), ("dies", "raise SystemExit(3)", "3"),
+        for name, body, wanted in [("hangs", "import time\ntime.sleep(600)", "no answer within its timeout of 0.2 s"), ("dies", "raise SystemExit(3)", "status 3"),
                                    ("nonsense", "import sys\nfor line in sys.stdin:\n  print('nonsense', flush=True)", "nonsense")]:
             script = self.dir / f"{name}.py"
             script.write_text(body)
-            plan = self.small(name, f'program(y, command = "python3 {script}", timeout = 1)')
+            # As many questions as are given up after.
+            plan = self.compile(name, program=SMALL.replace("VERIFIER", f'program(y, command = "python3 {script}", timeout = 0.2)').replace("prompts, 4", "prompts, 8"))
             self.refused(wanted, *self.train(plan, f"run-{name}"), timeout=120)
         script = self.dir / "works.py"
         script.write_text("import json, sys\nfor line in sys.stdin:\n  r = json.loads(line)\n"
@@ -273,6 +274,7 @@ class BadInput(harness.World):
                            "--verifier", "program", "--command", f"python3 {script}", "--timeout", 1, timeout=120)
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertEqual(done.stdout, "")
+        self.assertIn("none of 2 responses could be scored", done.stderr)
         self.assertIn("no answer within its timeout of 1 s", done.stderr)
 
     def test_an_evaluation_does_not_depend_on_the_engine(self):

@@ -20,6 +20,7 @@ namespace {
 struct Options {
   std::string data, kind, pattern, field, command;
   double timeout = 0;
+  int workers = 0;
   int64_t limit = 0;
   bool json = false;
   SamplerFlags sampler;
@@ -53,9 +54,18 @@ absl::Status Eval(const Options &options) {
     wanted.command = options.command;
   if (options.timeout > 0)
     wanted.timeout = options.timeout;
+  if (options.workers > 0)
+    wanted.workers = options.workers;
   MIRL_ASSIGN(std::unique_ptr<rt::Verifier> verifier, rt::Verifier::Create(wanted));
 
-  int64_t count = 0, right = 0, finished = 0, length = 0, prompts = 0;
+  if (verifier->early()) {
+    sampling.ended = [&](const rt::Trajectory &trajectory) {
+      verifier->Submit({trajectory.prompt.record.get(),
+                        sampler.tokenizer->Decode(trajectory.response), trajectory.sequence_id});
+    };
+    sampling.stepped = [&] { verifier->Poll(); };
+  }
+  int64_t count = 0, scored = 0, right = 0, finished = 0, length = 0, prompts = 0;
   double score = 0;
   rt::RolloutStats stats;
   MIRL_TRY(SampleData(sampler, options.data, options.limit, sampling, stats,
@@ -65,13 +75,17 @@ absl::Status Eval(const Options &options) {
                         texts.reserve(batch.trajectories.size());
                         for (const auto &trajectory : batch.trajectories) {
                           texts.push_back(sampler.tokenizer->Decode(trajectory->response));
-                          answers.push_back({trajectory->prompt.record.get(), texts.back()});
+                          answers.push_back({trajectory->prompt.record.get(), texts.back(),
+                                             trajectory->sequence_id});
                           finished += trajectory->finished();
                           length += trajectory->response_size();
                         }
                         std::vector<float> results;
                         MIRL_TRY(verifier->Verify(answers, results));
                         for (float result : results) {
+                          if (std::isnan(result))
+                            continue;
+                          ++scored;
                           right += result > 0.5f;
                           score += result;
                         }
@@ -79,11 +93,15 @@ absl::Status Eval(const Options &options) {
                         prompts += batch.groups();
                         return absl::OkStatus();
                       }));
+  if (count > 0 && scored == 0)
+    return rt::Invalid("none of ", count, " responses could be scored: ", verifier->last_failure());
+  auto of_scored = [&](double sum) { return sum / static_cast<double>(scored); };
   auto mean = [&](double sum) { return sum / static_cast<double>(count); };
   double speed = stats.seconds > 0 ? static_cast<double>(stats.tokens) / stats.seconds : 0;
   if (options.json) {
-    nlohmann::ordered_json json = {{"accuracy", mean(static_cast<double>(right))},
-                                   {"score_mean", mean(score)},
+    nlohmann::ordered_json json = {{"accuracy", of_scored(static_cast<double>(right))},
+                                   {"score_mean", of_scored(score)},
+                                   {"unscored", count - scored},
                                    {"response_length_mean", mean(static_cast<double>(length))},
                                    {"finished_fraction", mean(static_cast<double>(finished))},
                                    {"rollout_tokens_per_s", speed},
@@ -91,8 +109,11 @@ absl::Status Eval(const Options &options) {
                                    {"prompts", prompts}};
     std::printf("%s\n", json.dump().c_str());
   } else {
-    std::printf("accuracy            %10.4f   (%lld of %lld)\n", mean(static_cast<double>(right)),
-                static_cast<long long>(right), static_cast<long long>(count));
+    std::printf("accuracy            %10.4f   (%lld of %lld)\n", of_scored(static_cast<double>(right)),
+                static_cast<long long>(right), static_cast<long long>(scored));
+    if (scored < count)
+      std::printf("not scored          %10lld   (%s)\n", static_cast<long long>(count - scored),
+                  verifier->last_failure().c_str());
     std::printf("response length     %10.1f\n", mean(static_cast<double>(length)));
     std::printf("finished fraction   %10.4f\n", mean(static_cast<double>(finished)));
     std::printf("rollout tokens/s    %10.0f\n", speed);
@@ -124,6 +145,8 @@ void AddEvalCommand(CLI::App &app, int &exit_code) {
   command->add_option("--command", options->command, "the verifier program");
   command->add_option("--timeout", options->timeout, "seconds for an answer of the program")
       ->check(CLI::PositiveNumber);
+  command->add_option("--workers", options->workers, "processes of the program (1)")
+      ->check(CLI::Range(1, 4096));
   AddEngineFlags(*command, options->engine);
   command->callback([options, &exit_code] { exit_code = Finish(Eval(*options)); });
 }

@@ -164,7 +164,7 @@ func.func @f(%y: !rl.trajectory) {
 // -----
 
 func.func @f(%y: !rl.trajectory) {
-  // expected-error @+1 {{a verifier's settings are pattern, field, command and timeout, found 'answer'}}
+  // expected-error @+1 {{a verifier's settings are pattern, field, command, timeout and workers, found 'answer'}}
   %r = rl.verify "exact_answer" %y {answer = "x"} : !rl.per<sequence, f32>
   return
 }

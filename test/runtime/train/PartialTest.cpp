@@ -485,6 +485,52 @@ TEST_F(PartialTrainer, GoesOnFromASavedState) {
   }
 }
 
+// What a reward program does not answer is left out, and only that; whatever the budget.
+TEST_F(PartialTrainer, GroupsGoOnWithoutWhatCouldNotBeScored) {
+  std::string script = folder_.Write("worker.py", R"(
+import json, os, sys
+for line in sys.stdin:
+    q = json.loads(line)
+    if "c" in q["response"][:2]:
+        os._exit(1)
+    print(json.dumps({"id": q["id"], "reward": 1}), flush=True)
+)");
+  for (double budget : {0.0, 3.0}) {
+    ToyOptions program = Program(budget, 8);
+    program.program[2].texts = {{"kind", "program"}, {"command", "exec python3 " + script}};
+    program.program[2].numbers = {{"timeout", 20}, {"workers", 2}};
+    auto session = test::ToySession(program);
+    auto trainer = Make(*session);
+    ASSERT_TRUE(trainer.ok()) << trainer.status();
+    double unscored = 0, scored = 0;
+    for (int64_t i = 0; i < 6; ++i) {
+      auto metrics = (*trainer)->RunIteration(i);
+      ASSERT_TRUE(metrics.ok()) << metrics.status();
+      int64_t left_out = 0;
+      const Batch &batch = *(*trainer)->sampled()[0];
+      EXPECT_EQ(batch.sequences(), 3 * batch.groups()) << "what was sampled is still all there";
+      for (const auto &trajectory : batch.trajectories) {
+        bool bad = tokenizer_->Decode(trajectory->response).substr(0, 2).find('c') != std::string::npos;
+        EXPECT_EQ(trajectory->unscored, bad);
+        EXPECT_EQ(std::isnan(trajectory->reward), bad);
+        EXPECT_EQ(std::isnan(trajectory->fields.at("correct")), bad);
+        left_out += bad;
+      }
+      EXPECT_EQ(metrics->Get("unscored"), left_out);
+      EXPECT_EQ(metrics->Get("sequences"), batch.sequences() - left_out);
+      if (batch.sequences() > left_out) {
+        EXPECT_EQ(metrics->Get("accuracy"), 1) << "neither right nor wrong";
+        EXPECT_FALSE(std::isnan(metrics->Get("reward_mean")));
+        EXPECT_FALSE(std::isnan(metrics->Get("loss")));
+      }
+      unscored += left_out;
+      scored += batch.sequences() - left_out;
+    }
+    EXPECT_GT(unscored, 3);
+    EXPECT_GT(scored, 3);
+  }
+}
+
 TEST_F(PartialTrainer, RefusesBudgetsThatMakeNoSense) {
   auto refusal = [&](const ToyOptions &options, double scale = 2) {
     auto session = test::ToySession(options);

@@ -1,6 +1,7 @@
 #include "runtime/reward/Verifier.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <thread>
@@ -8,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "runtime/reward/Program.h"
 #include "test/runtime/train/ToyPlan.h"
 
 namespace mirl::rt {
@@ -87,9 +89,12 @@ TEST(Verifier, UnknownKind) {
 // A program in Python; the test's worker.
 class Program : public ::testing::Test {
 protected:
-  VerifierOptions Make(const std::string &body, double timeout = 20) {
+  VerifierOptions Make(const std::string &body, double timeout = 20, int workers = 1) {
     std::string path = folder_.Write("worker.py", "import json, os, sys, time\n" + body);
-    return {.kind = "program", .command = "exec python3 -u " + path, .timeout = timeout};
+    return {.kind = "program",
+            .command = "exec python3 -u " + path,
+            .timeout = timeout,
+            .workers = workers};
   }
   test::TemporaryFolder folder_;
   Record record_ = MakeRecord({{"answer", "ü"}});
@@ -155,29 +160,72 @@ for line in sys.stdin:
   EXPECT_THAT(*result, ElementsAre(1, 5, 2));
 }
 
-TEST_F(Program, OneThatDiesAgainIsAnError) {
-  std::string message =
-      Failure(Ask(Make("sys.stdin.readline()\nraise SystemExit(3)"), record_, {"a"}));
+// A process that answers with the response's length, but for what `body` does at some.
+std::string Lengths(const std::string &body) {
+  return "for line in sys.stdin:\n    q = json.loads(line)\n    r = q['response']\n    " + body +
+         "\n    print(json.dumps({'id': q['id'], 'reward': len(r)}), flush=True)\n";
+}
+
+TEST_F(Program, WhatItFailsAtIsNotScoredAndTheOthersAre) {
+  for (int workers : {1, 3})
+    for (const char *body : {"if r == 'bad': time.sleep(600)", "if r == 'bad': os._exit(3)"}) {
+      auto verifier = Verifier::Create(Make(Lengths(body), 1.0, workers));
+      ASSERT_TRUE(verifier.ok());
+      for (int round = 0; round < 2; ++round) { // It is started again.
+        std::vector<Answer> answers;
+        for (const char *response : {"a", "bad", "bb", "bad", "ccc", ""})
+          answers.push_back({&record_, response});
+        std::vector<float> results;
+        absl::Status status = (*verifier)->Verify(answers, results);
+        ASSERT_TRUE(status.ok()) << status;
+        using testing::IsNan;
+        EXPECT_THAT(results, ElementsAre(1, IsNan(), 2, IsNan(), 3, 0)) << workers << body;
+        EXPECT_THAT((*verifier)->last_failure(), HasSubstr("worker.py"));
+      }
+    }
+}
+
+TEST_F(Program, OneThatNeverAnswersIsAnError) {
+  std::vector<std::string> many(ProgramVerifier::kUnansweredInRow, "a"), fewer(many);
+  fewer.pop_back();
+  auto shell = [](const std::string &command, double timeout = 20, int workers = 1) {
+    return VerifierOptions{
+        .kind = "program", .command = command, .timeout = timeout, .workers = workers};
+  };
+  std::string message = Failure(Ask(shell("read -r line; exit 3"), record_, many));
   EXPECT_THAT(message, HasSubstr("exited with status 3"));
-  EXPECT_THAT(message, HasSubstr("worker.py"));
-  message = Failure(Ask(Make("os.kill(os.getpid(), 9)"), record_, {"a"}));
-  EXPECT_THAT(message, HasSubstr("signal 9"));
-  EXPECT_THAT(Failure(Ask({.kind = "program", .command = "/no/such/program"}, record_, {"a"})),
-              HasSubstr("status 127"));
+  EXPECT_THAT(message, HasSubstr("none of 16 questions"));
+  EXPECT_THAT(message, HasSubstr("read -r line"));
+  EXPECT_THAT(Failure(Ask(shell("kill -KILL $$"), record_, many)), HasSubstr("signal 9"));
+  EXPECT_THAT(Failure(Ask(shell("/no/such/program"), record_, many)), HasSubstr("status 127"));
+  EXPECT_THAT(Failure(Ask(shell("sleep 600", 0.1, 4), record_, many)),
+              HasSubstr("no answer within its timeout of 0.1 s"));
+  // One less says nothing yet; and an answer in between begins the count again.
+  EXPECT_TRUE(Ask(shell("exit 3"), record_, fewer).ok());
+  std::vector<std::string> mixed(fewer);
+  mixed.push_back("good");
+  mixed.insert(mixed.end(), fewer.begin(), fewer.end());
+  auto result = Ask(shell(R"(while read -r line; do
+    case $line in *good*) ;; *) exit 3;; esac
+    id=${line#*:}
+    echo "{\"id\": ${id%%,*}, \"reward\": 4}"
+  done)"),
+                    record_, mixed);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ((*result)[fewer.size()], 4);
 }
 
 TEST_F(Program, OneThatHangsIsKilledWithItsChildren) {
   std::string pids = folder_.path() + "/pids";
   auto started = std::chrono::steady_clock::now();
-  std::string message = Failure(
-      Ask(Make("import subprocess\nchild = subprocess.Popen(['sleep', '600'])\nopen('" + pids +
-                   "', 'a').write(f'{os.getpid()} {child.pid}\\n')\ntime.sleep(600)\n",
-               1.0),
-          record_, {"a"}));
+  auto result = Ask(Make("import subprocess\nchild = subprocess.Popen(['sleep', '600'])\nopen('" + pids +
+                             "', 'a').write(f'{os.getpid()} {child.pid}\\n')\ntime.sleep(600)\n",
+                         1.0),
+                    record_, {"a", "b"});
   double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  EXPECT_THAT(message, HasSubstr("timeout of 1 s"));
-  EXPECT_GE(seconds, 1.9) << "it is given its time, twice";
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_GE(seconds, 1.9) << "each is given its time";
   EXPECT_LT(seconds, 20);
   std::istringstream list(test::ReadText(pids));
   int count = 0;
@@ -193,6 +241,64 @@ TEST_F(Program, OneThatHangsIsKilledWithItsChildren) {
     EXPECT_TRUE(gone) << pid;
   }
   EXPECT_EQ(count, 4);
+}
+
+TEST_F(Program, WorkersShareTheQuestions) {
+  std::vector<std::string> responses;
+  for (int i = 0; i < 24; ++i)
+    responses.push_back(std::string(static_cast<size_t>(i), 'a'));
+  // How long it takes is no function of the place: those behind overtake.
+  auto started = std::chrono::steady_clock::now();
+  auto result = Ask(Make(Lengths("time.sleep(0.1 if len(r) % 3 else 0.3)"), 20, 8), record_, responses);
+  double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  ASSERT_TRUE(result.ok()) << result.status();
+  for (size_t i = 0; i < responses.size(); ++i)
+    EXPECT_EQ((*result)[i], static_cast<float>(i));
+  EXPECT_LT(seconds, 3) << "one after the other they take 4 s";
+}
+
+TEST_F(Program, WhatWasSubmittedIsNotAskedAgain) {
+  std::string log = folder_.path() + "/log";
+  for (int workers : {1, 2}) {
+    auto verifier = Verifier::Create(
+        Make(Lengths("open('" + log + "', 'a').write(r + '\\n')"), 20, workers));
+    ASSERT_TRUE(verifier.ok());
+    EXPECT_TRUE((*verifier)->early());
+    (*verifier)->Submit({&record_, "ccc", 3});
+    (*verifier)->Submit({&record_, "a", 1});
+    (*verifier)->Submit({&record_, "other", 4}); // for later
+    // Done while nobody waits.
+    std::string text;
+    for (int i = 0; i < 1000 && text.size() < 12; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      (*verifier)->Poll();
+      text = test::ReadText(log);
+    }
+    EXPECT_EQ(text.size(), 12u) << text;
+    std::vector<float> results;
+    std::vector<Answer> answers = {{&record_, "a", 1}, {&record_, "bb", 2}, {&record_, "ccc", 3}};
+    ASSERT_TRUE((*verifier)->Verify(answers, results).ok());
+    EXPECT_THAT(results, ElementsAre(1, 2, 3));
+    EXPECT_EQ(test::ReadText(log).size(), 15u) << "the one that was not submitted";
+    // Another text under the same key is another question.
+    answers = {{&record_, "changed", 4}};
+    ASSERT_TRUE((*verifier)->Verify(answers, results).ok());
+    EXPECT_THAT(results, ElementsAre(7));
+    unlink(log.c_str());
+  }
+}
+
+TEST_F(Program, AnErrorThatNobodyWaitedForIsTold) {
+  auto verifier = Verifier::Create(Make("print('nonsense', flush=True)\ntime.sleep(600)"));
+  ASSERT_TRUE(verifier.ok());
+  (*verifier)->Submit({&record_, "a", 1});
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  (*verifier)->Poll();
+  std::vector<float> results;
+  Answer answer{&record_, "a", 1};
+  EXPECT_THAT(std::string((*verifier)->Verify({&answer, 1}, results).message()),
+              HasSubstr("nonsense"));
 }
 
 TEST_F(Program, NonsenseIsAnErrorThatShowsTheLine) {
