@@ -4,7 +4,9 @@
 // implement: `chain` for matrix products and segment sums (one accumulator, indices ascending),
 // `lanes` of 16 for sums over a row, `blocks` of 256 for the log-sum-exp over the vocabulary. With `tensor-cores`
 // a product of two bf16 tensors whose rows are multiples of 16 bytes is `k16`, which is how Hopper's tensor cores add, and
-// what a program that runs on them means; `k16_blocks` is the log-sum-exp over logits that are such products. An op that already states another order is refused: the order is part of its meaning, and this target
+// what a program that runs on them means; `k16_blocks` is the log-sum-exp over logits that are such products, and attention
+// to bf16 with heads of 64 or 128 numbers is `tiles` of 64. An op that already states another order is refused: the order
+// is part of its meaning, and this target
 // has no schedule for it.
 
 #include "passes/Passes.h"
@@ -53,11 +55,27 @@ bool isTensorCoreProduct(Operation *op) {
   return isServed(op->getOperand(0), op->getOperand(1), matrix);
 }
 
+// Whether the tensor cores serve an attention op: bf16, heads of 64 or 128 numbers, and a scale that keeps the order of scores.
+bool isTensorCoreAttention(Operation *op) {
+  auto serves = [](auto attention, ValueRange tensors) {
+    int64_t dim = typeOf(attention.getQuery()).getDimSize(1) / static_cast<int64_t>(attention.getHeads());
+    float scale = attention.getScale().convertToFloat();
+    return llvm::all_of(tensors, isNarrow) && (dim == 64 || dim == 128) && scale > 0 && std::isfinite(scale);
+  };
+  if (auto attention = dyn_cast<nn::AttentionOp>(op))
+    return serves(attention, {attention.getQuery(), attention.getKey(), attention.getValue(), attention.getResult()});
+  if (auto attention = dyn_cast<nn::PagedAttentionOp>(op))
+    return serves(attention, {attention.getQuery(), attention.getKeyCache(), attention.getValueCache(), attention.getResult()});
+  return false;
+}
+
 // The order of an op's sums; width 0 when it has none.
 std::pair<StringRef, int64_t> orderOf(Operation *op, bool tensorCores) {
   if (tensorCores && isTensorCoreProduct(op))
     return isa<nn::LinearLogprobOp>(op) ? std::pair<StringRef, int64_t>{"k16_blocks", 256}
                                         : std::pair<StringRef, int64_t>{"k16", 16};
+  if (tensorCores && isTensorCoreAttention(op))
+    return {"tiles", 64};
   if (isa<nn::LinearOp, nn::LinearDataGradOp, nn::LinearWeightGradOp, nn::LinearLogprobGradOp, nn::SegmentReduceOp,
           nn::ReduceOp>(op))
     return {"chain", 1};

@@ -2,6 +2,8 @@
 
 #include "dialects/nn/Nn.h"
 
+#include "llvm/ADT/StringExtras.h"
+
 #include "llvm/ADT/TypeSwitch.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -39,8 +41,9 @@ void NnDialect::initialize() {
 
 LogicalResult NumericsAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef order,
                                    int64_t width, Type accumulator) {
-  if (order != "chain" && order != "lanes" && order != "blocks" && order != "k16" && order != "k16_blocks")
-    return emitError() << "order is chain, k16, lanes, blocks or k16_blocks, not '" << order << "'";
+  static constexpr StringRef orders[] = {"chain", "k16", "k16_blocks", "tiles", "lanes", "blocks"};
+  if (!llvm::is_contained(orders, order))
+    return emitError() << "order is one of " << llvm::join(orders, ", ") << ", not '" << order << "'";
   if (width < 1)
     return emitError() << "width is at least 1, not " << width;
   if (!accumulator.isF32() && !accumulator.isF64())

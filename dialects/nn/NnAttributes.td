@@ -67,6 +67,8 @@ def Nn_NumericsAttr : AttrDef<Nn_Dialect, "Numerics"> {
       segment sums, gradients of weights; the chain goes on from the accumulator operand).
     - `k16`: the sum of Hopper's tensor cores over products of bf16: one accumulator, k ascending in steps of `width` = 16,
       aligned and truncated as `dialects/nn/reference/TensorCore.h` says.
+    - `tiles`: attention in blocks of `width` keys, counted from the sequence's first, with the running maximum, on Hopper's
+      tensor cores (`passes/cuda/AttentionKernel.h` says it in full).
     - `lanes`: `width` partial sums by index modulo `width`, then a pairwise tree (sums over a row:
       norms, softmax).
     - `blocks`: blocks of `width` indices, each reduced as `lanes` of 16 and merged in ascending order
@@ -75,7 +77,7 @@ def Nn_NumericsAttr : AttrDef<Nn_Dialect, "Numerics"> {
 
     The `width` of a chain is 1.
   }];
-  let parameters = (ins StringRefParameter<"chain, k16, lanes, blocks or k16_blocks">:$order,
+  let parameters = (ins StringRefParameter<"chain, k16, k16_blocks, tiles, lanes or blocks">:$order,
                         "int64_t":$width, "::mlir::Type":$accumulator);
   let assemblyFormat = "`<` $order `,` $width `,` $accumulator `>`";
   let genVerifyDecl = 1;

@@ -43,9 +43,7 @@ TileKernelBuilder::TileKernelBuilder(Location loc, LLVM::LLVMFuncOp kernel, unsi
   block_ = NVVM::BlockIdXOp::create(*this, i32);
   blocks_ = NVVM::GridDimXOp::create(*this, i32);
   inGroup_ = rem(thread_, kWarpgroup);
-  // By way of a shuffle, so that ptxas knows it to be the same in all threads of a warp.
-  warpgroup_ = NVVM::ShflOp::create(*this, i32, c(-1), divide(thread_, kWarpgroup), c(0), c(31), NVVM::ShflKind::idx,
-                                    UnitAttr());
+  warpgroup_ = uniform(divide(thread_, kWarpgroup));
 }
 
 void TileKernelBuilder::finish(int64_t warpgroups, int64_t sharedBytes, int64_t blocks) {
@@ -95,6 +93,7 @@ Value TileKernelBuilder::exclusiveOr(Value a, Value b) { return arith::XOrIOp::c
 Value TileKernelBuilder::eq(Value a, Value b) { return arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, a, b); }
 Value TileKernelBuilder::lt(Value a, Value b) { return arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, a, b); }
 Value TileKernelBuilder::both(Value a, Value b) { return arith::AndIOp::create(*this, a, b); }
+Value TileKernelBuilder::either(Value a, Value b) { return arith::OrIOp::create(*this, a, b); }
 Value TileKernelBuilder::select(Value condition, Value a, Value b) { return arith::SelectOp::create(*this, condition, a, b); }
 Value TileKernelBuilder::wide(Value narrow) { return arith::ExtUIOp::create(*this, getI64Type(), narrow); }
 
@@ -109,6 +108,28 @@ SmallVector<Value> TileKernelBuilder::loop(Value from, Value to, Value step, Val
   if (!init.empty())
     scf::YieldOp::create(*this, next);
   return SmallVector<Value>(loop.getResults());
+}
+
+SmallVector<Value> TileKernelBuilder::repeat(ValueRange init, function_ref<SmallVector<Value>(ValueRange)> body) {
+  auto loop = scf::WhileOp::create(*this, init.getTypes(), init);
+  OpBuilder::InsertionGuard guard(*this);
+  SmallVector<Location> places(init.size(), getLoc());
+  Block *before = createBlock(&loop.getBefore(), {}, init.getTypes(), places);
+  SmallVector<Value> next = body(before->getArguments());
+  scf::ConditionOp::create(*this, next.front(), ValueRange(next).drop_front());
+  Block *after = createBlock(&loop.getAfter(), {}, init.getTypes(), places);
+  scf::YieldOp::create(*this, after->getArguments());
+  return SmallVector<Value>(loop.getResults());
+}
+
+SmallVector<Value> TileKernelBuilder::choose(Value condition, function_ref<SmallVector<Value>()> then, ValueRange otherwise) {
+  auto branch = scf::IfOp::create(*this, otherwise.getTypes(), condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(branch.thenBlock());
+  scf::YieldOp::create(*this, then());
+  setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(*this, otherwise);
+  return SmallVector<Value>(branch.getResults());
 }
 
 void TileKernelBuilder::ifThen(Value condition, function_ref<void()> then) {
@@ -256,6 +277,10 @@ void TileKernelBuilder::setRegisters(int64_t count, bool more) {
 
 Value TileKernelBuilder::exchange(Value value, int64_t distance) {
   return NVVM::ShflOp::create(*this, value.getType(), c(-1), value, c(distance), c(31), NVVM::ShflKind::bfly, UnitAttr());
+}
+
+Value TileKernelBuilder::uniform(Value value) {
+  return NVVM::ShflOp::create(*this, value.getType(), c(-1), value, c(0), c(31), NVVM::ShflKind::idx, UnitAttr());
 }
 
 } // namespace mirl::passes::cuda

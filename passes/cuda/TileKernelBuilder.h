@@ -73,12 +73,17 @@ public:
   Value eq(Value a, Value b);
   Value lt(Value a, Value b); // unsigned
   Value both(Value a, Value b);
+  Value either(Value a, Value b);
   Value select(Value condition, Value a, Value b);
   Value wide(Value i32); // zero-extended to i64
 
   // --- control flow
   llvm::SmallVector<Value> loop(Value from, Value to, Value step, mlir::ValueRange init, Body body);
+  // The body gives the values of the next round, behind whether there is one.
+  llvm::SmallVector<Value> repeat(mlir::ValueRange init, llvm::function_ref<llvm::SmallVector<Value>(mlir::ValueRange carried)> body);
   void ifThen(Value condition, llvm::function_ref<void()> then);
+  // The values of `then`, or `otherwise`.
+  llvm::SmallVector<Value> choose(Value condition, llvm::function_ref<llvm::SmallVector<Value>()> then, mlir::ValueRange otherwise);
   void ifElse(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise);
 
   // --- shared memory
@@ -128,6 +133,8 @@ public:
 
   // The value of the lane whose number differs in the bits of `distance`.
   Value exchange(Value value, int64_t distance);
+  // A value that all threads of a warp have alike, so that ptxas knows it.
+  Value uniform(Value value);
 
 private:
   mlir::LLVM::LLVMFuncOp kernel_;

@@ -130,7 +130,8 @@ void launchProduct(Lowering &lowering, cpu::LaunchSpec &spec, const TensorCorePr
 
 TileSchedule findTileSchedule(Operation *op) {
   auto numerics = op->getAttrOfType<nn::NumericsAttr>("numerics");
-  if (!numerics || !numerics.getOrder().starts_with("k16"))
+  static constexpr StringRef served[] = {"k16", "k16_blocks", "tiles"};
+  if (!numerics || !llvm::is_contained(served, numerics.getOrder()))
     return nullptr;
   return llvm::TypeSwitch<Operation *, TileSchedule>(op)
       .Case([](nn::LinearOp) { return lowerLinear; })
@@ -138,6 +139,8 @@ TileSchedule findTileSchedule(Operation *op) {
       .Case([](nn::LinearWeightGradOp) { return lowerWeightGrad; })
       .Case([](nn::LinearLogprobOp) { return lowerLinearLogprob; })
       .Case([](nn::LinearLogprobGradOp) { return lowerLinearLogprobGrad; })
+      .Case([](nn::AttentionOp) { return lowerPackedAttention; })
+      .Case([](nn::PagedAttentionOp) { return lowerPagedAttention; })
       .Default(TileSchedule());
 }
 

@@ -32,6 +32,10 @@ llvm::LogicalResult lowerLinearLogprobGrad(mlir::Operation *op, Lowering &loweri
 // The schedule of an op, when the tensor cores serve its types and extents; else null.
 TileSchedule findTileSchedule(mlir::Operation *op);
 
+// Of attention, with the numerics `tiles`.
+llvm::LogicalResult lowerPackedAttention(mlir::Operation *op, Lowering &lowering);
+llvm::LogicalResult lowerPagedAttention(mlir::Operation *op, Lowering &lowering);
+
 } // namespace mirl::passes::cuda
 
 #endif // MIRL_PASSES_CUDA_TILESCHEDULES_H

@@ -1,0 +1,102 @@
+// Kernels of nn.attention and nn.paged_attention on Hopper's tensor cores, for bf16 and heads of 64 or 128 numbers. Both
+// have the numerics `tiles`, so both give the same bits.
+//
+// A query meets the keys of its sequence in blocks of 64, counted from the sequence's first, in ascending order. With
+// c = scale · log2(e), rounded to f32:
+//
+//   s_j  = Σ_i q_i · k_ji          k16 over the head; −∞ for keys that the query does not see
+//   m'   = max(m, max_j s_j)
+//   α    = exp2((m − m') · c)
+//   p_j  = exp2(fma(s_j, c, −(m' · c)))
+//   l    = l · α + Σ_j p_j         eight partial sums, by j modulo 8, each over j ascending
+//   o    = o · α + Σ_j p_j · v_j   p_j rounded to bf16; k16 over j, which goes on from o · α
+//
+// Then result = o · (1 / l) and lse = m · scale + ln(l), where the eight are added in pairs. exp2 is the special function unit's.
+// A block of which the query sees nothing changes nothing: α is 1, all p_j are 0. So no bit depends on the tile, on other queries,
+// or on what a key block holds behind the last key.
+
+#ifndef MIRL_PASSES_CUDA_ATTENTIONKERNEL_H
+#define MIRL_PASSES_CUDA_ATTENTIONKERNEL_H
+
+#include "dialects/plan/Plan.h"
+#include "passes/cuda/TileKernelBuilder.h"
+
+namespace mirl::passes::cuda {
+
+// Keys of a block.
+inline constexpr int64_t kAttentionKeys = 64;
+
+struct Attention {
+  int64_t heads = 0, kvHeads = 0, dim = 0;
+  float scale = 1;
+  mlir::RankedTensorType rows; // of the query
+  int64_t group() const { return heads / kvHeads; }
+  int64_t width() const { return heads * dim; }
+  float factor() const; // scale · log2(e)
+};
+
+// --- nn.attention: a persistent grid, whose blocks take tiles of queries of one head as they come to them.
+struct PackedAttention : Attention {
+  mlir::RankedTensorType offsets; // a row more than sequences
+  // Warpgroups that compute, 64 queries each.
+  int64_t consumers = 3;
+  int64_t tile() const { return 64 * consumers; }
+};
+plan::WorkAttr packedAttentionWork(mlir::MLIRContext *context, const PackedAttention &attention);
+// The tensor maps of query, key and value, which are the launch's arguments 0 to 2.
+llvm::SmallVector<mlir::Attribute> packedAttentionMaps(mlir::MLIRContext *context, const PackedAttention &attention);
+// Buffers: query, key, value, offsets, then result, lse and the number of the next tile (i32, zero at the launch).
+void emitPackedAttention(mlir::LLVM::LLVMFuncOp kernel, mlir::Location loc, const PackedAttention &attention);
+
+// --- nn.paged_attention: a block of four warps takes one key/value head and up to `run()` neighbouring rows of one slot.
+struct PagedAttention : Attention {
+  int64_t tableWidth = 0;
+  // Whether the warps share one tile of 16 queries, each with a part of the values' columns; else each has a tile of its own.
+  bool shared = false;
+  // Pairs of a row and a head that a block has at a time.
+  int64_t pairs() const { return shared ? 16 : 64; }
+  int64_t run() const { return std::clamp<int64_t>(pairs() / group(), 1, 32); }
+  // Blocks that share the heads of one row.
+  int64_t parts() const { return (group() + pairs() - 1) / pairs(); }
+};
+plan::WorkAttr pagedAttentionWork(mlir::MLIRContext *context, const PagedAttention &attention);
+// Buffers: query, key cache, value cache, table, slots, positions, then result.
+void emitPagedAttention(mlir::LLVM::LLVMFuncOp kernel, mlir::Location loc, const PagedAttention &attention);
+
+// --- what both are made of
+
+// The softmax of two rows of queries in a thread: rows lane / 4 and 8 further down of a warp's 16.
+struct SoftmaxRows {
+  mlir::Value top[2];     // m
+  mlir::Value sums[2][2]; // l, keys j with j modulo 8 = 2 · (lane % 4) + {0, 1}
+  static SoftmaxRows start(TileKernelBuilder &b);
+  static SoftmaxRows from(mlir::ValueRange values);
+  static constexpr size_t kValues = 6;
+  void append(llvm::SmallVectorImpl<mlir::Value> &values) const;
+};
+
+// One block of keys. `scores`: 32 values of a thread in the order of TileKernelBuilder::accumulator(64). `sees`(j, h): whether
+// row h sees key j + 2 · (lane % 4) of the block; null: all rows see all keys.
+struct SoftmaxBlock {
+  SoftmaxRows rows;
+  mlir::Value scales[2];                  // α
+  llvm::SmallVector<mlir::Value> weights; // p in bf16, 16 words: four for each 16 keys, as products take A from registers
+};
+SoftmaxBlock softmaxBlock(TileKernelBuilder &b, const SoftmaxRows &rows, mlir::ValueRange scores, float factor,
+                          llvm::function_ref<mlir::Value(int64_t j, int64_t h)> sees);
+
+// 1 / l and lse of each row.
+struct SoftmaxEnd {
+  mlir::Value inverse[2], lse[2];
+};
+SoftmaxEnd finishSoftmax(TileKernelBuilder &b, const SoftmaxRows &rows, float scale);
+
+// o · x, in the accumulator's order: elements 0, 1 of four are row 0's, 2 and 3 row 1's.
+llvm::SmallVector<mlir::Value> scaleRows(TileKernelBuilder &b, mlir::ValueRange values, const mlir::Value (&scales)[2]);
+
+// The rows of a tensor in this call, i32.
+mlir::Value rowsOf(TileKernelBuilder &b, mlir::RankedTensorType type);
+
+} // namespace mirl::passes::cuda
+
+#endif // MIRL_PASSES_CUDA_ATTENTIONKERNEL_H

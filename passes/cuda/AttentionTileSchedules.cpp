@@ -1,0 +1,79 @@
+// nn.attention and nn.paged_attention on the tensor cores: the numerics `tiles` (AttentionKernel.h).
+
+#include "passes/cuda/AttentionKernel.h"
+#include "passes/cuda/TileSchedules.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+
+namespace mirl::passes::cuda {
+namespace {
+
+RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+template <typename Op> void describeHeads(Op op, Attention &attention) {
+  attention.rows = typeOf(op.getQuery());
+  attention.heads = op.getHeads();
+  attention.kvHeads = op.getKvHeads();
+  attention.dim = cpu::columnsOf(attention.rows) / attention.heads;
+  attention.scale = op.getScale().convertToFloat();
+}
+
+std::string nameOf(StringRef what, const Attention &a) {
+  uint64_t scale = APFloat(a.scale).bitcastToAPInt().getZExtValue();
+  return (what + "_" + cpu::axisName(a.rows) + "_h" + Twine(a.heads) + "_kv" + Twine(a.kvHeads) + "_d" + Twine(a.dim) + "_s" +
+          llvm::utohexstr(scale, /*LowerCase=*/true))
+      .str();
+}
+
+// Of keys the plan knows no number: as if there were 64 for each query. `keyBytes`: of a query's keys and values.
+void setCost(cpu::LaunchSpec &spec, const Attention &a, double keyBytes) {
+  spec.flops = plan::perRow(a.rows, 4.0 * 64 * static_cast<double>(a.width()));
+  spec.bytes = plan::perRow(a.rows, 4.0 * static_cast<double>(a.width()) + keyBytes);
+}
+
+} // namespace
+
+LogicalResult lowerPackedAttention(Operation *op, Lowering &lowering) {
+  auto attention = cast<nn::AttentionOp>(op);
+  PackedAttention a;
+  describeHeads(attention, a);
+  a.offsets = typeOf(attention.getOffsets());
+  Type i32 = IntegerType::get(lowering.context(), 32);
+  Value counter = lowering.scratch(RankedTensorType::get({1}, i32), "next_tile");
+  lowering.fill(counter);
+  cpu::LaunchSpec spec;
+  spec.kernel = nameOf("tile_attention", a) + "_" + cpu::axisName(a.offsets);
+  spec.reads = {lowering.slice(attention.getQuery()), lowering.slice(attention.getKey()), lowering.slice(attention.getValue()),
+                lowering.slice(attention.getOffsets())};
+  spec.writes = {lowering.slice(attention.getResult()), lowering.slice(attention.getLse()), counter};
+  spec.updates = {2};
+  spec.work = packedAttentionWork(lowering.context(), a);
+  spec.maps = packedAttentionMaps(lowering.context(), a);
+  setCost(spec, a, 4.0 * static_cast<double>(a.kvHeads * a.dim));
+  lowering.launchTiles(spec, [&](LLVM::LLVMFuncOp kernel) { emitPackedAttention(kernel, op->getLoc(), a); });
+  return success();
+}
+
+LogicalResult lowerPagedAttention(Operation *op, Lowering &lowering) {
+  auto attention = cast<nn::PagedAttentionOp>(op);
+  PagedAttention a;
+  describeHeads(attention, a);
+  a.tableWidth = typeOf(attention.getTable()).getDimSize(1);
+  // One row of each slot: a row's heads are too few for all warps.
+  auto kind = op->getParentOp()->getAttrOfType<StringAttr>(nn::attr::kKind);
+  a.shared = kind && kind.getValue() == "decode" && a.group() <= 16;
+  cpu::LaunchSpec spec;
+  spec.kernel = nameOf(a.shared ? "tile_paged_attention_decode" : "tile_paged_attention", a) + "_t" + std::to_string(a.tableWidth);
+  spec.reads = {lowering.slice(attention.getQuery()),      lowering.slice(attention.getKeyCache()),
+                lowering.slice(attention.getValueCache()), lowering.slice(attention.getTable()),
+                lowering.slice(attention.getSlots()),      lowering.slice(attention.getPositions())};
+  spec.writes = {lowering.slice(attention.getResult())};
+  spec.work = pagedAttentionWork(lowering.context(), a);
+  setCost(spec, a, 4.0 * 64 * static_cast<double>(a.kvHeads * a.dim));
+  lowering.launchTiles(spec, [&](LLVM::LLVMFuncOp kernel) { emitPagedAttention(kernel, op->getLoc(), a); });
+  return success();
+}
+
+} // namespace mirl::passes::cuda
