@@ -66,6 +66,8 @@ bool isTensorCoreAttention(Operation *op) {
     return serves(attention, {attention.getQuery(), attention.getKey(), attention.getValue(), attention.getResult()});
   if (auto attention = dyn_cast<nn::PagedAttentionOp>(op))
     return serves(attention, {attention.getQuery(), attention.getKeyCache(), attention.getValueCache(), attention.getResult()});
+  if (auto grad = dyn_cast<nn::AttentionGradOp>(op))
+    return serves(grad, op->getOperands().take_front(5)) && llvm::all_of(op->getResults(), isNarrow);
   return false;
 }
 
@@ -75,9 +77,9 @@ std::pair<StringRef, int64_t> orderOf(Operation *op, bool tensorCores) {
     return isa<nn::LinearLogprobOp>(op) ? std::pair<StringRef, int64_t>{"k16_blocks", 256}
                                         : std::pair<StringRef, int64_t>{"k16", 16};
   if (tensorCores && isTensorCoreAttention(op))
-    return {"tiles", 64};
-  if (isa<nn::LinearOp, nn::LinearDataGradOp, nn::LinearWeightGradOp, nn::LinearLogprobGradOp, nn::SegmentReduceOp,
-          nn::ReduceOp>(op))
+    return isa<nn::AttentionGradOp>(op) ? std::pair<StringRef, int64_t>{"k16", 16} : std::pair<StringRef, int64_t>{"tiles", 64};
+  if (isa<nn::LinearOp, nn::LinearDataGradOp, nn::LinearWeightGradOp, nn::LinearLogprobGradOp, nn::AttentionGradOp,
+          nn::SegmentReduceOp, nn::ReduceOp>(op))
     return {"chain", 1};
   if (isa<nn::RmsNormOp, nn::AttentionOp, nn::PagedAttentionOp>(op))
     return {"lanes", 16};

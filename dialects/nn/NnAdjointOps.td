@@ -57,10 +57,13 @@ def Nn_AttentionGradOp : Nn_TensorOp<"attention_grad"> {
     With P = exp(scale·s − lse), D = Σ gradient·result (per row and head), dP = gradient·vᵀ, dS = scale · P · (dP − D):
     dq = dS·k, dk = dSᵀ·q, dv = Pᵀ·gradient, sums over rows ascending; the query heads of a key/value
     head add up in head order. All of it in f32: bf16 gradients are rounded once, at the end.
+
+    With the order `k16` (bf16) every product is the tensor cores' sum: P and dS, without the factor scale, are rounded to bf16
+    before they are multiplied, and dq and dk are multiplied by scale at the end.
   }];
   let arguments = (ins Nn_Tensor:$gradient, Nn_Tensor:$query, Nn_Tensor:$key, Nn_Tensor:$value,
                        Nn_Tensor:$result, Nn_Scalars:$lse, Nn_Indices:$offsets, I64Attr:$heads,
-                       I64Attr:$kv_heads, F32Attr:$scale);
+                       I64Attr:$kv_heads, F32Attr:$scale, OptionalAttr<Nn_NumericsAttr>:$numerics);
   let results = (outs Nn_Tensor:$query_gradient, Nn_Tensor:$key_gradient, Nn_Tensor:$value_gradient);
 }
 

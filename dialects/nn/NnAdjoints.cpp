@@ -86,7 +86,7 @@ LogicalResult AttentionOp::buildAdjoint(OpBuilder &b, ArrayRef<Value> gradients,
     return emitOpError("has no derivative of lse");
   auto grad = AttentionGradOp::create(b, getLoc(), getQuery().getType(), getKey().getType(), getValue().getType(),
                                       gradients[0], getQuery(), getKey(), getValue(), getResult(), getLse(),
-                                      getOffsets(), getHeads(), getKvHeads(), getScale());
+                                      getOffsets(), getHeads(), getKvHeads(), getScale(), NumericsAttr());
   for (auto [operand, gradient] : {std::pair<Value, Value>(getQuery(), grad.getQueryGradient()),
                                    std::pair<Value, Value>(getKey(), grad.getKeyGradient()),
                                    std::pair<Value, Value>(getValue(), grad.getValueGradient())})

@@ -116,6 +116,10 @@ Value packBf16(TileKernelBuilder &b, Value first, Value second) {
   return assembly(b, b.getI32Type(), {first, second}, "cvt.rn.bf16x2.f32 $0, $2, $1;", "=r,f,f", /*sideEffects=*/false);
 }
 
+Value opaque(TileKernelBuilder &b, Value x) {
+  return assembly(b, b.getI32Type(), {x}, "mov.b32 $0, $1;", "=r,r", /*sideEffects=*/true);
+}
+
 Value exp2(TileKernelBuilder &b, Value x) {
   return assembly(b, b.getF32Type(), {x}, "ex2.approx.ftz.f32 $0, $1;", "=f,f", /*sideEffects=*/false);
 }

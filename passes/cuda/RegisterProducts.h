@@ -41,6 +41,9 @@ mlir::Value gather(TileKernelBuilder &b, mlir::ValueRange elements);
 // And apart.
 llvm::SmallVector<mlir::Value> elements(TileKernelBuilder &b, mlir::Value accumulator);
 
+// The same i32; what is computed from it stays where it is written. What LLVM would take out of a loop takes registers there.
+mlir::Value opaque(TileKernelBuilder &b, mlir::Value x);
+
 } // namespace mirl::passes::cuda
 
 #endif // MIRL_PASSES_CUDA_REGISTERPRODUCTS_H

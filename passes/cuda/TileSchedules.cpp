@@ -6,6 +6,8 @@
 
 #include "passes/cuda/TileSchedules.h"
 
+#include "passes/cuda/AttentionGradKernel.h"
+
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -141,6 +143,7 @@ TileSchedule findTileSchedule(Operation *op) {
       .Case([](nn::LinearLogprobGradOp) { return lowerLinearLogprobGrad; })
       .Case([](nn::AttentionOp) { return lowerPackedAttention; })
       .Case([](nn::PagedAttentionOp) { return lowerPagedAttention; })
+      .Case([](nn::AttentionGradOp) { return lowerAttentionGrad; })
       .Default(TileSchedule());
 }
 

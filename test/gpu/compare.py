@@ -3,7 +3,9 @@
 
 Every entry of the chain example's plans in f32 is called on the same inputs on both devices, and both programs are trained
 for a few iterations: outputs, metrics and weights must be equal bit for bit. Matrix products of bf16 must have the bits of
-the CPU's model of the tensor cores, and log-probs those that sampling records. A training in bf16 must give the same bits twice, and losses like the CPU's, whose
+the CPU's model of the tensor cores, and log-probs those that sampling records. The adjoint of attention in bf16, whose sums are
+others than the CPU's, must be like the CPU's, and have the same bits twice and in whatever order the sequences are packed. A
+training in bf16 must give the same bits twice, and losses like the CPU's, whose
 sums are others. Exit code 0: all equal; 1: something differs or
 fails; 77: there is no GPU here (a reason is printed). Needs python3 alone.
 """
@@ -23,6 +25,10 @@ import time
 import logprob
 
 CODES = {"f32": ("F32", "f"), "bf16": ("BF16", "H"), "i32": ("I32", "i"), "i64": ("I64", "q")}
+# Entries of attention.mlir: heads, key/value heads, head dimension.
+ATTENTION = [(1, 1, 64), (4, 2, 128), (7, 1, 64), (2, 2, 128)]
+# Single rows, the borders of tiles of 64 and 128 rows, several tiles.
+LENGTHS = [1, 2, 17, 63, 64, 65, 127, 128, 129, 3, 192, 193, 300]
 # Metrics that tell of time, not of numbers.
 TIMES = ("_per_s", "_seconds")
 
@@ -70,6 +76,24 @@ def differing(a, b):
         a, b = a + b"\0\0", b + b"\0\0"
     x, y = memoryview(a).cast("I"), memoryview(b).cast("I")
     return sum(p != q for p, q in zip(x, y))
+
+
+def to_bf16(values):
+    """Their upper halves, rounded to nearest even."""
+    words = memoryview(array.array("f", values)).cast("B").cast("I")
+    return array.array("H", [(w + 0x7FFF + (w >> 16 & 1)) >> 16 for w in words])
+
+
+def from_bf16(bits):
+    return array.array("f", array.array("I", [b << 16 for b in bits]).tobytes())
+
+
+def distance(a, b):
+    """The norm of the difference of two lists of bf16, relative to the second's; NaN where a number is none."""
+    a, b = from_bf16(a), from_bf16(b)
+    if len(a) != len(b):
+        return float("nan")
+    return (sum((x - y) ** 2 for x, y in zip(a, b)) / sum(y * y for y in b)) ** 0.5
 
 
 class Comparison:
@@ -150,6 +174,56 @@ class Comparison:
             verdict = f"DIFFERS in {wrong} of {len(a) // 4} words" if wrong else f"as the model ({len(a) // 4} words)"
             self.add(what, verdict, not wrong, (0, time.time() - started))
 
+    def attention(self, folder, scratch):
+        """P and dS are rounded to bf16: errors of 3e-3 of the norm were seen."""
+        generator = random.Random(0)
+        for heads, kv, dim in ATTENTION:
+            name, rows = f"{heads}_{kv}_{dim}", sum(LENGTHS)
+            width = {"g": heads, "q": heads, "k": kv, "v": kv, "o": heads, "dq": heads, "dk": kv, "dv": kv}
+            width = {n: w * dim for n, w in width.items()}
+            data = {n: to_bf16(generator.gauss(0, 1) for _ in range(rows * width[n])) for n in "qkvg"}
+            ranges = []
+            for n in LENGTHS:
+                ranges.append((ranges[-1][1] if ranges else 0, (ranges[-1][1] if ranges else 0) + n))
+
+            def permuted(values, columns, order):
+                return [x for i in order for x in values[ranges[i][0] * columns:ranges[i][1] * columns]]
+
+            def call(device, entry, tensors, order):
+                starts = [0]
+                for i in order:
+                    starts.append(starts[-1] + LENGTHS[i])
+                tensors = {**tensors, "offsets": ("i32", [len(starts)], starts)}
+                write_safetensors(scratch / "in.safetensors", tensors)
+                done, took = self.run("call", folder / f"attention.{device}.plan", entry + name, "--in", scratch / "in.safetensors", "--out", scratch / "out.safetensors")
+                if done.returncode:
+                    raise RuntimeError(f"FAILED on {device}: {done.stderr.strip()}")
+                return read_safetensors(scratch / "out.safetensors"), took
+
+            forward = list(range(len(LENGTHS)))
+            try:
+                tensors = {n: ("bf16", [rows, width[n]], data[n]) for n in "qkv"}
+                made, _ = call("cpu", "forward_", tensors, forward)
+                data["o"], lse = array.array("H", made["o"]), array.array("f", made["lse"])
+
+                def gradients(device, order):
+                    tensors = {n: ("bf16", [rows, width[n]], permuted(data[n], width[n], order)) for n in "gqkvo"}
+                    tensors["lse"] = ("f32", [rows, heads], permuted(lse, heads, order))
+                    found, took = call(device, "backward_", tensors, order)
+                    return {n: array.array("H", v) for n, v in found.items()}, took
+                expected, cpu = gradients("cpu", forward)
+                found, gpu = gradients("cuda", forward)
+                again, _ = gradients("cuda", forward)
+                backwards, _ = gradients("cuda", forward[::-1])
+            except RuntimeError as error:
+                self.add(f"attention_grad {name}", str(error), False)
+                continue
+            worst = max(distance(found[n], expected[n]) for n in expected)
+            self.add(f"attention_grad {name}", f"within {worst:.1e} of the CPU's", worst < 6e-3, (cpu, gpu))
+            self.add(f"attention_grad {name} twice", "equal" if found == again else "DIFFERS", found == again)
+            same = all(array.array("H", permuted(found[n], width[n], forward[::-1])) == backwards[n] for n in expected)
+            self.add(f"attention_grad {name} packed backwards", "equal" if same else "DIFFERS", same)
+
     def losses(self, iterations, data, scratch):
         """bf16: sums of other orders, so a tolerance. 3 % is far more than they were seen to differ."""
         runs = {}
@@ -171,7 +245,7 @@ class Comparison:
         for what, verdict, *seconds in self.rows:
             cpu, gpu = seconds or ("-", "-")
             print(f"{what:<34}{cpu:>8}{gpu:>8}  {verdict}")
-        print("FAILED" if self.failed else "all bits are equal")
+        print("FAILED" if self.failed else "all as it must be")
 
 
 def make_inputs(entry, plan):
@@ -233,6 +307,7 @@ def main():
         scratch = pathlib.Path(scratch)
         comparison.products(folder / "products", scratch)
         logprob.check(comparison, scratch, write_safetensors, read_safetensors, differing)
+        comparison.attention(folder, scratch)
         for program in ("sft", "mirror_descent"):
             comparison.entries(program, scratch)
         sft = int(os.environ.get("SFT_ITERATIONS", 20))

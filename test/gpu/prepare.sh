@@ -21,6 +21,9 @@ done
 for target in cpu:x86-64-v3 cuda:sm_90a; do
   "$bin/mirlc" "$chain/sft.mirl" --model "$chain/model" --target $target --dtype bf16 -o "$folder/sft.bf16.${target%%:*}.plan"
 done
+for target in cpu:x86-64-v3 cuda:sm_90a; do
+  "$bin/mirlc" "$root/test/gpu/attention.mlir" --target $target --dtype f32 -o "$folder/attention.${target%%:*}.plan"
+done
 mkdir -p "$folder/products"
 "$bin/mirl-gpu-products" "$folder/products"
 "$bin/mirlc" "$folder/products/products.mlir" --target cuda:sm_90a --dtype f32 -o "$folder/products/products.plan"

@@ -39,3 +39,24 @@ func.func @head(%x: !x, %w: !w, %odd: !odd, %wodd: tensor<64x60xbf16>, %t: !toke
   %1:2 = nn.linear_logprob %odd, %wodd, %t : (!odd, tensor<64x60xbf16>, !tokens) -> (!floats, !floats)
   return
 }
+
+!heads = tensor<?x128xbf16, #nn.axis<context>>
+!wide = tensor<?x128xf32, #nn.axis<context>>
+!narrow = tensor<?x96xbf16, #nn.axis<context>>
+!scalars = tensor<?x2xf32, #nn.axis<context>>
+!offsets = tensor<?xi32, #nn.axis<sequence, 1>>
+
+// CHECK-LABEL: @attention
+func.func @attention(%x: !heads, %f: !wide, %n: !narrow, %lse: !scalars, %offsets: !offsets) {
+  // CHECK-NEXT: nn.attention_grad {{.*}}<"k16", 16, f32>
+  %0:3 = nn.attention_grad %x, %x, %x, %x, %x, %lse, %offsets {heads = 2 : i64, kv_heads = 2 : i64, scale = 0.125 : f32}
+      : (!heads, !heads, !heads, !heads, !heads, !scalars, !offsets) -> (!heads, !heads, !heads)
+  // CHECK-NEXT: nn.attention_grad {{.*}}<"chain", 1, f32>
+  %1:3 = nn.attention_grad %f, %f, %f, %f, %f, %lse, %offsets {heads = 2 : i64, kv_heads = 2 : i64, scale = 0.125 : f32}
+      : (!wide, !wide, !wide, !wide, !wide, !scalars, !offsets) -> (!wide, !wide, !wide)
+  // Heads of 48 numbers.
+  // CHECK-NEXT: nn.attention_grad {{.*}}<"chain", 1, f32>
+  %2:3 = nn.attention_grad %n, %n, %n, %n, %n, %lse, %offsets {heads = 2 : i64, kv_heads = 2 : i64, scale = 0.125 : f32}
+      : (!narrow, !narrow, !narrow, !narrow, !narrow, !scalars, !offsets) -> (!narrow, !narrow, !narrow)
+  return
+}
