@@ -55,10 +55,11 @@ def program():
     return "\n".join(text)
 
 
-def prepare(folder, mirlc):
+def prepare(folder, mirlc, text):
+    """Compiles a program of entries with one launch each to a folder that Cubin reads."""
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "products.mlir"
-    source.write_text(program())
+    source.write_text(text)
     emit = lambda what, file: subprocess.run([mirlc, source, "--target", "cuda:sm_90a", "--dtype", "f32", "--emit", what, "-o", folder / file], check=True)
     emit("kernels", "kernels.mlir")
     emit("ptx", "products.ptx")
@@ -91,8 +92,8 @@ class Cubin:
             elif found := re.search(r"llvm\.func @(\w+)\(", line):
                 self.kernels[found[1]] = {key: int(value) for key, value in re.findall(r"mirl\.(\w+) = (\d+)", line)}
 
-    def call(self, entry, rows, buffers):
-        """A function that launches the entry's product on the current stream. `buffers`: reads, then the result."""
+    def call(self, entry, rows, buffers, sequences=0):
+        """A function that launches the entry's kernel on the current stream. `buffers`: reads, then the results."""
         import torch
         kernel, dynamic, work, maps = self.launches[entry]
         info, cuda = self.kernels[kernel], self.cuda
@@ -103,7 +104,7 @@ class Cubin:
         blocks = min(items, cuda.multiprocessors * info["blocks_per_multiprocessor"])
         arguments = [cuda.encode(m, buffers[m["argument"][0]].data_ptr(), rows) for m in maps]
         arguments += [ctypes.c_uint64(b.data_ptr()) for b in buffers]
-        arguments += [ctypes.c_int64(x) for x in (rows, 0, 0, 0, 0, 0, items)]
+        arguments += [ctypes.c_int64(x) for x in (rows, 0, sequences, 0, 0, 0, items)]
         pointers = (ctypes.c_void_p * len(arguments))(*[ctypes.cast(ctypes.byref(a), ctypes.c_void_p) for a in arguments])
 
         def launch():
@@ -225,7 +226,7 @@ def main():
     if len(sys.argv) < 3 or sys.argv[1] not in ("prepare", "run"):
         sys.exit(__doc__)
     if sys.argv[1] == "prepare":
-        return prepare(pathlib.Path(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else "mirlc")
+        return prepare(pathlib.Path(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else "mirlc", program())
     only = next((a[7:] for a in sys.argv[2:] if a.startswith("--only=")), None)
     run([pathlib.Path(a) for a in sys.argv[2:] if not a.startswith("--")], only)
 

@@ -43,7 +43,7 @@ LogicalResult NumericsAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    int64_t width, Type accumulator) {
   static constexpr StringRef orders[] = {"chain", "k16", "k16_blocks", "tiles", "lanes", "blocks"};
   if (!llvm::is_contained(orders, order))
-    return emitError() << "order is one of " << llvm::join(orders, ", ") << ", not '" << order << "'";
+    return emitError() << "order is one of " << llvm::join(ArrayRef<StringRef>(orders), ", ") << ", not '" << order << "'";
   if (width < 1)
     return emitError() << "width is at least 1, not " << width;
   if (!accumulator.isF32() && !accumulator.isF64())

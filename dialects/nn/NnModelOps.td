@@ -106,6 +106,7 @@ def Nn_AttentionOp : Nn_TensorOp<"attention", [Differentiable]> {
 
     Order: a score is a chain over hd ascending; then times scale; the maximum; exp(score − max); the sum over
     j in 16 lanes by j modulo 16; out is a chain over j ascending of p_j·v_j, divided by the sum at the end.
+    That is `lanes`; `tiles` is the tensor cores' (`passes/cuda/AttentionKernel.h`).
     `nn.paged_attention` has the same order, hence the same bits.
   }];
   let arguments = (ins Nn_Tensor:$query, Nn_Tensor:$key, Nn_Tensor:$value, Nn_Indices:$offsets,

@@ -75,15 +75,21 @@ struct SoftmaxRows {
   void append(llvm::SmallVectorImpl<mlir::Value> &values) const;
 };
 
-// One block of keys. `scores`: 32 values of a thread in the order of TileKernelBuilder::accumulator(64). `sees`(j, h): whether
-// row h sees key j + 2 · (lane % 4) of the block; null: all rows see all keys.
+// One block of keys. `scores`: 32 values of a thread in the order of TileKernelBuilder::accumulator(64), −∞ for keys that the
+// row does not see.
 struct SoftmaxBlock {
   SoftmaxRows rows;
   mlir::Value scales[2];                  // α
-  llvm::SmallVector<mlir::Value> weights; // p in bf16, 16 words: four for each 16 keys, as products take A from registers
+  llvm::SmallVector<mlir::Value> weights; // p, f32, in the order of the scores
 };
-SoftmaxBlock softmaxBlock(TileKernelBuilder &b, const SoftmaxRows &rows, mlir::ValueRange scores, float factor,
-                          llvm::function_ref<mlir::Value(int64_t j, int64_t h)> sees);
+SoftmaxBlock softmaxBlock(TileKernelBuilder &b, const SoftmaxRows &rows, mlir::ValueRange scores, float factor);
+
+// The scores, −∞ where row h does not see key j + 2 · (lane % 4) of the block: not `sees`(j, h).
+llvm::SmallVector<mlir::Value> maskScores(TileKernelBuilder &b, mlir::ValueRange scores,
+                                          llvm::function_ref<mlir::Value(int64_t j, int64_t h)> sees);
+
+// The weights in bf16, 16 words: four for each 16 keys, as products take A from registers.
+llvm::SmallVector<mlir::Value> packWeights(TileKernelBuilder &b, mlir::ValueRange weights);
 
 // 1 / l and lse of each row.
 struct SoftmaxEnd {

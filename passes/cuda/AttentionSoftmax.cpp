@@ -52,20 +52,17 @@ void SoftmaxRows::append(SmallVectorImpl<Value> &values) const {
   values.append({top[0], top[1], sums[0][0], sums[0][1], sums[1][0], sums[1][1]});
 }
 
-SoftmaxBlock softmaxBlock(TileKernelBuilder &b, const SoftmaxRows &rows, ValueRange scores, float factor,
-                          function_ref<Value(int64_t j, int64_t h)> sees) {
+SoftmaxBlock softmaxBlock(TileKernelBuilder &b, const SoftmaxRows &rows, ValueRange scores, float factor) {
   constexpr int64_t kEights = kAttentionKeys / 8;
-  Value c = number(b, factor), least = number(b, -std::numeric_limits<double>::infinity());
+  Value c = number(b, factor);
   SoftmaxBlock block;
-  SmallVector<Value> weights(scores.size());
+  block.weights.resize(scores.size());
   for (int64_t h = 0; h < 2; ++h) {
     auto index = [&](int64_t eight, int64_t e) { return 4 * eight + 2 * h + e; };
     SmallVector<Value> seen, tree;
     for (int64_t eight = 0; eight < kEights; ++eight)
-      for (int64_t e = 0; e < 2; ++e) {
-        Value s = scores[index(eight, e)];
-        seen.push_back(sees ? b.select(sees(8 * eight + e, h), s, least) : s);
-      }
+      for (int64_t e = 0; e < 2; ++e)
+        seen.push_back(scores[index(eight, e)]);
     tree = seen;
     for (; tree.size() > 1; tree.resize(tree.size() / 2))
       for (size_t i = 0; i < tree.size() / 2; ++i)
@@ -80,14 +77,29 @@ SoftmaxBlock softmaxBlock(TileKernelBuilder &b, const SoftmaxRows &rows, ValueRa
       for (int64_t eight = 0; eight < kEights; ++eight) {
         Value p = exp2(b, math::FmaOp::create(b, seen[2 * eight + e], c, shift));
         sum = fadd(b, sum, p);
-        weights[index(eight, e)] = p;
+        block.weights[index(eight, e)] = p;
       }
       block.rows.sums[h][e] = sum;
     }
   }
-  for (size_t i = 0; i < weights.size(); i += 2)
-    block.weights.push_back(packBf16(b, weights[i], weights[i + 1]));
   return block;
+}
+
+SmallVector<Value> maskScores(TileKernelBuilder &b, ValueRange scores, function_ref<Value(int64_t j, int64_t h)> sees) {
+  Value least = number(b, -std::numeric_limits<double>::infinity());
+  SmallVector<Value> masked;
+  for (auto [i, score] : llvm::enumerate(scores)) {
+    int64_t index = static_cast<int64_t>(i);
+    masked.push_back(b.select(sees(index / 4 * 8 + index % 2, index / 2 % 2), score, least));
+  }
+  return masked;
+}
+
+SmallVector<Value> packWeights(TileKernelBuilder &b, ValueRange weights) {
+  SmallVector<Value> words;
+  for (size_t i = 0; i < weights.size(); i += 2)
+    words.push_back(packBf16(b, weights[i], weights[i + 1]));
+  return words;
 }
 
 SoftmaxEnd finishSoftmax(TileKernelBuilder &b, const SoftmaxRows &rows, float scale) {

@@ -25,6 +25,7 @@ using Values = SmallVector<Value>;
 // 64 rows of 64 columns in shared memory.
 constexpr int64_t kChunkBytes = 64 * kTileRowBytes;
 constexpr int64_t kQueryStages = 2, kMostStages = 8;
+constexpr int64_t kWarps = kWarpgroup / 32;
 
 class PackedKernel {
 public:
@@ -69,7 +70,7 @@ private:
   void produce();
   void consume(Value consumer);
   Value scores(Value queries, Stage stage);
-  Values weigh(ValueRange words, Stage stage, ValueRange sums);
+  Value weigh(ValueRange words, Stage stage, Value accumulator);
   void store(ValueRange sums, const SoftmaxRows &rows, Value row, Value end, Value head);
 
   TileKernelBuilder &b;
@@ -160,8 +161,7 @@ Value PackedKernel::scores(Value queries, Stage stage) {
 }
 
 // And those of its values: sums + weights · values.
-Values PackedKernel::weigh(ValueRange words, Stage stage, ValueRange sums) {
-  Value accumulator = gather(b, sums);
+Value PackedKernel::weigh(ValueRange words, Stage stage, Value accumulator) {
   b.wait(valuesFull(stage.number), stage.parity);
   Value address = b.add(b.add(b.sharedAddress(), values()), b.mul(stage.number, blockBytes));
   Value right = b.descriptor(address, Major::mn, kChunkBytes);
@@ -170,7 +170,7 @@ Values PackedKernel::weigh(ValueRange words, Stage stage, ValueRange sums) {
     accumulator = multiplyRegisters(b, ValueRange(left).slice(4 * k, 4), b.nextK(right, Major::mn, k), Major::mn, a.dim,
                                     accumulator);
   b.commitProducts();
-  return {accumulator};
+  return accumulator;
 }
 
 void PackedKernel::store(ValueRange sums, const SoftmaxRows &rows, Value row, Value end, Value head) {
@@ -198,14 +198,18 @@ void PackedKernel::consume(Value consumer) {
   Value thread = b.threadOfGroup();
   lane = b.rem(thread, 32);
   warp = b.divide(thread, 32);
-  lead = b.eq(thread, b.c(0));
+  lead = b.eq(lane, b.c(0));
   Value rowOfThread = b.add(b.mul(warp, 16), b.divide(lane, 4));
   // The row less the column of the thread's first score of a block.
   Value diagonal = b.sub(rowOfThread, b.mul(b.rem(lane, 4), 2));
   auto sees = [&](int64_t j, int64_t h) -> Value {
     return arith::CmpIOp::create(b, arith::CmpIPredicate::sle, b.c(j - 8 * h), diagonal);
   };
-  auto release = [&](Value barrier) { b.ifThen(lead, [&] { b.arrive(barrier); }); };
+  // For each warp: none may look for a stage after it has been filled again.
+  auto release = [&](Value barrier) {
+    NVVM::SyncWarpOp::create(b, b.c(-1));
+    b.ifThen(lead, [&] { b.arrive(barrier); });
+  };
   b.repeat({b.c(0), b.c(0), b.c(0), b.c(0)}, [&](ValueRange carried) -> Values {
     Stage ring{carried[0], carried[1]}, queries{carried[2], carried[3]};
     b.wait(queriesFull(queries.number), queries.parity);
@@ -223,29 +227,38 @@ void PackedKernel::consume(Value consumer) {
         active,
         [&]() -> Values {
           Value address = b.add(b.add(b.sharedAddress(), b.mul(queries.number, queryBytes)), b.mul(consumer, blockBytes));
-          // A block whose scores are on their way, and the sums of the blocks before: until the weights' products are.
-          auto block = [&](Value scoresSoFar, Value sums, const SoftmaxRows &rows, Stage stage, bool last) {
-            Value ready = waitProducts(b, 0, {scoresSoFar})[0];
-            release(keysEmpty(stage.number));
-            SoftmaxBlock soft =
-                softmaxBlock(b, rows, elements(b, ready), a.factor(), last ? sees : function_ref<Value(int64_t, int64_t)>());
-            Values scaled = scaleRows(b, elements(b, sums), soft.scales);
-            return std::pair(weigh(soft.weights, stage, scaled)[0], soft.rows);
+          // The softmax of a block whose scores are there; the last block is the one with keys that not all rows see.
+          auto soften = [&](Value ready, Value last, const SoftmaxRows &rows) {
+            Values all = elements(b, ready);
+            all = b.choose(last, [&] { return maskScores(b, all, sees); }, all);
+            return softmaxBlock(b, rows, all, a.factor());
           };
-          Values init = {scores(address, ring), b.zero(b.accumulator(a.dim)), ring.number, ring.parity};
-          SoftmaxRows::start(b).append(init);
-          Values done = b.loop(b.c(0), mine, b.c(1), init, [&](Value, ValueRange carried) -> Values {
-            Stage stage{carried[2], carried[3]}, following = next(stage, stages);
-            auto [sums, rows] = block(carried[0], carried[1], SoftmaxRows::from(carried.drop_front(4)), stage, /*last=*/false);
+          Value ready = waitProducts(b, 0, {scores(address, ring)})[0];
+          release(keysEmpty(ring.number));
+          SoftmaxBlock soft = soften(ready, b.eq(mine, b.c(0)), SoftmaxRows::start(b));
+          Values init = {b.zero(b.accumulator(a.dim)), ring.number, ring.parity};
+          soft.rows.append(init);
+          init.append(packWeights(b, soft.weights));
+          // While the values of a block are multiplied by its weights, the next block's scores become weights.
+          Values done = b.loop(b.c(0), mine, b.c(1), init, [&](Value block, ValueRange carried) -> Values {
+            Stage stage{carried[1], carried[2]}, following = next(stage, stages);
             Value ahead = scores(address, following);
-            Value through = waitProducts(b, 1, {sums})[0];
+            Value sums = weigh(carried.drop_front(3 + SoftmaxRows::kValues), stage, carried[0]);
+            Value ready = waitProducts(b, 1, {ahead})[0];
+            release(keysEmpty(following.number));
+            SoftmaxBlock soft = soften(ready, b.eq(b.add(block, 1), mine), SoftmaxRows::from(carried.drop_front(3)));
+            sums = waitProducts(b, 0, {sums})[0];
             release(valuesEmpty(stage.number));
-            Values next = {ahead, through, following.number, following.parity};
-            rows.append(next);
+            // Not before the products have read the last ones.
+            Values words = packWeights(b, elements(b, gather(b, soft.weights)));
+            Values next = {gather(b, scaleRows(b, elements(b, sums), soft.scales)), following.number, following.parity};
+            soft.rows.append(next);
+            next.append(words);
             return next;
           });
-          Stage stage{done[2], done[3]}, following = next(stage, stages);
-          auto [sums, rows] = block(done[0], done[1], SoftmaxRows::from(ValueRange(done).drop_front(4)), stage, /*last=*/true);
+          Stage stage{done[1], done[2]}, following = next(stage, stages);
+          SoftmaxRows rows = SoftmaxRows::from(ValueRange(done).drop_front(3));
+          Value sums = weigh(ValueRange(done).drop_front(3 + SoftmaxRows::kValues), stage, done[0]);
           Value through = waitProducts(b, 0, {sums})[0];
           release(valuesEmpty(stage.number));
           store(elements(b, through), rows, b.add(first, rowOfThread), end, head);
@@ -261,8 +274,6 @@ void PackedKernel::consume(Value consumer) {
       release(valuesEmpty(stage.number));
       return {following.number, following.parity};
     });
-    // All have read which tile it is.
-    b.meetSome(b.add(consumer, 1), kWarpgroup);
     release(queriesEmpty(queries.number));
     Stage following = next(queries, kQueryStages);
     return {there, rest[0], rest[1], following.number, following.parity};
@@ -278,22 +289,24 @@ void PackedKernel::emit() {
       b.initBarriers(b.shared(b.c(barriers() + 8 * first)), count, arrivals);
     };
     for (int64_t ring = 0; ring < 4; ++ring)
-      init(ring * stages, stages, ring % 2 ? a.consumers : 1);
+      init(ring * stages, stages, ring % 2 ? kWarps * a.consumers : 1);
     init(4 * stages, kQueryStages, 1);
-    init(4 * stages + kQueryStages, kQueryStages, a.consumers);
+    init(4 * stages + kQueryStages, kQueryStages, kWarps * a.consumers);
     b.publishBarriers();
     for (unsigned map = 0; map < 3; ++map)
       b.prefetchMap(b.map(map));
   });
   b.meet();
+  // What the producer does not need, consumers do: 64 K registers for all warpgroups.
+  int64_t few = a.consumers > 2 ? 24 : 40, most = a.consumers > 3 ? 112 : a.consumers > 2 ? 160 : 232;
   b.ifElse(
       b.eq(b.warpgroup(), b.c(0)),
       [&] {
-        b.setRegisters(a.consumers > 2 ? 24 : 40, /*more=*/false);
+        b.setRegisters(few, /*more=*/false);
         b.ifThen(b.eq(b.threadOfGroup(), b.c(0)), [&] { produce(); });
       },
       [&] {
-        b.setRegisters(a.consumers > 2 ? 160 : 232, /*more=*/true);
+        b.setRegisters(most, /*more=*/true);
         consume(b.sub(b.warpgroup(), b.c(1)));
       });
   b.finish(a.consumers + 1, sharedBytes());

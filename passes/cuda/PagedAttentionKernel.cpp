@@ -29,7 +29,6 @@ class PagedKernel {
 public:
   PagedKernel(TileKernelBuilder &b, const PagedAttention &a) : b(b), a(a) {
     half = kAttentionKeys * a.dim * 2;
-    stages = a.dim == 64 ? 3 : 2;
     columns = a.shared ? a.dim / kWarps : a.dim;
   }
   void emit();
@@ -58,7 +57,7 @@ private:
   TileKernelBuilder &b;
   const PagedAttention &a;
   int64_t half; // bytes of the keys, or values, of a stage
-  int64_t stages, columns;
+  int64_t stages = 3, columns;
   Value thread, lane, warp, rows, keyAt, valueAt, firstChunk;
 };
 
@@ -165,10 +164,10 @@ void PagedKernel::attend(const Run &run) {
     auto sees = [&](int64_t j, int64_t h) -> Value {
       return arith::CmpIOp::create(b, arith::CmpIPredicate::sle, b.add(firstKey, j), pairs[h].position);
     };
-    SoftmaxBlock soft = softmaxBlock(b, SoftmaxRows::from(carried.take_back(SoftmaxRows::kValues)), scores(queries, stage),
-                                     a.factor(), sees);
+    SoftmaxBlock soft = softmaxBlock(b, SoftmaxRows::from(carried.take_back(SoftmaxRows::kValues)),
+                                     maskScores(b, scores(queries, stage), sees), a.factor());
     Values next = {b.select(b.eq(stage, b.c(stages - 1)), b.c(0), b.add(stage, 1))};
-    next.append(weigh(soft.weights, stage, scaleRows(b, carried.slice(1, columns / 2), soft.scales)));
+    next.append(weigh(packWeights(b, soft.weights), stage, scaleRows(b, carried.slice(1, columns / 2), soft.scales)));
     soft.rows.append(next);
     return next;
   });
@@ -226,8 +225,8 @@ void PagedKernel::emit() {
     });
     return {};
   });
-  // With the sums of whole heads a thread needs more registers than three blocks leave it.
-  b.finish(/*warpgroups=*/1, stages * 2 * half, /*blocks=*/columns == 128 ? 2 : 3);
+  // Three blocks leave a thread 168 registers: enough for heads of 64 numbers, a part of whose values it has.
+  b.finish(/*warpgroups=*/1, stages * 2 * half, /*blocks=*/a.shared && a.dim == 64 ? 3 : 2);
 }
 
 } // namespace

@@ -1,0 +1,38 @@
+// What the launch of attention on the tensor cores says: tensor maps of query, key and value, and a counter that is zero.
+// RUN: mirlc %s --target cuda:sm_90a --dtype f32 --emit kernels | FileCheck %s
+
+!q = tensor<?x896xbf16, #nn.axis<context>>
+!kv = tensor<?x128xbf16, #nn.axis<context>>
+!lse = tensor<?x14xf32, #nn.axis<context>>
+!offsets = tensor<?xi32, #nn.axis<sequence, 1>>
+!index = tensor<?xi32, #nn.axis<context>>
+
+// CHECK-LABEL: plan.entry @packed
+// CHECK: %[[COUNTER:.*]] = plan.alloc {{.*}}"next_tile"
+// CHECK: plan.fill %[[COUNTER]]
+// CHECK: plan.launch @tile_attention_context_h14_kv2_d64_s3e000000_sequence1 {{.*}} over <context, size = 0, tile = 1, factor = 14>
+// CHECK-SAME: maps = [#plan.tensor_map<argument = 0, axes = [0, 1], sizes = [896, 0], strides = [1792], box = [64, 64], swizzle = 128>,
+// CHECK-SAME: #plan.tensor_map<argument = 1, axes = [0, 1], sizes = [128, 0], strides = [256], box = [64, 64], swizzle = 128>,
+// CHECK-SAME: #plan.tensor_map<argument = 2, axes = [0, 1], sizes = [128, 0], strides = [256], box = [64, 64], swizzle = 128>]
+// CHECK-SAME: updates = array<i64: 2>
+func.func @packed(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: !kv {nn.name = "k", nn.source = "input:k"},
+                  %v: !kv {nn.name = "v", nn.source = "input:v"}, %o: !offsets {nn.name = "o", nn.source = "input:o"})
+    -> (!q {nn.name = "y", nn.source = "output:y"}, !lse {nn.name = "l", nn.source = "output:l"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64, sequence = 64 : i64}} {
+  %y, %l = nn.attention %q, %k, %v, %o {heads = 14, kv_heads = 2, scale = 0.125 : f32} : (!q, !kv, !kv, !offsets) -> (!q, !lse)
+  return %y, %l : !q, !lse
+}
+
+// An item for each row and key/value head; 71 heads over one are more than a block takes of a row.
+// CHECK-LABEL: plan.entry @paged
+// CHECK: plan.launch @tile_paged_attention_context_h71_kv1_d64_s3e000000_t8 {{.*}} over <context, size = 0, tile = 1, factor = 2>
+// CHECK-NOT: maps
+// CHECK: plan.output
+func.func @paged(%q: tensor<?x4544xbf16, #nn.axis<context>> {nn.name = "q", nn.source = "input:q"},
+                 %k: tensor<32x1x64x16xbf16> {nn.name = "k", nn.source = "input:k"}, %v: tensor<32x1x16x64xbf16> {nn.name = "v", nn.source = "input:v"},
+                 %t: tensor<4x8xi32> {nn.name = "t", nn.source = "input:t"},
+                 %s: !index {nn.name = "s", nn.source = "input:s"}, %p: !index {nn.name = "p", nn.source = "input:p"})
+    -> (tensor<?x4544xbf16, #nn.axis<context>> {nn.name = "y", nn.source = "output:y"}) attributes {nn.kind = "plain", nn.capacities = {context = 64 : i64}} {
+  %y = nn.paged_attention %q, %k, %v, %t, %s, %p {heads = 71, kv_heads = 1, scale = 0.125 : f32} : (tensor<?x4544xbf16, #nn.axis<context>>, tensor<32x1x64x16xbf16>, tensor<32x1x16x64xbf16>, tensor<4x8xi32>, !index, !index) -> tensor<?x4544xbf16, #nn.axis<context>>
+  return %y : tensor<?x4544xbf16, #nn.axis<context>>
+}

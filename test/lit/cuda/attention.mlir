@@ -1,0 +1,77 @@
+// Attention of bf16 on the tensor cores. Packed sequences: scores by wgmma from shared memory, values by wgmma with the
+// weights in registers, tiles that a counter gives out. Over the cache: mma.sync with matrices from shared memory, where
+// 16-byte copies bring blocks of the pool.
+// RUN: mirlc %s --target cuda:sm_90a --dtype f32 --emit ptx -o %t.ptx
+// RUN: FileCheck %s --input-file=%t.ptx --implicit-check-not=".extern .func" --implicit-check-not="{{\.local}}"
+
+!q = tensor<?x512xbf16, #nn.axis<context>>
+!kv = tensor<?x256xbf16, #nn.axis<context>>
+!lse = tensor<?x4xf32, #nn.axis<context>>
+!offsets = tensor<?xi32, #nn.axis<sequence, 1>>
+!index = tensor<?xi32, #nn.axis<context>>
+!keys = tensor<32x2x128x16xbf16>
+!values = tensor<32x2x16x128xbf16>
+!table = tensor<4x8xi32>
+
+// CHECK-LABEL: .visible .entry tile_attention_context_h4_kv2_d128_s3db504f3_sequence1(
+// CHECK: .param .align 64 .b8 {{.*}}_param_2[128]
+// CHECK: .maxntid 512, 1, 1
+// CHECK: setmaxnreg.inc.sync.aligned.u32 160
+// The scores of a block begin without an accumulator; eight steps over the head.
+// CHECK: setp.ne.b32 p, 0, 0;
+// CHECK: wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {{.*}}, p, 1, 1, 0, 0;
+// CHECK-COUNT-7: wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16
+// CHECK: wgmma.wait_group.sync.aligned 0
+// Four maxima, by two exchanges each; no product is contracted into a sum but the one that is written so.
+// CHECK: max.f32
+// CHECK: shfl.sync.bfly.b32
+// CHECK: fma.rn.f32
+// CHECK: ex2.approx.ftz.f32
+// CHECK: add.rn.f32
+// CHECK: cvt.rn.bf16x2.f32
+// The next block's scores, then this block's values; the softmax waits for the scores only.
+// CHECK: wgmma.mma_async.sync.aligned.m64n64k16
+// CHECK: wgmma.commit_group
+// CHECK-COUNT-4: wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {{.*}}, p, 1, 1, 1;
+// CHECK: wgmma.commit_group
+// CHECK: wgmma.wait_group.sync.aligned 1
+// CHECK: lg2.approx.ftz.f32
+// The producer.
+// CHECK: setmaxnreg.dec.sync.aligned.u32 24
+// CHECK: atom.global.add.u32
+// CHECK: cp.async.bulk.tensor.2d
+func.func @packed(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: !kv {nn.name = "k", nn.source = "input:k"},
+                  %v: !kv {nn.name = "v", nn.source = "input:v"}, %o: !offsets {nn.name = "o", nn.source = "input:o"})
+    -> (!q {nn.name = "y", nn.source = "output:y"}, !lse {nn.name = "l", nn.source = "output:l"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64, sequence = 64 : i64}} {
+  %y, %l = nn.attention %q, %k, %v, %o {heads = 4, kv_heads = 2, scale = 8.83883461e-02 : f32} : (!q, !kv, !kv, !offsets) -> (!q, !lse)
+  return %y, %l : !q, !lse
+}
+
+// One row of a slot: the four warps share the pair's two heads, each has 32 columns of the values.
+// CHECK-LABEL: .visible .entry tile_paged_attention_decode_context_h4_kv2_d128_s3db504f3_t8(
+// CHECK: .maxntid 128, 1, 1
+// CHECK: vote.sync.ballot
+// CHECK: cp.async.cg.shared.global {{.*}}, 16, %r
+// CHECK: cp.async.commit_group
+// CHECK: ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16
+// CHECK: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
+// CHECK: ex2.approx.ftz.f32
+func.func @decode(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: !keys {nn.name = "k", nn.source = "input:k"},
+                  %v: !values {nn.name = "v", nn.source = "input:v"}, %t: !table {nn.name = "t", nn.source = "input:t"},
+                  %s: !index {nn.name = "s", nn.source = "input:s"}, %p: !index {nn.name = "p", nn.source = "input:p"})
+    -> (!q {nn.name = "y", nn.source = "output:y"}) attributes {nn.kind = "decode", nn.capacities = {context = 4 : i64}} {
+  %y = nn.paged_attention %q, %k, %v, %t, %s, %p {heads = 4, kv_heads = 2, scale = 8.83883461e-02 : f32} : (!q, !keys, !values, !table, !index, !index) -> !q
+  return %y : !q
+}
+
+// Many rows of a slot: each warp has 16 pairs of a row and a head.
+// CHECK-LABEL: .visible .entry tile_paged_attention_context_h4_kv2_d128_s3db504f3_t8(
+// CHECK: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
+func.func @chunk(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: !keys {nn.name = "k", nn.source = "input:k"},
+                 %v: !values {nn.name = "v", nn.source = "input:v"}, %t: !table {nn.name = "t", nn.source = "input:t"},
+                 %s: !index {nn.name = "s", nn.source = "input:s"}, %p: !index {nn.name = "p", nn.source = "input:p"})
+    -> (!q {nn.name = "y", nn.source = "output:y"}) attributes {nn.kind = "prefill", nn.capacities = {context = 64 : i64}} {
+  %y = nn.paged_attention %q, %k, %v, %t, %s, %p {heads = 4, kv_heads = 2, scale = 8.83883461e-02 : f32} : (!q, !keys, !values, !table, !index, !index) -> !q
+  return %y : !q
+}
