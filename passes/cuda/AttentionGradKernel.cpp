@@ -1,8 +1,8 @@
 // The kernels on tiles of nn.attention_grad (AttentionGradKernel.h).
 //
 // A block keeps 128 rows of one side (keys with values, or queries with gradients) and streams the other side past them,
-// `n` rows at a time. Warpgroup 0 produces: one thread copies tiles into two rings, one of kept and one of streamed tiles; where
-// queries are streamed, its second and third warp add their rows' numbers. Two warpgroups consume, 64 kept rows each:
+// `n` rows at a time. Warpgroup 0 produces: one thread copies tiles into two rings, one of kept and one of streamed tiles; its
+// second and third warp add the numbers of the queries' rows. Two warpgroups consume, 64 kept rows each:
 //
 //   S = kept₀ · streamed₀ᵀ, dP = kept₁ · streamed₁ᵀ     both operands in shared memory
 //   sums += P · streamed₁, dS · streamed₀                 P and dS from the registers that S and dP were in
@@ -31,7 +31,8 @@ constexpr int64_t kConsumers = 2;
 constexpr int64_t kKept = kAttentionTile; // rows
 constexpr int64_t kKeptTiles = 2;         // pairs of them in shared memory
 constexpr int64_t kMostStages = 8;
-constexpr int64_t kNumberThreads = 64; // that copy numbers of rows
+constexpr int64_t kItemBytes = 32;
+constexpr int64_t kNumberThreads = 64; // that copy numbers of queries
 constexpr int64_t kWarps = 4 * kConsumers;
 constexpr double kLog2E = 1.44269504088896340736;
 
@@ -58,7 +59,8 @@ public:
     keptBytes = kKept * 2 * grad.dim;
     streamedBytes = n * 2 * grad.dim;
     numberBytes = keys ? 8 * n : 0;
-    int64_t room = kSharedBytes - 2 * kKeptTiles * keptBytes - 16 * (kMostStages + kKeptTiles);
+    keptNumberBytes = keys ? 0 : 8 * kKept;
+    int64_t room = kSharedBytes - kKeptTiles * (2 * keptBytes + keptNumberBytes + kItemBytes) - 16 * (kMostStages + kKeptTiles);
     stages = std::min(kMostStages, room / (2 * streamedBytes + numberBytes));
   }
   void emit();
@@ -73,10 +75,12 @@ private:
     return {b.select(last, b.c(0), b.add(at.number, 1)), b.select(last, b.sub(b.c(1), at.parity), at.parity)};
   }
 
-  // --- shared memory: kept pairs, streamed pairs, the streamed rows' numbers, barriers
+  // --- shared memory: kept pairs, streamed pairs, the numbers of queries (streamed or kept), items of the kept pairs, barriers
   int64_t streamed() const { return 2 * kKeptTiles * keptBytes; }
   int64_t numbers() const { return streamed() + 2 * stages * streamedBytes; }
-  int64_t barriers() const { return numbers() + stages * numberBytes; }
+  int64_t keptNumbers() const { return numbers() + stages * numberBytes; }
+  int64_t items() const { return keptNumbers() + kKeptTiles * keptNumberBytes; }
+  int64_t barriers() const { return items() + kKeptTiles * kItemBytes; }
   int64_t sharedBytes() const { return barriers() + 16 * (stages + kKeptTiles); }
   Value barrier(int64_t first, Value at) { return b.at(b.shared(b.c(barriers() + 8 * first)), at, b.getI64Type()); }
   Value full(Value stage) { return barrier(0, stage); }
@@ -94,6 +98,8 @@ private:
     Value keptTile;        // number of the kept tile in its sequence
   };
   Item itemOf(Value round);
+  void publish(const Item &item, Value pair);
+  Item published(Value pair); // what consumers need of it
   void rounds(ValueRange init, llvm::function_ref<Values(Value round, ValueRange)> body);
   int64_t streamedHeads() const { return keys ? grad.group() : 1; }
   int64_t itemHeads() const { return keys ? grad.kvHeads : grad.heads; }
@@ -101,6 +107,7 @@ private:
   // --- the producer
   void copy(unsigned map, Value target, int64_t rows, Value head, Value row, Value barrier);
   void produce();
+  void copyNumbers(Value head, Value first, Value end, int64_t count, Value target, Value empty, Value parity, Value full);
   void produceNumbers();
 
   // --- consumers
@@ -131,8 +138,8 @@ private:
   const bool keys;
   const StreamedTile tile;
   const int64_t n; // its rows
-  int64_t keptBytes, streamedBytes, numberBytes, stages;
-  Value rows, offsets, numbersOf, list, items;
+  int64_t keptBytes, streamedBytes, numberBytes, keptNumberBytes, stages;
+  Value rows, offsets, numbersOf, list, itemCount;
   // Of a consumer.
   Value lane, warp, warpgroup;
   Value columnNumbers;       // of the two columns asked for last
@@ -162,9 +169,25 @@ GradKernel::Item GradKernel::itemOf(Value round) {
   return item;
 }
 
+// The producer has looked an item up long before consumers come to it.
+void GradKernel::publish(const Item &item, Value pair) {
+  Value to = b.shared(b.add(b.mul(pair, kItemBytes), items()));
+  for (auto [i, value] : llvm::enumerate(Values{item.head, item.first, item.end, item.tiles, item.keptTile}))
+    LLVM::StoreOp::create(b, value, b.at(to, static_cast<int64_t>(i), b.getI32Type()), /*alignment=*/4);
+}
+
+GradKernel::Item GradKernel::published(Value pair) {
+  Value from = b.shared(b.add(b.mul(pair, kItemBytes), items()));
+  Item item;
+  int64_t at = 0;
+  for (Value *value : {&item.head, &item.first, &item.end, &item.tiles, &item.keptTile})
+    *value = LLVM::LoadOp::create(b, b.getI32Type(), b.at(from, at++, b.getI32Type()), /*alignment=*/4);
+  return item;
+}
+
 void GradKernel::rounds(ValueRange init, llvm::function_ref<Values(Value, ValueRange)> body) {
   Value blocks = b.itemStep(), block = b.firstItem();
-  Value whole = b.divide(items, blocks), rest = b.rem(items, blocks);
+  Value whole = b.divide(itemCount, blocks), rest = b.rem(itemCount, blocks);
   Value odd = b.eq(b.rem(whole, 2), b.c(1));
   Value place = b.select(odd, b.sub(b.sub(blocks, block), b.c(1)), block);
   Value count = b.add(whole, b.select(b.lt(place, rest), b.c(1), b.c(0)));
@@ -185,6 +208,7 @@ void GradKernel::produce() {
     Item item = itemOf(round);
     Slot kept{carried[0], carried[1]};
     b.wait(keptEmpty(kept.number), kept.parity);
+    publish(item, kept.number);
     b.expect(keptFull(kept.number), 2 * keptBytes);
     copy(0, b.mul(kept.number, 2 * keptBytes), kKept, item.head, item.first, keptFull(kept.number));
     Values ring(carried.drop_front(2));
@@ -209,33 +233,44 @@ Value GradKernel::rowNumbers(Value head, Value row) {
   return LLVM::LoadOp::create(b, VectorType::get({2}, b.getF32Type()), b.at(numbersOf, at, b.getF32Type()), /*alignment=*/8);
 }
 
-// Two warps: (−lse·log2(e), D) of every streamed query. Rows beyond the sequence get −∞ and 0, so that P and dS are zero.
-void GradKernel::produceNumbers() {
+// Two warps: (−lse·log2(e), D) of `count` queries from `first` on to shared memory, those of all rows first; the slot is free when
+// `empty` says so. Rows beyond the sequence get −∞ and 0, so that P and dS are zero.
+void GradKernel::copyNumbers(Value head, Value first, Value end, int64_t count, Value target, Value empty, Value parity, Value full) {
   Value thread = b.sub(b.threadOfGroup(), b.c(32));
-  auto pair = VectorType::get({2}, b.getF32Type());
-  Value none = LLVM::PoisonOp::create(b, pair);
-  none = LLVM::InsertElementOp::create(b, none, f32(-std::numeric_limits<float>::infinity()), b.c(0));
-  none = LLVM::InsertElementOp::create(b, none, f32(0), b.c(1));
+  Values loaded;
+  for (int64_t at = 0; at < count; at += kNumberThreads) {
+    Value row = b.add(b.add(first, thread), at), there = b.lt(row, end);
+    Value found = rowNumbers(head, b.min(row, b.sub(end, b.c(1))));
+    for (double beyond : {-std::numeric_limits<double>::infinity(), 0.0}) {
+      Value number = LLVM::ExtractElementOp::create(b, found, b.c(beyond == 0));
+      loaded.push_back(b.select(there, number, f32(beyond)));
+    }
+  }
+  b.wait(empty, parity);
+  Value to = b.shared(b.add(target, b.mul(thread, 4)));
+  for (auto [i, number] : llvm::enumerate(loaded)) {
+    int64_t at = static_cast<int64_t>(i) / 2 * kNumberThreads + static_cast<int64_t>(i) % 2 * count;
+    LLVM::StoreOp::create(b, number, b.at(to, at, b.getF32Type()), /*alignment=*/4);
+  }
+  b.arrive(full);
+}
+
+void GradKernel::produceNumbers() {
   rounds({b.c(0), b.c(1)}, [&](Value round, ValueRange ring) -> Values {
     Item item = itemOf(round);
+    if (!keys) {
+      Slot pair{ring[0], ring[1]};
+      copyNumbers(item.head, item.first, item.end, kKept, b.add(b.mul(pair.number, keptNumberBytes), keptNumbers()),
+                  keptEmpty(pair.number), pair.parity, keptFull(pair.number));
+      pair = next(pair, kKeptTiles);
+      return {pair.number, pair.parity};
+    }
     Value end = b.add(item.streamedFirst, b.mul(item.tiles, n));
     return b.loop(b.c(0), b.c(streamedHeads()), b.c(1), ring, [&](Value head, ValueRange ring) -> Values {
-      return b.loop(item.streamedFirst, end, b.c(n), ring, [&](Value tile, ValueRange ring) -> Values {
+      return b.loop(item.streamedFirst, end, b.c(n), ring, [&](Value first, ValueRange ring) -> Values {
         Slot stage{ring[0], ring[1]};
-        Value first = b.add(tile, thread);
-        Values loaded;
-        for (int64_t at = 0; at < n; at += kNumberThreads) {
-          Value row = b.add(first, at), there = b.lt(row, item.end);
-          Value found = rowNumbers(b.add(item.streamedHead, head), b.min(row, b.sub(item.end, b.c(1))));
-          loaded.push_back(b.select(there, found, none));
-        }
-        b.wait(empty(stage.number), stage.parity);
-        Value to = b.shared(b.add(b.add(b.mul(stage.number, numberBytes), b.mul(thread, 4)), numbers()));
-        for (auto [i, two] : llvm::enumerate(loaded))
-          for (int64_t which = 0; which < 2; ++which)
-            LLVM::StoreOp::create(b, LLVM::ExtractElementOp::create(b, two, b.c(which)),
-                                  b.at(to, n * which + kNumberThreads * static_cast<int64_t>(i), b.getF32Type()), /*alignment=*/4);
-        b.arrive(full(stage.number));
+        copyNumbers(b.add(item.streamedHead, head), first, item.end, n, b.add(b.mul(stage.number, numberBytes), numbers()),
+                    empty(stage.number), stage.parity, full(stage.number));
         stage = next(stage, stages);
         return {stage.number, stage.parity};
       });
@@ -401,19 +436,17 @@ void GradKernel::consume(Value consumer) {
   Value offset = b.rem(b.mul(warpgroup, 64), n), tilesBefore = b.divide(b.mul(warpgroup, 64), n);
   maskColumn = b.mul(b.rem(lane, 4), 2);
   maskRow = b.add(offset, b.add(b.mul(warp, 16), b.divide(lane, 4)));
-  rounds({b.c(0), b.c(0), b.c(0), b.c(0)}, [&](Value round, ValueRange carried) -> Values {
-    Item item = itemOf(round);
+  rounds({b.c(0), b.c(0), b.c(0), b.c(0)}, [&](Value, ValueRange carried) -> Values {
     Slot kept{carried[0], carried[1]};
+    b.wait(keptFull(kept.number), kept.parity);
+    Item item = published(kept.number);
     if (!keys) {
       ownNumbers.clear();
-      for (int64_t half = 0; half < 2; ++half) {
-        Value row = b.add(b.add(item.first, b.mul(warpgroup, 64)), b.add(b.add(b.mul(warp, 16), b.divide(lane, 4)), 8 * half));
-        Value two = rowNumbers(item.head, b.select(b.lt(row, item.end), row, item.first));
-        for (int64_t i = 0; i < 2; ++i)
-          ownNumbers.push_back(LLVM::ExtractElementOp::create(b, two, b.c(i)));
-      }
+      Value row = b.add(b.mul(warpgroup, 64), b.add(b.mul(warp, 16), b.divide(lane, 4)));
+      Value from = b.shared(b.add(b.add(b.mul(kept.number, keptNumberBytes), b.mul(row, 4)), keptNumbers()));
+      for (int64_t at : {int64_t(0), kKept, int64_t(8), kKept + 8})
+        ownNumbers.push_back(LLVM::LoadOp::create(b, b.getF32Type(), b.at(from, at, b.getF32Type()), /*alignment=*/4));
     }
-    b.wait(keptFull(kept.number), kept.parity);
     Values ring = {carried[2], carried[3], b.c(stages)};
     for (int64_t i = 0; i < (keys ? 2 : 1); ++i)
       ring.push_back(b.zero(b.accumulator(grad.dim)));
@@ -440,12 +473,12 @@ void GradKernel::consume(Value consumer) {
     }
     Values sums = waitProducts(b, 0, ValueRange(ring).drop_front(3));
     release(ring[2]);
-    arriveWarp(keptEmpty(kept.number));
-    // Found again, so that it takes no registers meanwhile.
-    item = itemOf(round);
+    // Read again, so that it takes no registers meanwhile.
+    item = published(kept.number);
     if (keys)
       store(8, sums[0], item, 1);
     store(7, sums.back(), item, grad.scale);
+    arriveWarp(keptEmpty(kept.number));
     kept = next(kept, kKeptTiles);
     return {kept.number, kept.parity, ring[0], ring[1]};
   });
@@ -457,12 +490,12 @@ void GradKernel::emit() {
   offsets = b.buffer(4);
   numbersOf = b.buffer(5);
   list = b.buffer(6);
-  items = b.mul(loadIndex(list, b.c(0)), itemHeads());
+  itemCount = b.mul(loadIndex(list, b.c(0)), itemHeads());
   b.ifThen(b.eq(b.threadId(), b.c(0)), [&] {
     Value zero = b.c(0);
     b.initBarriers(full(zero), stages, keys ? 1 + kNumberThreads : 1);
     b.initBarriers(empty(zero), stages, kWarps);
-    b.initBarriers(keptFull(zero), kKeptTiles, 1);
+    b.initBarriers(keptFull(zero), kKeptTiles, keys ? 1 : 1 + kNumberThreads);
     b.initBarriers(keptEmpty(zero), kKeptTiles, kWarps);
     b.publishBarriers();
     for (unsigned i = 0; i < 4; ++i)
@@ -474,8 +507,8 @@ void GradKernel::emit() {
       [&] {
         b.setRegisters(24, /*more=*/false);
         b.ifThen(b.eq(b.threadOfGroup(), b.c(0)), [&] { produce(); });
-        if (keys)
-          b.ifThen(b.both(b.lt(b.c(31), b.threadOfGroup()), b.lt(b.threadOfGroup(), b.c(32 + kNumberThreads))), [&] { produceNumbers(); });
+        Value number = b.sub(b.threadOfGroup(), b.c(32));
+        b.ifThen(b.lt(number, b.c(kNumberThreads)), [&] { produceNumbers(); });
       },
       [&] {
         b.setRegisters(240, /*more=*/true);

@@ -12,8 +12,9 @@ namespace mirl::passes::cuda {
 namespace {
 
 constexpr double kLog2E = 1.44269504088896340736;
-constexpr int64_t kVector = 8; // numbers of bf16 that a thread reads at a time
-constexpr int64_t kBlocks = 8; // on a multiprocessor
+constexpr int64_t kVector = 8;   // numbers of bf16 that a thread reads at a time
+constexpr int64_t kTogether = 2; // of them
+constexpr int64_t kBlocks = 8;   // on a multiprocessor
 
 class PrepareKernel {
 public:
@@ -22,6 +23,8 @@ public:
 
 private:
   void numbers();
+  Value sumOf(Value gradient, Value result);
+  void store(Value rowHead, Value sum);
   void tiles();
   Value count(RankedTensorType type) {
     std::optional<nn::AxisAttr> axis = nn::axisOf(type);
@@ -45,39 +48,55 @@ private:
   Value rows, sequences, first, step;
 };
 
+// The sum of a thread's eight products in order.
+Value PrepareKernel::sumOf(Value gradient, Value result) {
+  Value sum = f32(0);
+  for (int64_t i = 0; i < kVector; ++i) {
+    auto number = [&](Value of) -> Value {
+      Value word = LLVM::ExtractElementOp::create(b, of, b.c(i / 2));
+      Value bits = i % 2 ? Value(arith::AndIOp::create(b, word, b.c(-65536))) : arith::ShLIOp::create(b, word, b.c(16));
+      return LLVM::BitcastOp::create(b, b.getF32Type(), bits);
+    };
+    sum = math::FmaOp::create(b, number(gradient), number(result), sum);
+  }
+  return sum;
+}
+
 // D is a sum over eight numbers in order, then over the head's threads in pairs.
 void PrepareKernel::numbers() {
   int64_t threads = grad.dim / kVector; // of a head
-  Value vectors = b.mul(rows, grad.width() / kVector), tid = b.threadOfGroup();
-  Value begin = b.mul(b.firstItem(), kWarpgroup);
-  b.loop(begin, vectors, step, {}, [&](Value from, ValueRange) -> SmallVector<Value> {
-    Value vector = b.add(from, tid), there = b.lt(vector, vectors);
-    Value at = b.mul(b.select(there, vector, b.c(0)), kVector / 2);
-    auto words = VectorType::get({kVector / 2}, b.getI32Type());
-    Value gradient = load(words, b.buffer(0), at, b.getI32Type(), 16), result = load(words, b.buffer(1), at, b.getI32Type(), 16);
-    Value sum = f32(0);
-    for (int64_t i = 0; i < kVector; ++i) {
-      auto number = [&](Value of) -> Value {
-        Value word = LLVM::ExtractElementOp::create(b, of, b.c(i / 2));
-        Value bits = i % 2 ? Value(arith::AndIOp::create(b, word, b.c(-65536))) : arith::ShLIOp::create(b, word, b.c(16));
-        return LLVM::BitcastOp::create(b, b.getF32Type(), bits);
-      };
-      sum = math::FmaOp::create(b, number(gradient), number(result), sum);
+  Value vectors = b.mul(rows, grad.width() / kVector);
+  auto words = VectorType::get({kVector / 2}, b.getI32Type());
+  Value begin = b.mul(b.firstItem(), kTogether * kWarpgroup), stride = b.mul(step, kTogether);
+  b.loop(begin, vectors, stride, {}, [&](Value from, ValueRange) -> SmallVector<Value> {
+    // All that is read is on its way before the first of it is used.
+    SmallVector<Value> at, there, gradients, results;
+    for (int64_t i = 0; i < kTogether; ++i) {
+      at.push_back(b.add(b.add(from, b.threadOfGroup()), i * kWarpgroup));
+      there.push_back(b.lt(at[i], vectors));
+      Value word = b.mul(b.select(there[i], at[i], b.c(0)), kVector / 2);
+      gradients.push_back(load(words, b.buffer(0), word, b.getI32Type(), 16));
+      results.push_back(load(words, b.buffer(1), word, b.getI32Type(), 16));
     }
-    for (int64_t distance = threads / 2; distance > 0; distance /= 2)
-      sum = arith::AddFOp::create(b, sum, b.exchange(sum, distance));
-    b.ifThen(b.both(there, b.eq(b.rem(vector, threads), b.c(0))), [&] {
-      Value rowHead = b.divide(vector, threads), row = b.divide(rowHead, grad.heads), head = b.rem(rowHead, grad.heads);
-      Value lse = load(b.getF32Type(), b.buffer(2), rowHead, b.getF32Type(), 4);
-      auto pair = VectorType::get({2}, b.getF32Type());
-      Value two = LLVM::PoisonOp::create(b, pair);
-      two = LLVM::InsertElementOp::create(b, two, arith::MulFOp::create(b, lse, f32(-kLog2E)), b.c(0));
-      two = LLVM::InsertElementOp::create(b, two, sum, b.c(1));
-      Value to = b.mul(b.add(b.mul(head, rows), row), 2);
-      LLVM::StoreOp::create(b, two, b.at(b.buffer(4), to, b.getF32Type()), /*alignment=*/8);
-    });
+    for (int64_t i = 0; i < kTogether; ++i) {
+      Value sum = sumOf(gradients[i], results[i]);
+      for (int64_t distance = threads / 2; distance > 0; distance /= 2)
+        sum = arith::AddFOp::create(b, sum, b.exchange(sum, distance));
+      b.ifThen(b.both(there[i], b.eq(b.rem(at[i], threads), b.c(0))), [&] { store(b.divide(at[i], threads), sum); });
+    }
     return {};
   });
+}
+
+void PrepareKernel::store(Value rowHead, Value sum) {
+  Value row = b.divide(rowHead, grad.heads), head = b.rem(rowHead, grad.heads);
+  Value lse = load(b.getF32Type(), b.buffer(2), rowHead, b.getF32Type(), 4);
+  auto pair = VectorType::get({2}, b.getF32Type());
+  Value two = LLVM::PoisonOp::create(b, pair);
+  two = LLVM::InsertElementOp::create(b, two, arith::MulFOp::create(b, lse, f32(-kLog2E)), b.c(0));
+  two = LLVM::InsertElementOp::create(b, two, sum, b.c(1));
+  Value to = b.mul(b.add(b.mul(head, rows), row), 2);
+  LLVM::StoreOp::create(b, two, b.at(b.buffer(4), to, b.getF32Type()), /*alignment=*/8);
 }
 
 std::pair<Value, Value> PrepareKernel::ranks(Value work, Value before) {

@@ -47,8 +47,8 @@ LogicalResult lowerAttentionGrad(Operation *op, Lowering &lowering) {
   prepare.kernel = "attention_grad_prepare_" + name;
   prepare.reads = {gradient, lowering.slice(attention.getResult()), lowering.slice(attention.getLse()), offsets};
   prepare.writes = {numbers, list};
-  // A block reads 1,024 numbers at a time.
-  prepare.work = lowering.rows(query, 1, (grad.width() + 1023) / 1024);
+  // A block reads 2,048 numbers at a time.
+  prepare.work = lowering.rows(query, 1, (grad.width() + 2047) / 2048);
   prepare.flops = plan::perRow(query, 2 * width);
   prepare.bytes = plan::perRow(query, 4 * width + 12 * static_cast<double>(grad.heads));
   lowering.launchTiles(prepare, [&](LLVM::LLVMFuncOp kernel) { emitAttentionGradPrepare(kernel, op->getLoc(), grad); });

@@ -14,7 +14,7 @@
 // CHECK-LABEL: plan.entry @grad
 // CHECK: plan.launch @attention_grad_prepare_context_sequence1_h12_kv2_d128 reads(%[[G:[0-9]+]], %[[O:[0-9]+]], %[[LSE:[0-9]+]], %[[OFFSETS:[0-9]+]] :
 // CHECK-SAME: writes(%[[N:[0-9]+]], %[[LIST:[0-9]+]] : !plan.slice<tensor<?x24xf32, #nn.axis<context>>>, !plan.slice<tensor<?x2xi32, #nn.axis<context, 1>>>)
-// CHECK-SAME: over <context, size = 0, tile = 1, factor = 2>
+// CHECK-SAME: over <context, size = 0, tile = 1, factor = 1>
 // Keys stay, queries pass by.
 // CHECK: plan.launch @attention_grad_keys_context_sequence1_h12_kv2_d128_s3db504f3 reads(%[[G]], %[[Q:[0-9]+]], %[[K:[0-9]+]], %[[V:[0-9]+]], %[[OFFSETS]], %[[N]], %[[LIST]] :
 // CHECK-SAME: over <context, size = 0, tile = 1, factor = 2>

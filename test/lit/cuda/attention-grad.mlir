@@ -47,7 +47,7 @@
 
 // Kept queries, streamed keys: the products with dS run into the next tile.
 // CHECK-LABEL: .visible .entry attention_grad_queries_context_sequence1_h4_kv2_d64_s3e000000(
-// CHECK: ld.global.v2.b32
+// CHECK: ld.shared.b32
 // CHECK: wgmma.wait_group.sync.aligned 1
 // CHECK: ex2.approx.ftz.f32
 // CHECK-NOT: selp.f32
