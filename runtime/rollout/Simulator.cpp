@@ -25,6 +25,8 @@ StepWork WorkBetween(const SchedulerStats &before, const SchedulerStats &after) 
 namespace {
 
 constexpr size_t kParts = 4;
+// A step that took so many times the median error longer than it should was interrupted.
+constexpr double kInterrupted = 5;
 using Parts = std::array<double, kParts>;
 
 Parts PartsOf(const StepWork &work) {
@@ -75,9 +77,10 @@ double StepCost::Seconds(const StepWork &work) const {
   return step * parts[0] + decode * parts[1] + prefill * parts[2] + kv * parts[3];
 }
 
-absl::StatusOr<StepCost> FitStepCost(std::span<const MeasuredStep> steps) {
-  if (steps.size() < 2)
-    return Invalid("a step's cost needs at least 2 measured steps; there are ", steps.size());
+namespace {
+
+// The costs, none negative, with the least sum of squared errors over the steps.
+absl::StatusOr<StepCost> LeastSquares(std::span<const MeasuredStep> steps) {
   // Every part in units of its own root mean square, so that one threshold tells zero.
   Parts scale{};
   for (const MeasuredStep &step : steps) {
@@ -116,6 +119,31 @@ absl::StatusOr<StepCost> FitStepCost(std::span<const MeasuredStep> steps) {
     }
   }
   return StepCost{best[0] / scale[0], best[1] / scale[1], best[2] / scale[2], best[3] / scale[3]};
+}
+
+} // namespace
+
+absl::StatusOr<StepCost> FitStepCost(std::span<const MeasuredStep> steps) {
+  if (steps.size() < 2)
+    return Invalid("a step's cost needs at least 2 measured steps; there are ", steps.size());
+  MIRL_ASSIGN(StepCost cost, LeastSquares(steps));
+  // A few rounds: the first fit is bent by what is to be left out.
+  std::vector<double> errors(steps.size()), sorted;
+  for (int round = 0; round < 3; ++round) {
+    for (size_t i = 0; i < steps.size(); ++i)
+      errors[i] = steps[i].seconds - cost.Seconds(steps[i].work);
+    sorted.clear();
+    for (double error : errors)
+      sorted.push_back(std::abs(error));
+    auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
+    std::nth_element(sorted.begin(), middle, sorted.end());
+    std::vector<MeasuredStep> some;
+    for (size_t i = 0; i < steps.size(); ++i)
+      if (errors[i] <= std::max(kInterrupted * *middle, 1e-6 * steps[i].seconds))
+        some.push_back(steps[i]);
+    MIRL_ASSIGN(cost, LeastSquares(some));
+  }
+  return cost;
 }
 
 namespace {

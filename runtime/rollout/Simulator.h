@@ -38,8 +38,9 @@ struct MeasuredStep {
   StepWork work;
   double seconds = 0;
 };
-// The costs, none negative, with the least sum of squared errors over the measured steps. What
-// never varies in them, or varies with another part alone, costs nothing of its own. An error when there
+// The costs, none negative, with the least sum of squared errors over the measured steps, but for
+// those that were interrupted: that took longer by more than five times the median error. What never
+// varies in them, or varies with another part alone, costs nothing of its own. An error when there
 // are fewer than two steps or a time is not a positive number.
 absl::StatusOr<StepCost> FitStepCost(std::span<const MeasuredStep> steps);
 

@@ -292,6 +292,26 @@ TEST(StepCost, IsFoundFromSteps) {
   EXPECT_NEAR(found->kv, cost.kv, 1e-14);
 }
 
+TEST(StepCost, InterruptedStepsAreLeftOut) {
+  const StepCost cost{.step = 2e-3, .decode = 1e-5, .prefill = 4e-6, .kv = 2e-8};
+  std::mt19937_64 random(3);
+  std::vector<MeasuredStep> steps;
+  for (int i = 0; i < 400; ++i) {
+    StepWork work{1, static_cast<int64_t>(random() % 64), static_cast<int64_t>(random() % 200), 0};
+    work.kv = static_cast<int64_t>(random() % 50'000);
+    double noise = 1 + 0.01 * (static_cast<double>(random() % 201) / 100 - 1);
+    // One in twenty waits for another process, some of them for as long as 20 steps take.
+    double pause = i % 20 == 0 ? 1e-3 * static_cast<double>(random() % 60) : 0;
+    steps.push_back({work, cost.Seconds(work) * noise + pause});
+  }
+  absl::StatusOr<StepCost> found = FitStepCost(steps);
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_NEAR(found->step, cost.step, 0.03 * cost.step);
+  EXPECT_NEAR(found->decode, cost.decode, 0.05 * cost.decode);
+  EXPECT_NEAR(found->prefill, cost.prefill, 0.05 * cost.prefill);
+  EXPECT_NEAR(found->kv, cost.kv, 0.05 * cost.kv);
+}
+
 TEST(StepCost, NothingNegativeAndTheTotalStays) {
   // More rows are faster here; a line through it would have a negative part.
   std::vector<MeasuredStep> steps;
