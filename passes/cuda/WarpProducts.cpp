@@ -1,5 +1,7 @@
 #include "passes/cuda/WarpProducts.h"
 
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
 using namespace mlir;
 
 namespace mirl::passes::cuda {
