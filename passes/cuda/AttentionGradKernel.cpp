@@ -1,14 +1,16 @@
 // The kernels on tiles of nn.attention_grad (AttentionGradKernel.h).
 //
-// A block keeps 128 rows of one side (keys with values, or queries with gradients) and streams the other side past them,
-// `n` rows at a time. Warpgroup 0 produces: one thread copies tiles into two rings, one of kept and one of streamed tiles; its
-// second and third warp add the numbers of the queries' rows. Two warpgroups consume, 64 kept rows each:
+// A block keeps 128 rows of one side (keys with values, or queries with gradients) and streams the
+// other side past them, `n` rows at a time. Warpgroup 0 produces: one thread copies tiles into two
+// rings, one of kept and one of streamed tiles; its second and third warp add the numbers of the
+// queries' rows. Two warpgroups consume, 64 kept rows each:
 //
-//   S = kept₀ · streamed₀ᵀ, dP = kept₁ · streamed₁ᵀ     both operands in shared memory
-//   sums += P · streamed₁, dS · streamed₀                 P and dS from the registers that S and dP were in
+//   S = kept₀ · streamed₀ᵀ, dP = kept₁ · streamed₁ᵀ   both operands in shared memory
+//   sums += P · streamed₁, dS · streamed₀              P and dS from the registers of S and dP
 //
-// With keys kept, S is the transpose of the one in the formulas; P and dS have the layout that the sums need of A. Of the tiles
-// that are streamed past a warpgroup one lies on the diagonal, and is masked; those on the wrong side of it are skipped.
+// With keys kept, S is the transpose of the one in the formulas; P and dS have the layout that the
+// sums need of A. Of the tiles that are streamed past a warpgroup one lies on the diagonal, and is
+// masked; those on the wrong side of it are skipped.
 
 #include "passes/cuda/AttentionGradKernel.h"
 
@@ -48,8 +50,10 @@ struct StreamedTile {
 // The fastest of those that fit the registers, measured on an H100 (bench/gpu/attention_grad.py).
 StreamedTile tileOf(const AttentionGrad &grad, bool keys) {
   if (keys)
-    return {/*rows=*/grad.dim == 64 ? 128 : 64, /*together=*/grad.dim == 64 ? 4 : 1, /*deferred=*/false};
-  return {/*rows=*/grad.dim == 64 ? 128 : 64, /*together=*/grad.dim == 64 ? 2 : 1, /*deferred=*/true};
+    return {/*rows=*/grad.dim == 64 ? 128 : 64, /*together=*/grad.dim == 64 ? 4 : 1,
+            /*deferred=*/false};
+  return {/*rows=*/grad.dim == 64 ? 128 : 64, /*together=*/grad.dim == 64 ? 2 : 1,
+          /*deferred=*/true};
 }
 
 class GradKernel {
@@ -60,7 +64,8 @@ public:
     streamedBytes = n * 2 * grad.dim;
     numberBytes = keys ? 8 * n : 0;
     keptNumberBytes = keys ? 0 : 8 * kKept;
-    int64_t room = kSharedBytes - kKeptTiles * (2 * keptBytes + keptNumberBytes + kItemBytes) - 16 * (kMostStages + kKeptTiles);
+    int64_t room = kSharedBytes - kKeptTiles * (2 * keptBytes + keptNumberBytes + kItemBytes) -
+                   16 * (kMostStages + kKeptTiles);
     stages = std::min(kMostStages, room / (2 * streamedBytes + numberBytes));
   }
   void emit();
@@ -72,17 +77,21 @@ private:
   };
   Slot next(Slot at, int64_t count) {
     Value last = b.eq(at.number, b.c(count - 1));
-    return {b.select(last, b.c(0), b.add(at.number, 1)), b.select(last, b.sub(b.c(1), at.parity), at.parity)};
+    return {b.select(last, b.c(0), b.add(at.number, 1)),
+            b.select(last, b.sub(b.c(1), at.parity), at.parity)};
   }
 
-  // --- shared memory: kept pairs, streamed pairs, the numbers of queries (streamed or kept), items of the kept pairs, barriers
+  // --- shared memory: kept pairs, streamed pairs, the numbers of queries (streamed or kept), items
+  // of the kept pairs, barriers
   int64_t streamed() const { return 2 * kKeptTiles * keptBytes; }
   int64_t numbers() const { return streamed() + 2 * stages * streamedBytes; }
   int64_t keptNumbers() const { return numbers() + stages * numberBytes; }
   int64_t items() const { return keptNumbers() + kKeptTiles * keptNumberBytes; }
   int64_t barriers() const { return items() + kKeptTiles * kItemBytes; }
   int64_t sharedBytes() const { return barriers() + 16 * (stages + kKeptTiles); }
-  Value barrier(int64_t first, Value at) { return b.at(b.shared(b.c(barriers() + 8 * first)), at, b.getI64Type()); }
+  Value barrier(int64_t first, Value at) {
+    return b.at(b.shared(b.c(barriers() + 8 * first)), at, b.getI64Type());
+  }
   Value full(Value stage) { return barrier(0, stage); }
   Value empty(Value stage) { return barrier(stages, stage); }
   Value keptFull(Value pair) { return barrier(2 * stages, pair); }
@@ -90,12 +99,12 @@ private:
 
   // --- what a work item is
   struct Item {
-    Value head;            // of the kept operands
-    Value first, end;      // the first kept row, and the end of its sequence
-    Value streamedFirst;   // the first streamed row
-    Value streamedHead;    // of the first head that is streamed
-    Value tiles;           // streamed tiles of each head
-    Value keptTile;        // number of the kept tile in its sequence
+    Value head;          // of the kept operands
+    Value first, end;    // the first kept row, and the end of its sequence
+    Value streamedFirst; // the first streamed row
+    Value streamedHead;  // of the first head that is streamed
+    Value tiles;         // streamed tiles of each head
+    Value keptTile;      // number of the kept tile in its sequence
   };
   Item itemOf(Value round);
   void publish(const Item &item, Value pair);
@@ -107,7 +116,8 @@ private:
   // --- the producer
   void copy(unsigned map, Value target, int64_t rows, Value head, Value row, Value barrier);
   void produce();
-  void copyNumbers(Value head, Value first, Value end, int64_t count, Value target, Value empty, Value parity, Value full);
+  void copyNumbers(Value head, Value first, Value end, int64_t count, Value target, Value empty,
+                   Value parity, Value full);
   void produceNumbers();
 
   // --- consumers
@@ -126,9 +136,12 @@ private:
     b.ifThen(b.eq(lane, b.c(0)), [&] { b.arrive(barrier); });
   }
 
-  Value f32(double value) { return arith::ConstantOp::create(b, b.getF32FloatAttr(static_cast<float>(value))); }
+  Value f32(double value) {
+    return arith::ConstantOp::create(b, b.getF32FloatAttr(static_cast<float>(value)));
+  }
   Value loadIndex(Value pointer, Value at) {
-    return LLVM::LoadOp::create(b, b.getI32Type(), b.at(pointer, at, b.getI32Type()), /*alignment=*/4);
+    return LLVM::LoadOp::create(b, b.getI32Type(), b.at(pointer, at, b.getI32Type()),
+                                /*alignment=*/4);
   }
   Value rowNumbers(Value head, Value row); // (−lse·log2(e), D) of a row
   Value columnBegin(Value head) { return b.mul(head, grad.dim); }
@@ -159,21 +172,25 @@ GradKernel::Item GradKernel::itemOf(Value round) {
   Value begin = loadIndex(offsets, sequence);
   item.end = loadIndex(offsets, b.add(sequence, 1));
   Value length = b.sub(item.end, begin);
-  // Of keys, the first tile is seen by the most queries; of queries, the last one sees the most keys.
+  // Of keys, the first tile is seen by the most queries; of queries, the last one sees the most
+  // keys.
   item.keptTile = keys ? number : b.sub(b.sub(b.ceilDivide(length, kKept), number), b.c(1));
   Value from = b.mul(item.keptTile, kKept);
   item.first = b.add(begin, from);
   item.streamedFirst = keys ? item.first : begin;
   item.streamedHead = keys ? b.mul(item.head, grad.group()) : b.divide(item.head, grad.group());
-  item.tiles = keys ? b.ceilDivide(b.sub(length, from), n) : b.mul(b.add(item.keptTile, 1), kKept / n);
+  item.tiles =
+      keys ? b.ceilDivide(b.sub(length, from), n) : b.mul(b.add(item.keptTile, 1), kKept / n);
   return item;
 }
 
 // The producer has looked an item up long before consumers come to it.
 void GradKernel::publish(const Item &item, Value pair) {
   Value to = b.shared(b.add(b.mul(pair, kItemBytes), items()));
-  for (auto [i, value] : llvm::enumerate(Values{item.head, item.first, item.end, item.tiles, item.keptTile}))
-    LLVM::StoreOp::create(b, value, b.at(to, static_cast<int64_t>(i), b.getI32Type()), /*alignment=*/4);
+  for (auto [i, value] :
+       llvm::enumerate(Values{item.head, item.first, item.end, item.tiles, item.keptTile}))
+    LLVM::StoreOp::create(b, value, b.at(to, static_cast<int64_t>(i), b.getI32Type()),
+                          /*alignment=*/4);
 }
 
 GradKernel::Item GradKernel::published(Value pair) {
@@ -181,7 +198,8 @@ GradKernel::Item GradKernel::published(Value pair) {
   Item item;
   int64_t at = 0;
   for (Value *value : {&item.head, &item.first, &item.end, &item.tiles, &item.keptTile})
-    *value = LLVM::LoadOp::create(b, b.getI32Type(), b.at(from, at++, b.getI32Type()), /*alignment=*/4);
+    *value =
+        LLVM::LoadOp::create(b, b.getI32Type(), b.at(from, at++, b.getI32Type()), /*alignment=*/4);
   return item;
 }
 
@@ -195,11 +213,13 @@ void GradKernel::rounds(ValueRange init, llvm::function_ref<Values(Value, ValueR
 }
 
 // `rows` rows of a head of both of a pair's operands, in chunks of 64 columns.
-void GradKernel::copy(unsigned map, Value target, int64_t rows, Value head, Value row, Value barrier) {
+void GradKernel::copy(unsigned map, Value target, int64_t rows, Value head, Value row,
+                      Value barrier) {
   for (int64_t operand = 0; operand < 2; ++operand)
     for (int64_t chunk = 0; chunk < grad.dim / kTileRow; ++chunk) {
       int64_t offset = (operand * grad.dim / kTileRow + chunk) * rows * kTileRowBytes;
-      b.load(b.shared(b.add(target, offset)), b.map(map + operand), {b.add(columnBegin(head), chunk * kTileRow), row}, barrier);
+      b.load(b.shared(b.add(target, offset)), b.map(map + operand),
+             {b.add(columnBegin(head), chunk * kTileRow), row}, barrier);
     }
 }
 
@@ -212,17 +232,20 @@ void GradKernel::produce() {
     b.expect(keptFull(kept.number), 2 * keptBytes);
     copy(0, b.mul(kept.number, 2 * keptBytes), kKept, item.head, item.first, keptFull(kept.number));
     Values ring(carried.drop_front(2));
-    ring = b.loop(b.c(0), b.c(streamedHeads()), b.c(1), ring, [&](Value head, ValueRange ring) -> Values {
-      return b.loop(b.c(0), item.tiles, b.c(1), ring, [&](Value tile, ValueRange ring) -> Values {
-        Slot stage{ring[0], ring[1]};
-        b.wait(empty(stage.number), stage.parity);
-        b.expect(full(stage.number), 2 * streamedBytes);
-        copy(2, b.add(b.mul(stage.number, 2 * streamedBytes), streamed()), n, b.add(item.streamedHead, head),
-             b.add(item.streamedFirst, b.mul(tile, n)), full(stage.number));
-        stage = next(stage, stages);
-        return {stage.number, stage.parity};
-      });
-    });
+    ring = b.loop(
+        b.c(0), b.c(streamedHeads()), b.c(1), ring, [&](Value head, ValueRange ring) -> Values {
+          return b.loop(b.c(0), item.tiles, b.c(1), ring,
+                        [&](Value tile, ValueRange ring) -> Values {
+                          Slot stage{ring[0], ring[1]};
+                          b.wait(empty(stage.number), stage.parity);
+                          b.expect(full(stage.number), 2 * streamedBytes);
+                          copy(2, b.add(b.mul(stage.number, 2 * streamedBytes), streamed()), n,
+                               b.add(item.streamedHead, head),
+                               b.add(item.streamedFirst, b.mul(tile, n)), full(stage.number));
+                          stage = next(stage, stages);
+                          return {stage.number, stage.parity};
+                        });
+        });
     kept = next(kept, kKeptTiles);
     return {kept.number, kept.parity, ring[0], ring[1]};
   });
@@ -230,12 +253,15 @@ void GradKernel::produce() {
 
 Value GradKernel::rowNumbers(Value head, Value row) {
   Value at = b.mul(b.add(b.mul(head, rows), row), 2);
-  return LLVM::LoadOp::create(b, VectorType::get({2}, b.getF32Type()), b.at(numbersOf, at, b.getF32Type()), /*alignment=*/8);
+  return LLVM::LoadOp::create(b, VectorType::get({2}, b.getF32Type()),
+                              b.at(numbersOf, at, b.getF32Type()), /*alignment=*/8);
 }
 
-// Two warps: (−lse·log2(e), D) of `count` queries from `first` on to shared memory, those of all rows first; the slot is free when
-// `empty` says so. Rows beyond the sequence get −∞ and 0, so that P and dS are zero.
-void GradKernel::copyNumbers(Value head, Value first, Value end, int64_t count, Value target, Value empty, Value parity, Value full) {
+// Two warps: (−lse·log2(e), D) of `count` queries from `first` on to shared memory, those of all
+// rows first; the slot is free when `empty` says so. Rows beyond the sequence get −∞ and 0, so that
+// P and dS are zero.
+void GradKernel::copyNumbers(Value head, Value first, Value end, int64_t count, Value target,
+                             Value empty, Value parity, Value full) {
   Value thread = b.sub(b.threadOfGroup(), b.c(32));
   Values loaded;
   for (int64_t at = 0; at < count; at += kNumberThreads) {
@@ -260,21 +286,25 @@ void GradKernel::produceNumbers() {
     Item item = itemOf(round);
     if (!keys) {
       Slot pair{ring[0], ring[1]};
-      copyNumbers(item.head, item.first, item.end, kKept, b.add(b.mul(pair.number, keptNumberBytes), keptNumbers()),
-                  keptEmpty(pair.number), pair.parity, keptFull(pair.number));
+      copyNumbers(item.head, item.first, item.end, kKept,
+                  b.add(b.mul(pair.number, keptNumberBytes), keptNumbers()), keptEmpty(pair.number),
+                  pair.parity, keptFull(pair.number));
       pair = next(pair, kKeptTiles);
       return {pair.number, pair.parity};
     }
     Value end = b.add(item.streamedFirst, b.mul(item.tiles, n));
-    return b.loop(b.c(0), b.c(streamedHeads()), b.c(1), ring, [&](Value head, ValueRange ring) -> Values {
-      return b.loop(item.streamedFirst, end, b.c(n), ring, [&](Value first, ValueRange ring) -> Values {
-        Slot stage{ring[0], ring[1]};
-        copyNumbers(b.add(item.streamedHead, head), first, item.end, n, b.add(b.mul(stage.number, numberBytes), numbers()),
-                    empty(stage.number), stage.parity, full(stage.number));
-        stage = next(stage, stages);
-        return {stage.number, stage.parity};
-      });
-    });
+    return b.loop(
+        b.c(0), b.c(streamedHeads()), b.c(1), ring, [&](Value head, ValueRange ring) -> Values {
+          return b.loop(item.streamedFirst, end, b.c(n), ring,
+                        [&](Value first, ValueRange ring) -> Values {
+                          Slot stage{ring[0], ring[1]};
+                          copyNumbers(b.add(item.streamedHead, head), first, item.end, n,
+                                      b.add(b.mul(stage.number, numberBytes), numbers()),
+                                      empty(stage.number), stage.parity, full(stage.number));
+                          stage = next(stage, stages);
+                          return {stage.number, stage.parity};
+                        });
+        });
   });
 }
 
@@ -295,8 +325,8 @@ Value GradKernel::product(Value kept, Value streamedTile) {
   return result;
 }
 
-// One streamed tile. Carried: the stage with its parity, the stage whose products may still run, then the sums (keys: dv, dk;
-// queries: dq).
+// One streamed tile. Carried: the stage with its parity, the stage whose products may still run,
+// then the sums (keys: dv, dk; queries: dq).
 Values GradKernel::step(Kind kind, Slot kept, ValueRange carried) {
   Slot stage{carried[0], carried[1]};
   Value running = carried[2];
@@ -306,7 +336,8 @@ Values GradKernel::step(Kind kind, Slot kept, ValueRange carried) {
     arriveWarp(empty(stage.number));
   } else {
     Value base = b.sharedAddress();
-    Value mine = opaque(b, b.add(base, b.add(b.mul(kept.number, 2 * keptBytes), b.mul(warpgroup, 64 * kTileRowBytes))));
+    Value mine = opaque(b, b.add(base, b.add(b.mul(kept.number, 2 * keptBytes),
+                                             b.mul(warpgroup, 64 * kTileRowBytes))));
     Value other = b.add(base, b.add(b.mul(stage.number, 2 * streamedBytes), streamed()));
     auto streamedTile = [&](int64_t operand, Major major) {
       return b.descriptor(b.add(other, operand * streamedBytes), major, n * kTileRowBytes);
@@ -314,12 +345,14 @@ Values GradKernel::step(Kind kind, Slot kept, ValueRange carried) {
     b.beginProducts();
     Value scores = product(b.descriptor(mine, Major::k, 0), streamedTile(0, Major::k));
     if (tile.deferred) {
-      // The sums over the tile before are through now; what they read from registers has room for the next product.
+      // The sums over the tile before are through now; what they read from registers has room for
+      // the next product.
       sums = waitProducts(b, 1, sums);
       release(running);
       b.beginProducts();
     }
-    Value slopes = product(b.descriptor(b.add(mine, keptBytes), Major::k, 0), streamedTile(1, Major::k));
+    Value slopes =
+        product(b.descriptor(b.add(mine, keptBytes), Major::k, 0), streamedTile(1, Major::k));
     scores = waitProducts(b, 1, scores)[0];
     Values p = probabilities(kind, scores, stage.number);
     slopes = waitProducts(b, 0, slopes)[0];
@@ -338,7 +371,8 @@ Values GradKernel::step(Kind kind, Slot kept, ValueRange carried) {
       for (int64_t k = from; k < to; ++k)
         for (auto [i, accumulator] : llvm::enumerate(sums)) {
           Value other = b.nextK(streamedTile(keys && i == 0, Major::mn), Major::mn, k);
-          accumulator = multiplyRegisters(b, rest.take_front(4), other, Major::mn, grad.dim, accumulator);
+          accumulator =
+              multiplyRegisters(b, rest.take_front(4), other, Major::mn, grad.dim, accumulator);
           rest = rest.drop_front(4);
         }
     }
@@ -356,15 +390,17 @@ Values GradKernel::step(Kind kind, Slot kept, ValueRange carried) {
   return result;
 }
 
-// Of an element of S: −lse·log2(e) (0) or D (1). Those of a streamed query are those of a column; two neighbours are loaded when
-// the first is asked for, because registers are short.
+// Of an element of S: −lse·log2(e) (0) or D (1). Those of a streamed query are those of a column;
+// two neighbours are loaded when the first is asked for, because registers are short.
 Value GradKernel::number(int64_t e, int64_t which, Value stage) {
   if (!keys)
     return ownNumbers[2 * (e / 2 % 2) + which];
   if (e % 4 == 0) {
-    Value at = b.shared(b.add(b.add(b.mul(stage, numberBytes), b.mul(b.rem(lane, 4), 8)), numbers()));
-    columnNumbers = LLVM::LoadOp::create(b, VectorType::get({2}, b.getF32Type()),
-                                         b.at(at, 4 * n * which + 8 * e, b.getI8Type()), /*alignment=*/8);
+    Value at =
+        b.shared(b.add(b.add(b.mul(stage, numberBytes), b.mul(b.rem(lane, 4), 8)), numbers()));
+    columnNumbers =
+        LLVM::LoadOp::create(b, VectorType::get({2}, b.getF32Type()),
+                             b.at(at, 4 * n * which + 8 * e, b.getI8Type()), /*alignment=*/8);
   }
   return LLVM::ExtractElementOp::create(b, columnNumbers, b.c(e % 2));
 }
@@ -381,7 +417,9 @@ Values GradKernel::probabilities(Kind kind, Value scores, Value stage) {
   Values p;
   Value toLog2 = f32(grad.scale * kLog2E);
   for (int64_t e = 0; e < n / 2; ++e)
-    p.push_back(masked(kind, e, exp2(b, math::FmaOp::create(b, b.element(scores, e), toLog2, number(e, 0, stage)))));
+    p.push_back(
+        masked(kind, e,
+               exp2(b, math::FmaOp::create(b, b.element(scores, e), toLog2, number(e, 0, stage)))));
   return p;
 }
 
@@ -393,7 +431,8 @@ Values GradKernel::pack(ArrayRef<Value> elements) {
 }
 
 // Eight elements of dS.
-Values GradKernel::slopesOf(Kind kind, ArrayRef<Value> p, Value slopes, int64_t first, Value stage) {
+Values GradKernel::slopesOf(Kind kind, ArrayRef<Value> p, Value slopes, int64_t first,
+                            Value stage) {
   Values ds;
   for (int64_t e = first; e < first + 8; ++e) {
     Value difference = arith::SubFOp::create(b, b.element(slopes, e), number(e, 1, stage));
@@ -410,7 +449,8 @@ void GradKernel::release(Value stage) {
 void GradKernel::store(unsigned buffer, Value accumulator, const Item &item, double factor) {
   Value to = b.buffer(buffer), times = f32(factor);
   int64_t width = itemHeads() * grad.dim;
-  Value row = b.add(item.first, b.add(b.mul(warpgroup, 64), b.add(b.mul(warp, 16), b.divide(lane, 4))));
+  Value row =
+      b.add(item.first, b.add(b.mul(warpgroup, 64), b.add(b.mul(warp, 16), b.divide(lane, 4))));
   Value column = b.add(columnBegin(item.head), b.mul(b.rem(lane, 4), 2));
   for (int64_t half = 0; half < 2; ++half) {
     Value here = b.add(row, 8 * half);
@@ -422,7 +462,8 @@ void GradKernel::store(unsigned buffer, Value accumulator, const Item &item, dou
           Value x = b.element(accumulator, 4 * block + 2 * half + e);
           return factor == 1 ? x : arith::MulFOp::create(b, x, times);
         };
-        LLVM::StoreOp::create(b, packBf16(b, value(0), value(1)), b.at(at, 8 * block, b.getBF16Type()), /*alignment=*/4);
+        LLVM::StoreOp::create(b, packBf16(b, value(0), value(1)),
+                              b.at(at, 8 * block, b.getBF16Type()), /*alignment=*/4);
       }
     });
   }
@@ -443,21 +484,25 @@ void GradKernel::consume(Value consumer) {
     if (!keys) {
       ownNumbers.clear();
       Value row = b.add(b.mul(warpgroup, 64), b.add(b.mul(warp, 16), b.divide(lane, 4)));
-      Value from = b.shared(b.add(b.add(b.mul(kept.number, keptNumberBytes), b.mul(row, 4)), keptNumbers()));
+      Value from =
+          b.shared(b.add(b.add(b.mul(kept.number, keptNumberBytes), b.mul(row, 4)), keptNumbers()));
       for (int64_t at : {int64_t(0), kKept, int64_t(8), kKept + 8})
-        ownNumbers.push_back(LLVM::LoadOp::create(b, b.getF32Type(), b.at(from, at, b.getF32Type()), /*alignment=*/4));
+        ownNumbers.push_back(LLVM::LoadOp::create(b, b.getF32Type(), b.at(from, at, b.getF32Type()),
+                                                  /*alignment=*/4));
     }
     Values ring = {carried[2], carried[3], b.c(stages)};
     for (int64_t i = 0; i < (keys ? 2 : 1); ++i)
       ring.push_back(b.zero(b.accumulator(grad.dim)));
     auto run = [&](Kind kind, Value from, Value to, ValueRange ring) {
-      return b.loop(from, to, b.c(1), ring, [&](Value, ValueRange ring) { return step(kind, kept, ring); });
+      return b.loop(from, to, b.c(1), ring,
+                    [&](Value, ValueRange ring) { return step(kind, kept, ring); });
     };
     Value one = b.c(1);
     if (keys) {
       ring = b.loop(b.c(0), b.c(streamedHeads()), one, ring, [&](Value, ValueRange ring) -> Values {
         // No query of these tiles sees a key of this warpgroup; there may be fewer than that.
-        Value seen = b.min(tilesBefore, item.tiles), masked = b.min(b.add(tilesBefore, 1), item.tiles);
+        Value seen = b.min(tilesBefore, item.tiles),
+              masked = b.min(b.add(tilesBefore, 1), item.tiles);
         Values now(ring);
         if (n < kKept)
           now = run(Kind::skipped, b.c(0), seen, now);
@@ -486,7 +531,8 @@ void GradKernel::consume(Value consumer) {
 
 void GradKernel::emit() {
   std::optional<nn::AxisAttr> axis = nn::axisOf(grad.rows);
-  rows = axis ? b.add(b.dim(static_cast<unsigned>(axis->getAxis()) - 1), axis->getExtra()) : b.c(grad.rows.getDimSize(0));
+  rows = axis ? b.add(b.dim(static_cast<unsigned>(axis->getAxis()) - 1), axis->getExtra())
+              : b.c(grad.rows.getDimSize(0));
   offsets = b.buffer(4);
   numbersOf = b.buffer(5);
   list = b.buffer(6);
@@ -521,7 +567,8 @@ void GradKernel::emit() {
 
 int64_t streamedRows(const AttentionGrad &grad, bool keys) { return tileOf(grad, keys).rows; }
 
-void emitAttentionGradTiles(LLVM::LLVMFuncOp kernel, Location loc, const AttentionGrad &grad, bool keys) {
+void emitAttentionGradTiles(LLVM::LLVMFuncOp kernel, Location loc, const AttentionGrad &grad,
+                            bool keys) {
   TileKernelBuilder builder(loc, kernel, /*maps=*/4, /*buffers=*/keys ? 9 : 8);
   GradKernel(builder, grad, keys).emit();
 }

@@ -1,5 +1,5 @@
-// What the tile kernels of nn.attention_grad need (AttentionGradKernel.h): two numbers of each row and head, and the list of
-// tiles.
+// What the tile kernels of nn.attention_grad need (AttentionGradKernel.h): two numbers of each row
+// and head, and the list of tiles.
 
 #include "passes/cuda/AttentionGradKernel.h"
 
@@ -28,19 +28,24 @@ private:
   void tiles();
   Value count(RankedTensorType type) {
     std::optional<nn::AxisAttr> axis = nn::axisOf(type);
-    return axis ? b.add(b.dim(static_cast<unsigned>(axis->getAxis()) - 1), axis->getExtra()) : b.c(type.getDimSize(0));
+    return axis ? b.add(b.dim(static_cast<unsigned>(axis->getAxis()) - 1), axis->getExtra())
+                : b.c(type.getDimSize(0));
   }
   Value load(Type type, Value pointer, Value at, Type element, unsigned alignment) {
     return LLVM::LoadOp::create(b, type, b.at(pointer, at, element), alignment);
   }
   Value offset(Value at) { return load(b.getI32Type(), b.buffer(3), at, b.getI32Type(), 4); }
-  Value f32(double value) { return arith::ConstantOp::create(b, b.getF32FloatAttr(static_cast<float>(value))); }
+  Value f32(double value) {
+    return arith::ConstantOp::create(b, b.getF32FloatAttr(static_cast<float>(value)));
+  }
   void storeList(Value entry, ArrayRef<Value> values) {
     Value to = b.at(b.buffer(5), b.mul(entry, 2), b.getI32Type());
     for (auto [i, value] : llvm::enumerate(values))
-      LLVM::StoreOp::create(b, value, b.at(to, static_cast<int64_t>(i), b.getI32Type()), /*alignment=*/4);
+      LLVM::StoreOp::create(b, value, b.at(to, static_cast<int64_t>(i), b.getI32Type()),
+                            /*alignment=*/4);
   }
-  // Σ over sequences s of max(0, tiles(s) − work), and how many of the first `before` have at least that many tiles.
+  // Σ over sequences s of max(0, tiles(s) − work), and how many of the first `before` have at least
+  // that many tiles.
   std::pair<Value, Value> ranks(Value work, Value before);
 
   TileKernelBuilder &b;
@@ -54,7 +59,8 @@ Value PrepareKernel::sumOf(Value gradient, Value result) {
   for (int64_t i = 0; i < kVector; ++i) {
     auto number = [&](Value of) -> Value {
       Value word = LLVM::ExtractElementOp::create(b, of, b.c(i / 2));
-      Value bits = i % 2 ? Value(arith::AndIOp::create(b, word, b.c(-65536))) : arith::ShLIOp::create(b, word, b.c(16));
+      Value bits = i % 2 ? Value(arith::AndIOp::create(b, word, b.c(-65536)))
+                         : arith::ShLIOp::create(b, word, b.c(16));
       return LLVM::BitcastOp::create(b, b.getF32Type(), bits);
     };
     sum = math::FmaOp::create(b, number(gradient), number(result), sum);
@@ -82,7 +88,8 @@ void PrepareKernel::numbers() {
       Value sum = sumOf(gradients[i], results[i]);
       for (int64_t distance = threads / 2; distance > 0; distance /= 2)
         sum = arith::AddFOp::create(b, sum, b.exchange(sum, distance));
-      b.ifThen(b.both(there[i], b.eq(b.rem(at[i], threads), b.c(0))), [&] { store(b.divide(at[i], threads), sum); });
+      b.ifThen(b.both(there[i], b.eq(b.rem(at[i], threads), b.c(0))),
+               [&] { store(b.divide(at[i], threads), sum); });
     }
     return {};
   });
@@ -101,27 +108,31 @@ void PrepareKernel::store(Value rowHead, Value sum) {
 
 std::pair<Value, Value> PrepareKernel::ranks(Value work, Value before) {
   SmallVector<Value> init = {offset(b.c(0)), b.c(0), b.c(0)};
-  SmallVector<Value> done = b.loop(b.c(0), sequences, b.c(1), init, [&](Value s, ValueRange carried) -> SmallVector<Value> {
-    Value end = offset(b.add(s, 1)), tiles = b.ceilDivide(b.sub(end, carried[0]), kAttentionTile);
-    Value more = b.select(b.lt(work, tiles), b.sub(tiles, work), b.c(0));
-    Value equal = b.both(b.lt(s, before), b.lt(work, b.add(tiles, 1)));
-    return {end, b.add(carried[1], more), b.add(carried[2], b.select(equal, b.c(1), b.c(0)))};
-  });
+  SmallVector<Value> done = b.loop(
+      b.c(0), sequences, b.c(1), init, [&](Value s, ValueRange carried) -> SmallVector<Value> {
+        Value end = offset(b.add(s, 1)),
+              tiles = b.ceilDivide(b.sub(end, carried[0]), kAttentionTile);
+        Value more = b.select(b.lt(work, tiles), b.sub(tiles, work), b.c(0));
+        Value equal = b.both(b.lt(s, before), b.lt(work, b.add(tiles, 1)));
+        return {end, b.add(carried[1], more), b.add(carried[2], b.select(equal, b.c(1), b.c(0)))};
+      });
   return {done[1], done[2]};
 }
 
-// Sequence s has the slots from ⌊offset(s) / tile⌋ + s on, at least as many as it has tiles. A thread for each slot: it finds
-// the sequence, and where its tile stands among all of them.
+// Sequence s has the slots from ⌊offset(s) / tile⌋ + s on, at least as many as it has tiles. A
+// thread for each slot: it finds the sequence, and where its tile stands among all of them.
 void PrepareKernel::tiles() {
   Value slots = b.add(b.divide(rows, kAttentionTile), sequences);
   Value begin = b.add(b.mul(b.firstItem(), kWarpgroup), b.threadOfGroup());
   b.loop(begin, slots, step, {}, [&](Value slot, ValueRange) -> SmallVector<Value> {
     auto slotOf = [&](Value s) { return b.add(b.divide(offset(s), kAttentionTile), s); };
     SmallVector<Value> bounds = {b.c(0), sequences};
-    bounds = b.loop(b.c(0), b.c(31), b.c(1), bounds, [&](Value, ValueRange carried) -> SmallVector<Value> {
-      Value middle = b.divide(b.add(carried[0], carried[1]), 2), below = b.lt(slot, slotOf(middle));
-      return {b.select(below, carried[0], middle), b.select(below, middle, carried[1])};
-    });
+    bounds = b.loop(
+        b.c(0), b.c(31), b.c(1), bounds, [&](Value, ValueRange carried) -> SmallVector<Value> {
+          Value middle = b.divide(b.add(carried[0], carried[1]), 2),
+                below = b.lt(slot, slotOf(middle));
+          return {b.select(below, carried[0], middle), b.select(below, middle, carried[1])};
+        });
     Value s = bounds[0], number = b.sub(slot, slotOf(s));
     Value tiles = b.ceilDivide(b.sub(offset(b.add(s, 1)), offset(s)), kAttentionTile);
     b.ifThen(b.lt(number, tiles), [&] {
