@@ -88,7 +88,8 @@ LogicalResult lowerAttentionGrad(Operation *op, Lowering &lowering) {
       spec.writes = {lowering.slice(attention.getQueryGradient())};
     // The number of tiles is in the list; there are at most as many as rows.
     spec.work = lowering.rows(query, 1, keys ? grad.kvHeads : grad.heads);
-    spec.flops = plan::perRow(query, (keys ? 8 : 6) * width);
+    // Of keys the plan knows no number: as if there were 64 for each query, as of nn.attention.
+    spec.flops = plan::perRow(query, (keys ? 8.0 : 6.0) * 64 * width);
     spec.bytes =
         plan::perRow(query, 4 * width + (keys ? 8 : 4) * keyWidth + (keys ? 0 : 2) * width);
     int64_t n = streamedRows(grad, keys), keyRows = keys ? kAttentionTile : n,
