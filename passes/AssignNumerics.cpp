@@ -5,7 +5,7 @@
 // `lanes` of 16 for sums over a row, `blocks` of 256 for the log-sum-exp over the vocabulary. With `tensor-cores`
 // a product of two bf16 tensors whose rows are multiples of 16 bytes is `k16`, which is how Hopper's tensor cores add, and
 // what a program that runs on them means; `k16_blocks` is the log-sum-exp over logits that are such products, and attention
-// to bf16 with heads of 64 or 128 numbers is `tiles` of 64. An op that already states another order is refused: the order
+// to bf16 with heads of 64 or 128 numbers is `tiles` of 64; sums over the rows of a bf16 tensor are `row_blocks`. An op that already states another order is refused: the order
 // is part of its meaning, and this target
 // has no schedule for it.
 
@@ -71,6 +71,9 @@ bool isTensorCoreAttention(Operation *op) {
   return false;
 }
 
+// Rows of a block of a sum over bf16 rows, which on a GPU are summed beside each other.
+constexpr int64_t kBlockRows = 128;
+
 // The order of an op's sums; width 0 when it has none.
 std::pair<StringRef, int64_t> orderOf(Operation *op, bool tensorCores) {
   if (tensorCores && isTensorCoreProduct(op))
@@ -78,6 +81,8 @@ std::pair<StringRef, int64_t> orderOf(Operation *op, bool tensorCores) {
                                         : std::pair<StringRef, int64_t>{"k16", 16};
   if (tensorCores && isTensorCoreAttention(op))
     return isa<nn::AttentionGradOp>(op) ? std::pair<StringRef, int64_t>{"k16", 16} : std::pair<StringRef, int64_t>{"tiles", 64};
+  if (tensorCores && isa<nn::ColumnSumOp, nn::RmsNormWeightGradOp>(op) && isNarrow(op->getOperand(0)))
+    return {"row_blocks", kBlockRows};
   if (isa<nn::LinearOp, nn::LinearDataGradOp, nn::LinearWeightGradOp, nn::LinearLogprobGradOp, nn::AttentionGradOp,
           nn::SegmentReduceOp, nn::ReduceOp>(op))
     return {"chain", 1};

@@ -69,6 +69,7 @@ public:
               llvm::function_ref<void(cpu::KernelBuilder &)> body) override;
   void launchTiles(const cpu::LaunchSpec &spec, llvm::function_ref<void(LLVM::LLVMFuncOp)> body) override;
   int64_t capacity(RankedTensorType type) override;
+  int64_t itemElements() const override { return state_.cuda ? 256 : cpu::Lowering::itemElements(); }
   void fill(Value slice) override { plan::FillOp::create(builder_, loc_, slice); }
   void copy(Value from, Value to) override { plan::CopyOp::create(builder_, loc_, from, to); }
   void loop(plan::WorkAttr count, int64_t index, llvm::function_ref<void()> body) override;

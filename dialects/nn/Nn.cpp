@@ -41,7 +41,7 @@ void NnDialect::initialize() {
 
 LogicalResult NumericsAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef order,
                                    int64_t width, Type accumulator) {
-  static constexpr StringRef orders[] = {"chain", "k16", "k16_blocks", "tiles", "lanes", "blocks"};
+  static constexpr StringRef orders[] = {"chain", "k16", "k16_blocks", "tiles", "lanes", "blocks", "row_blocks"};
   if (!llvm::is_contained(orders, order))
     return emitError() << "order is one of " << llvm::join(ArrayRef<StringRef>(orders), ", ") << ", not '" << order << "'";
   if (width < 1)

@@ -30,7 +30,10 @@ def Nn_LinearWeightGradOp : Nn_TensorOp<"linear_weight_grad", [InPlace]> {
 
 def Nn_ColumnSumOp : Nn_TensorOp<"column_sum", [InPlace]> {
   let summary = "into[n] + Σ_m input[m, n], m ascending: the gradient of a bias";
-  let arguments = (ins Nn_Tensor:$input, Nn_Tensor:$into);
+  let description = [{
+    The chain goes on from `into`; with the order `row_blocks` a sum over blocks of rows is added to it.
+  }];
+  let arguments = (ins Nn_Tensor:$input, Nn_Tensor:$into, OptionalAttr<Nn_NumericsAttr>:$numerics);
   let results = (outs Nn_Tensor:$result);
 }
 
@@ -47,7 +50,11 @@ def Nn_RmsNormDataGradOp : Nn_TensorOp<"rms_norm_data_grad"> {
 
 def Nn_RmsNormWeightGradOp : Nn_TensorOp<"rms_norm_weight_grad", [InPlace]> {
   let summary = "into[k] + Σ_c gradient[c, k] · input[c, k] · rstd[c], c ascending";
-  let arguments = (ins Nn_Tensor:$gradient, Nn_Tensor:$input, Nn_Scalars:$rstd, Nn_Tensor:$into);
+  let description = [{
+    The chain goes on from `into`; with the order `row_blocks` a sum over blocks of rows is added to it.
+  }];
+  let arguments = (ins Nn_Tensor:$gradient, Nn_Tensor:$input, Nn_Scalars:$rstd, Nn_Tensor:$into,
+                       OptionalAttr<Nn_NumericsAttr>:$numerics);
   let results = (outs Nn_Tensor:$result);
 }
 

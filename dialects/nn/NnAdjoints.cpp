@@ -50,7 +50,7 @@ LogicalResult LinearOp::buildAdjoint(OpBuilder &b, ArrayRef<Value> gradients, Ad
     });
   if (getBias() && adjoints.needed(getBias()))
     adjoints.accumulate(getBias(), [&](Value into) -> Value {
-      return ColumnSumOp::create(b, getLoc(), into.getType(), g, into);
+      return ColumnSumOp::create(b, getLoc(), into.getType(), g, into, NumericsAttr());
     });
   if (getResidual() && adjoints.needed(getResidual()))
     adjoints.add(getResidual(), g);
@@ -66,7 +66,7 @@ LogicalResult RmsNormOp::buildAdjoint(OpBuilder &b, ArrayRef<Value> gradients, A
                                                        getWeight(), getRstd(), Value()));
   if (adjoints.needed(getWeight()))
     adjoints.accumulate(getWeight(), [&](Value into) -> Value {
-      return RmsNormWeightGradOp::create(b, getLoc(), into.getType(), g, getInput(), getRstd(), into);
+      return RmsNormWeightGradOp::create(b, getLoc(), into.getType(), g, getInput(), getRstd(), into, NumericsAttr());
     });
   return success();
 }

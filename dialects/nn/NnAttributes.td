@@ -73,11 +73,13 @@ def Nn_NumericsAttr : AttrDef<Nn_Dialect, "Numerics"> {
       norms, softmax).
     - `blocks`: blocks of `width` indices, each reduced as `lanes` of 16 and merged in ascending order
       with the running maximum (log-sum-exp over the vocabulary).
-    - `k16_blocks`: the same over logits that are sums of the order `k16`.
+    - `row_blocks`: sums over rows (gradients of biases and of norms' weights) in blocks of `width` rows, each a chain from zero;
+      the blocks' sums are one chain from zero, which is added to the accumulator operand at its end.
+    - `k16_blocks`: the same as `blocks` over logits that are sums of the order `k16`.
 
     The `width` of a chain is 1.
   }];
-  let parameters = (ins StringRefParameter<"chain, k16, k16_blocks, tiles, lanes or blocks">:$order,
+  let parameters = (ins StringRefParameter<"chain, k16, k16_blocks, tiles, lanes, blocks or row_blocks">:$order,
                         "int64_t":$width, "::mlir::Type":$accumulator);
   let assemblyFormat = "`<` $order `,` $width `,` $accumulator `>`";
   let genVerifyDecl = 1;

@@ -2,7 +2,7 @@
 //
 // Elements are taken 16 at a time in memory order, whatever the shape; every element is computed by
 // the same operations in a full and in a masked vector, so a tail has the same bits. A work item is
-// kChunk elements of a fixed shape, or the rows that make up about as many of a dynamic one.
+// Lowering::itemElements elements of a fixed shape, or the rows that make up about as many of a dynamic one.
 
 #include "passes/cpu/Schedules.h"
 
@@ -21,8 +21,6 @@ using namespace mlir;
 namespace mirl::passes::cpu {
 namespace {
 
-// Elements of a work item: 16 KiB a stream, so that a few streams fit the first-level cache.
-constexpr int64_t kChunk = 4096;
 // The block of nn.squared_norm (part of its meaning, NnAdjointOps.td).
 constexpr int64_t kNormBlock = 4096;
 
@@ -30,12 +28,12 @@ constexpr int64_t kNormBlock = 4096;
 struct Cut {
   RankedTensorType type;
   int64_t columns, tile;
-  explicit Cut(RankedTensorType type) : type(type), columns(columnsOf(type)) {
+  Cut(const Lowering &lowering, RankedTensorType type) : type(type), columns(columnsOf(type)) {
     if (type.hasStaticShape()) { // one long row
       columns = 1;
-      tile = kChunk;
+      tile = lowering.itemElements();
     } else {
-      tile = std::max<int64_t>(1, kChunk / std::max<int64_t>(1, columns));
+      tile = std::max<int64_t>(1, lowering.itemElements() / std::max<int64_t>(1, columns));
     }
   }
   plan::WorkAttr work(Lowering &lowering) const {
@@ -146,7 +144,7 @@ LogicalResult lowerFused(Operation *op, Lowering &lowering) {
   if (fused.getNumResults() == 0)
     return success();
   auto type = cast<RankedTensorType>(fused.getResult(0).getType());
-  Cut cut(type);
+  Cut cut(lowering, type);
   LaunchSpec spec;
   // The results' rank-0 operands are scalars only beside results of another rank.
   std::string pattern;
@@ -225,7 +223,7 @@ LogicalResult lowerSplat(Operation *op, Lowering &lowering) {
     return success();
   }
   auto type = cast<RankedTensorType>(splat.getResult().getType());
-  Cut cut(type);
+  Cut cut(lowering, type);
   LaunchSpec spec;
   uint64_t bits = number.bitcastToAPInt().getZExtValue();
   spec.kernel = "splat_" + llvm::utohexstr(bits, /*LowerCase=*/true) + "_" + axisName(type) + "_c" +
@@ -279,7 +277,7 @@ LogicalResult lowerAdamw(Operation *op, Lowering &lowering) {
   auto type = cast<RankedTensorType>(adamw.getWeight().getType());
   if (!type.hasStaticShape())
     return op->emitOpError("updates a weight, whose shape must be fixed; it is ") << type;
-  Cut cut(type);
+  Cut cut(lowering, type);
   double beta1 = adamw.getBeta1().convertToFloat(), beta2 = adamw.getBeta2().convertToFloat();
   double eps = adamw.getEps().convertToFloat(), decay = adamw.getWeightDecay().convertToFloat();
   LaunchSpec spec;
@@ -390,7 +388,7 @@ LogicalResult lowerSquaredNorm(Operation *op, Lowering &lowering) {
 
 void emitCast(Lowering &lowering, Value from, Value to) {
   auto source = cast<plan::SliceType>(from.getType()).getTensor(), type = cast<plan::SliceType>(to.getType()).getTensor();
-  Cut cut(type);
+  Cut cut(lowering, type);
   LaunchSpec spec;
   spec.kernel = "cast_" + axisName(type) + "_c" + std::to_string(columnsOf(type));
   spec.reads = {from};

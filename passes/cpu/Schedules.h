@@ -37,6 +37,9 @@ public:
   virtual void fill(mlir::Value slice) = 0;
   virtual void copy(mlir::Value from, mlir::Value to) = 0;
   virtual void loop(plan::WorkAttr count, int64_t index, llvm::function_ref<void()> body) = 0;
+  // Elements of a work item of an elementwise kernel: 16 KiB a stream, so that a few streams fit the first-level cache. Where
+  // thousands of items run at a time, fewer.
+  virtual int64_t itemElements() const { return 4096; }
   // work over the rows of a tensor: factor · ceil(rows / tile).
   plan::WorkAttr rows(mlir::RankedTensorType type, int64_t tile = 1, int64_t factor = 1);
   // A constant amount of work.

@@ -132,7 +132,7 @@ void launchProduct(Lowering &lowering, cpu::LaunchSpec &spec, const TensorCorePr
 
 TileSchedule findTileSchedule(Operation *op) {
   auto numerics = op->getAttrOfType<nn::NumericsAttr>("numerics");
-  static constexpr StringRef served[] = {"k16", "k16_blocks", "tiles"};
+  static constexpr StringRef served[] = {"k16", "k16_blocks", "tiles", "row_blocks"};
   if (!numerics || !llvm::is_contained(served, numerics.getOrder()))
     return nullptr;
   return llvm::TypeSwitch<Operation *, TileSchedule>(op)
@@ -144,6 +144,7 @@ TileSchedule findTileSchedule(Operation *op) {
       .Case([](nn::AttentionOp) { return lowerPackedAttention; })
       .Case([](nn::PagedAttentionOp) { return lowerPagedAttention; })
       .Case([](nn::AttentionGradOp) { return lowerAttentionGrad; })
+      .Case<nn::ColumnSumOp, nn::RmsNormWeightGradOp>([](Operation *) { return lowerRowBlocks; })
       .Default(TileSchedule());
 }
 

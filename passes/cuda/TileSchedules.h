@@ -29,7 +29,10 @@ void launchProduct(Lowering &lowering, cpu::LaunchSpec &spec, const TensorCorePr
 llvm::LogicalResult lowerLinearLogprob(mlir::Operation *op, Lowering &lowering);
 llvm::LogicalResult lowerLinearLogprobGrad(mlir::Operation *op, Lowering &lowering);
 
-// The schedule of an op, when the tensor cores serve its types and extents; else null.
+// Sums over rows in blocks (RowBlockSchedules.cpp).
+llvm::LogicalResult lowerRowBlocks(mlir::Operation *op, Lowering &lowering);
+
+// The schedule of an op with an order of sums that only a GPU has; else null.
 TileSchedule findTileSchedule(mlir::Operation *op);
 
 // Of attention, with the numerics `tiles`.

@@ -94,7 +94,7 @@ func.func @f(%input: tensor<?x8xf32, #nn.axis<context>>, %weight: tensor<16x8xf3
 // -----
 
 func.func @f(%input: tensor<?x8xf32, #nn.axis<context>>, %weight: tensor<16x8xf32>) {
-  // expected-error @+1 {{order is one of chain, k16, k16_blocks, tiles, lanes, blocks, not 'tree'}}
+  // expected-error @+1 {{order is one of chain, k16, k16_blocks, tiles, lanes, blocks, row_blocks, not 'tree'}}
   %0 = nn.linear %input, %weight {numerics = #nn.numerics<"tree", 2, f32>}
     : (tensor<?x8xf32, #nn.axis<context>>, tensor<16x8xf32>) -> tensor<?x16xf32, #nn.axis<context>>
   return
