@@ -15,6 +15,7 @@ import sys
 
 import products
 
+MIXED = (lambda r: [r.randint(200, 1500) for _ in range(20)])(random.Random(1))
 # Heads, key/value heads, head_dim, lengths.
 PACKED = {
     "long_d128": (16, 16, 128, [16384]),
@@ -22,8 +23,8 @@ PACKED = {
     "qwen15_2048": (12, 2, 128, [2048] * 8),
     "qwen05_512": (14, 2, 64, [512] * 32),
     "qwen15_512": (12, 2, 128, [512] * 32),
-    "qwen05_mixed": (14, 2, 64, [random.Random(1).randint(200, 1500) for _ in range(24)]),
-    "qwen15_mixed": (12, 2, 128, [random.Random(1).randint(200, 1500) for _ in range(24)]),
+    "qwen05_mixed": (14, 2, 64, MIXED),
+    "qwen15_mixed": (12, 2, 128, MIXED),
 }
 # Sequences, keys of each.
 DECODE = {

@@ -38,9 +38,9 @@ struct Attention {
 // --- nn.attention: a persistent grid, whose blocks take tiles of queries of one head as they come to them.
 struct PackedAttention : Attention {
   mlir::RankedTensorType offsets; // a row more than sequences
-  // Warpgroups that compute, 64 queries each.
-  int64_t consumers = 3;
-  int64_t tile() const { return 64 * consumers; }
+  // Warpgroups that compute, 64 queries each: as many as have registers enough.
+  int64_t consumers() const { return dim == 64 ? 4 : 3; }
+  int64_t tile() const { return 64 * consumers(); }
 };
 plan::WorkAttr packedAttentionWork(mlir::MLIRContext *context, const PackedAttention &attention);
 // The tensor maps of query, key and value, which are the launch's arguments 0 to 2.

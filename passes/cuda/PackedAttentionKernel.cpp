@@ -12,6 +12,7 @@
 
 #include "passes/cuda/RegisterProducts.h"
 #include "passes/cuda/SimtKernelBuilder.h"
+#include "passes/cuda/WarpProducts.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -32,7 +33,7 @@ class PackedKernel {
 public:
   PackedKernel(TileKernelBuilder &b, const PackedAttention &a) : b(b), a(a) {
     blockBytes = a.dim / 64 * kChunkBytes;
-    queryBytes = a.consumers * blockBytes;
+    queryBytes = a.consumers() * blockBytes;
     stages = std::min(kMostStages, (kSharedBytes - kQueryStages * queryBytes - 512) / (2 * blockBytes));
   }
   int64_t sharedBytes() const { return places() + 16 * kQueryStages; }
@@ -72,6 +73,7 @@ private:
   void consume(Value consumer);
   Value scores(Value queries, Stage stage);
   Value weigh(ValueRange words, Stage stage, Value accumulator);
+  Values scaleSums(ValueRange sums, const Value (&scales)[2]);
   void store(ValueRange sums, const SoftmaxRows &rows, Value row, Value end, Value head);
 
   TileKernelBuilder &b;
@@ -114,7 +116,7 @@ void PackedKernel::produce() {
           some,
           [&] {
             b.expect(full, queryBytes);
-            for (int64_t group = 0; group < a.consumers; ++group)
+            for (int64_t group = 0; group < a.consumers(); ++group)
               copy(0, b.add(b.mul(queries.number, queryBytes), group * blockBytes), b.mul(head, a.dim),
                    b.add(row, 64 * group), full);
           },
@@ -172,6 +174,15 @@ Value PackedKernel::weigh(ValueRange words, Stage stage, Value accumulator) {
                                     accumulator);
   b.commitProducts();
   return accumulator;
+}
+
+// As scaleRows. Most blocks have no new maximum: their scales are 1.
+Values PackedKernel::scaleSums(ValueRange sums, const Value (&scales)[2]) {
+  Value one = arith::ConstantOp::create(b, b.getF32FloatAttr(1));
+  auto changes = [&](Value scale) { return arith::CmpFOp::create(b, arith::CmpFPredicate::UNE, scale, one); };
+  Value any = ballot(b, b.either(changes(scales[0]), changes(scales[1])));
+  Value needed = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, any, b.c(0));
+  return b.choose(needed, [&] { return scaleRows(b, sums, scales); }, sums);
 }
 
 void PackedKernel::store(ValueRange sums, const SoftmaxRows &rows, Value row, Value end, Value head) {
@@ -252,7 +263,7 @@ void PackedKernel::consume(Value consumer) {
             release(valuesEmpty(stage.number));
             // Not before the products have read the last ones.
             Values words = packWeights(b, elements(b, gather(b, soft.weights)));
-            Values next = {gather(b, scaleRows(b, elements(b, sums), soft.scales)), following.number, following.parity};
+            Values next = {gather(b, scaleSums(elements(b, sums), soft.scales)), following.number, following.parity};
             soft.rows.append(next);
             next.append(words);
             return next;
@@ -290,16 +301,16 @@ void PackedKernel::emit() {
       b.initBarriers(b.shared(b.c(barriers() + 8 * first)), count, arrivals);
     };
     for (int64_t ring = 0; ring < 4; ++ring)
-      init(ring * stages, stages, ring % 2 ? kWarps * a.consumers : 1);
+      init(ring * stages, stages, ring % 2 ? kWarps * a.consumers() : 1);
     init(4 * stages, kQueryStages, 1);
-    init(4 * stages + kQueryStages, kQueryStages, kWarps * a.consumers);
+    init(4 * stages + kQueryStages, kQueryStages, kWarps * a.consumers());
     b.publishBarriers();
     for (unsigned map = 0; map < 3; ++map)
       b.prefetchMap(b.map(map));
   });
   b.meet();
-  // What the producer does not need, consumers do: 64 K registers for all warpgroups.
-  int64_t few = a.consumers > 2 ? 24 : 40, most = a.consumers > 3 ? 112 : a.consumers > 2 ? 160 : 232;
+  // What the producer does not need, consumers do: of the registers that the block was started with.
+  int64_t few = 24, most = a.consumers() > 3 ? 112 : 160;
   b.ifElse(
       b.eq(b.warpgroup(), b.c(0)),
       [&] {
@@ -310,7 +321,7 @@ void PackedKernel::emit() {
         b.setRegisters(most, /*more=*/true);
         consume(b.sub(b.warpgroup(), b.c(1)));
       });
-  b.finish(a.consumers + 1, sharedBytes());
+  b.finish(a.consumers() + 1, sharedBytes());
 }
 
 } // namespace

@@ -23,6 +23,7 @@ import tempfile
 import time
 
 import logprob
+import paged
 
 CODES = {"f32": ("F32", "f"), "bf16": ("BF16", "H"), "i32": ("I32", "i"), "i64": ("I64", "q")}
 # Entries of attention.mlir: heads, key/value heads, head dimension.
@@ -224,6 +225,17 @@ class Comparison:
             same = all(array.array("H", permuted(found[n], width[n], forward[::-1])) == backwards[n] for n in expected)
             self.add(f"attention_grad {name} packed backwards", "equal" if same else "DIFFERS", same)
 
+    def parity(self, data, scratch):
+        """Log-probs recorded while decoding beside those of the training pass, bit for bit."""
+        run = scratch / "parity"
+        done, seconds = self.run("train", self.folder / "parity.plan", "--run", run, "--model", self.folder / "parity", "--seed", 0, "--iterations", 1,
+                                 "--check-parity", *(x for n in ("prompts", "test") for x in ("--data", f"{n}={data / n}.jsonl")))
+        if done.returncode:
+            return self.add("parity in bf16", f"FAILED: {done.stderr.strip()}", False)
+        lines = [line for line in map(json.loads, (run / "metrics.jsonl").open()) if "parity_tokens" in line]
+        tokens, wrong = (sum(line[f"parity_{what}"] for line in lines) for what in ("tokens", "mismatches"))
+        self.add("parity in bf16", f"{wrong} of {tokens} tokens differ", tokens > 1000 and wrong == 0, (0, seconds))
+
     def losses(self, iterations, data, scratch):
         """bf16: sums of other orders, so a tolerance. 3 % is far more than they were seen to differ."""
         runs = {}
@@ -308,6 +320,8 @@ def main():
         comparison.products(folder / "products", scratch)
         logprob.check(comparison, scratch, write_safetensors, read_safetensors, differing)
         comparison.attention(folder, scratch)
+        paged.check(comparison, scratch, write_safetensors, read_safetensors, to_bf16, distance)
+        comparison.parity(folder / "data", scratch)
         for program in ("sft", "mirror_descent"):
             comparison.entries(program, scratch)
         sft = int(os.environ.get("SFT_ITERATIONS", 20))

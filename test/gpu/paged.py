@@ -1,0 +1,78 @@
+"""Attention on the tensor cores over packed sequences and over the cache (paged.mlir), for compare.py.
+
+The result over packed sequences is compared with the CPU's, whose sums are others: an error of 2e-3 of the norm was seen, most of it
+the rounding of the result. Everything else is by bits: twice, sequences in another order, and over the cache all rows of
+all sequences at once, some of them, and the last of each as in decoding. Blocks of the pool are anywhere, and hold no
+numbers where nothing was written.
+"""
+
+import array
+import random
+
+# Heads, key/value heads, head dimension: as in paged.mlir.
+CASES = [(14, 2, 64), (4, 2, 128), (3, 3, 64), (17, 1, 128)]
+# Single rows, the borders of the pool's blocks, of blocks of keys, and of tiles of 192 and 256 rows.
+LENGTHS = [1, 2, 15, 16, 17, 63, 64, 65, 127, 129, 191, 193, 257, 300]
+POOL, SLOTS, WIDTH, NAN = 128, 16, 20, 0x7FC0
+
+
+def check(comparison, scratch, write, read, to_bf16, distance):
+    generator = random.Random(0)
+    given, out = scratch / "in.safetensors", scratch / "out.safetensors"
+    starts = [sum(LENGTHS[:i]) for i in range(len(LENGTHS) + 1)]
+    total = starts[-1]
+
+    def call(device, entry, tensors):
+        write(given, tensors)
+        done, seconds = comparison.run("call", comparison.folder / f"paged.{device}.plan", entry, "--in", given, "--out", out)
+        if done.returncode:
+            raise RuntimeError(f"FAILED on {device}: {done.stderr.strip()}")
+        return read(out), seconds
+
+    for heads, kv, dim in CASES:
+        name = f"{heads}_{kv}_{dim}"
+        width = {"q": heads * dim, "k": kv * dim, "v": kv * dim}
+        data = {n: to_bf16(generator.gauss(0, 2) for _ in range(total * w)) for n, w in width.items()}
+        rows = lambda values, columns, which: array.array("H", [x for r in which for x in values[r * columns:(r + 1) * columns]])
+        tensor = lambda n, which: ("bf16", [len(which), width[n]], rows(data[n], width[n], which))
+        integers = lambda values, *shape: ("i32", list(shape) or [len(values)], values)
+
+        def packed(device, order):
+            which = [r for s in order for r in range(starts[s], starts[s + 1])]
+            offsets = [sum(LENGTHS[s] for s in order[:i]) for i in range(len(order) + 1)]
+            found, seconds = call(device, f"packed_{name}", {**{n: tensor(n, which) for n in "qkv"}, "offsets": integers(offsets)})
+            return array.array("H", found["o"]), array.array("f", found["lse"]), which, seconds
+
+        # A slot for each sequence, blocks anywhere, places behind a sequence's last block that are none.
+        free = generator.sample(range(POOL), POOL)
+        table, slot = [1 << 30] * (SLOTS * WIDTH), generator.sample(range(SLOTS), len(LENGTHS))
+        for s, length in enumerate(LENGTHS):
+            for b in range(-(-length // 16)):
+                table[slot[s] * WIDTH + b] = free.pop()
+        places = [(slot[s], p) for s, length in enumerate(LENGTHS) for p in range(length)]
+        where = lambda which: {"table": integers(table, SLOTS, WIDTH), "slots": integers([places[r][0] for r in which]),
+                               "positions": integers([places[r][1] for r in which])}
+        cache = {"keys": ("bf16", [POOL, kv, dim, 16], array.array("H", [NAN]) * (POOL * kv * dim * 16)),
+                 "values": ("bf16", [POOL, kv, 16, dim], array.array("H", [NAN]) * (POOL * kv * dim * 16))}
+        try:
+            forward = list(range(len(LENGTHS)))
+            expected, logs, everything, cpu = packed("cpu", forward)
+            found, lse, _, gpu = packed("cuda", forward)
+            again = packed("cuda", forward)[0]
+            backwards, _, reversed_rows, _ = packed("cuda", forward[::-1])
+            filled, _ = call("cuda", f"prefill_{name}", {**{n: tensor(n, everything) for n in "qkv"}, **cache, **where(everything)})
+            cache = {n: (kind, shape, array.array("H", filled["new_" + n])) for n, (kind, shape, _) in cache.items()}
+            decoded = {}
+            for what, which in (("last rows", [starts[s + 1] - 1 for s in forward]), ("one row", [total - 1]),
+                                ("any rows", generator.sample(range(total), 64))):
+                result, _ = call("cuda", f"decode_{name}", {"q": tensor("q", which), **cache, **where(which)})
+                decoded[what] = array.array("H", result["o"]) == rows(found, width["q"], which)
+        except RuntimeError as error:
+            comparison.add(f"attention {name}", str(error), False)
+            continue
+        worst, worst_lse = distance(found, expected), max(abs(a - b) for a, b in zip(lse, logs))
+        comparison.add(f"attention {name}", f"within {worst:.1e} of the CPU's, lse {worst_lse:.1e}", worst < 6e-3 and worst_lse < 1e-3, (cpu, gpu))
+        equal = {"twice": found == again, "packed backwards": backwards == rows(found, width["q"], reversed_rows),
+                 "over the cache": array.array("H", filled["o"]) == found, **{f"decode, {k}": v for k, v in decoded.items()}}
+        for what, same in equal.items():
+            comparison.add(f"attention {name} {what}", "equal" if same else "DIFFERS", same)
