@@ -1,8 +1,8 @@
-// Kernels of nn.attention and nn.paged_attention on Hopper's tensor cores, for bf16 and heads of 64 or 128 numbers. Both
-// have the numerics `tiles`, so both give the same bits.
+// Kernels of nn.attention and nn.paged_attention on Hopper's tensor cores, for bf16 and heads of 64
+// or 128 numbers. Both have the numerics `tiles`, so both give the same bits.
 //
-// A query meets the keys of its sequence in blocks of 64, counted from the sequence's first, in ascending order. With
-// c = scale · log2(e), rounded to f32:
+// A query meets the keys of its sequence in blocks of 64, counted from the sequence's first, in
+// ascending order. With c = scale · log2(e), rounded to f32:
 //
 //   s_j  = Σ_i q_i · k_ji          k16 over the head; −∞ for keys that the query does not see
 //   m'   = max(m, max_j s_j)
@@ -11,9 +11,10 @@
 //   l    = l · α + Σ_j p_j         eight partial sums, by j modulo 8, each over j ascending
 //   o    = o · α + Σ_j p_j · v_j   p_j rounded to bf16; k16 over j, which goes on from o · α
 //
-// Then result = o · (1 / l) and lse = m · scale + ln(l), where the eight are added in pairs. exp2 is the special function unit's.
-// A block of which the query sees nothing changes nothing: α is 1, all p_j are 0. So no bit depends on the tile, on other queries,
-// or on what a key block holds behind the last key.
+// Then result = o · (1 / l) and lse = m · scale + ln(l), where the eight are added in pairs. exp2
+// is the special function unit's. A block of which the query sees nothing changes nothing: α is 1,
+// all p_j are 0. So no bit depends on the tile, on other queries, or on what a key block holds
+// behind the last key.
 
 #ifndef MIRL_PASSES_CUDA_ATTENTIONKERNEL_H
 #define MIRL_PASSES_CUDA_ATTENTIONKERNEL_H
@@ -35,7 +36,8 @@ struct Attention {
   float factor() const; // scale · log2(e)
 };
 
-// --- nn.attention: a persistent grid, whose blocks take tiles of queries of one head as they come to them.
+// --- nn.attention: a persistent grid, whose blocks take tiles of queries of one head as they come
+// to them.
 struct PackedAttention : Attention {
   mlir::RankedTensorType offsets; // a row more than sequences
   // Warpgroups that compute, 64 queries each: as many as have registers enough.
@@ -44,14 +46,19 @@ struct PackedAttention : Attention {
 };
 plan::WorkAttr packedAttentionWork(mlir::MLIRContext *context, const PackedAttention &attention);
 // The tensor maps of query, key and value, which are the launch's arguments 0 to 2.
-llvm::SmallVector<mlir::Attribute> packedAttentionMaps(mlir::MLIRContext *context, const PackedAttention &attention);
-// Buffers: query, key, value, offsets, then result, lse and the number of the next tile (i32, zero at the launch).
-void emitPackedAttention(mlir::LLVM::LLVMFuncOp kernel, mlir::Location loc, const PackedAttention &attention);
+llvm::SmallVector<mlir::Attribute> packedAttentionMaps(mlir::MLIRContext *context,
+                                                       const PackedAttention &attention);
+// Buffers: query, key, value, offsets, then result, lse and the number of the next tile (i32, zero
+// at the launch).
+void emitPackedAttention(mlir::LLVM::LLVMFuncOp kernel, mlir::Location loc,
+                         const PackedAttention &attention);
 
-// --- nn.paged_attention: a block of four warps takes one key/value head and up to `run()` neighbouring rows of one slot.
+// --- nn.paged_attention: a block of four warps takes one key/value head and up to `run()`
+// neighbouring rows of one slot.
 struct PagedAttention : Attention {
   int64_t tableWidth = 0;
-  // Whether the warps share one tile of 16 queries, each with a part of the values' columns; else each has a tile of its own.
+  // Whether the warps share one tile of 16 queries, each with a part of the values' columns; else
+  // each has a tile of its own.
   bool shared = false;
   // Pairs of a row and a head that a block has at a time.
   int64_t pairs() const { return shared ? 16 : 64; }
@@ -61,7 +68,8 @@ struct PagedAttention : Attention {
 };
 plan::WorkAttr pagedAttentionWork(mlir::MLIRContext *context, const PagedAttention &attention);
 // Buffers: query, key cache, value cache, table, slots, positions, then result.
-void emitPagedAttention(mlir::LLVM::LLVMFuncOp kernel, mlir::Location loc, const PagedAttention &attention);
+void emitPagedAttention(mlir::LLVM::LLVMFuncOp kernel, mlir::Location loc,
+                        const PagedAttention &attention);
 
 // --- what both are made of
 
@@ -75,18 +83,20 @@ struct SoftmaxRows {
   void append(llvm::SmallVectorImpl<mlir::Value> &values) const;
 };
 
-// One block of keys. `scores`: 32 values of a thread in the order of TileKernelBuilder::accumulator(64), −∞ for keys that the
-// row does not see.
+// One block of keys. `scores`: 32 values of a thread in the order of
+// TileKernelBuilder::accumulator(64), −∞ for keys that the row does not see.
 struct SoftmaxBlock {
   SoftmaxRows rows;
   mlir::Value scales[2];                  // α
   llvm::SmallVector<mlir::Value> weights; // p, f32, in the order of the scores
 };
-SoftmaxBlock softmaxBlock(TileKernelBuilder &b, const SoftmaxRows &rows, mlir::ValueRange scores, float factor);
+SoftmaxBlock softmaxBlock(TileKernelBuilder &b, const SoftmaxRows &rows, mlir::ValueRange scores,
+                          float factor);
 
 // The scores, −∞ where row h does not see key j + 2 · (lane % 4) of the block: not `sees`(j, h).
-llvm::SmallVector<mlir::Value> maskScores(TileKernelBuilder &b, mlir::ValueRange scores,
-                                          llvm::function_ref<mlir::Value(int64_t j, int64_t h)> sees);
+llvm::SmallVector<mlir::Value>
+maskScores(TileKernelBuilder &b, mlir::ValueRange scores,
+           llvm::function_ref<mlir::Value(int64_t j, int64_t h)> sees);
 
 // The weights in bf16, 16 words: four for each 16 keys, as products take A from registers.
 llvm::SmallVector<mlir::Value> packWeights(TileKernelBuilder &b, mlir::ValueRange weights);
@@ -98,7 +108,8 @@ struct SoftmaxEnd {
 SoftmaxEnd finishSoftmax(TileKernelBuilder &b, const SoftmaxRows &rows, float scale);
 
 // o · x, in the accumulator's order: elements 0, 1 of four are row 0's, 2 and 3 row 1's.
-llvm::SmallVector<mlir::Value> scaleRows(TileKernelBuilder &b, mlir::ValueRange values, const mlir::Value (&scales)[2]);
+llvm::SmallVector<mlir::Value> scaleRows(TileKernelBuilder &b, mlir::ValueRange values,
+                                         const mlir::Value (&scales)[2]);
 
 // The rows of a tensor in this call, i32.
 mlir::Value rowsOf(TileKernelBuilder &b, mlir::RankedTensorType type);

@@ -1,4 +1,5 @@
-// The softmax of one block of keys after the other, which nn.attention and nn.paged_attention share (AttentionKernel.h).
+// The softmax of one block of keys after the other, which nn.attention and nn.paged_attention share
+// (AttentionKernel.h).
 
 #include "passes/cuda/AttentionKernel.h"
 
@@ -52,7 +53,8 @@ void SoftmaxRows::append(SmallVectorImpl<Value> &values) const {
   values.append({top[0], top[1], sums[0][0], sums[0][1], sums[1][0], sums[1][1]});
 }
 
-SoftmaxBlock softmaxBlock(TileKernelBuilder &b, const SoftmaxRows &rows, ValueRange scores, float factor) {
+SoftmaxBlock softmaxBlock(TileKernelBuilder &b, const SoftmaxRows &rows, ValueRange scores,
+                          float factor) {
   constexpr int64_t kEights = kAttentionKeys / 8;
   Value c = number(b, factor);
   SoftmaxBlock block;
@@ -85,7 +87,8 @@ SoftmaxBlock softmaxBlock(TileKernelBuilder &b, const SoftmaxRows &rows, ValueRa
   return block;
 }
 
-SmallVector<Value> maskScores(TileKernelBuilder &b, ValueRange scores, function_ref<Value(int64_t j, int64_t h)> sees) {
+SmallVector<Value> maskScores(TileKernelBuilder &b, ValueRange scores,
+                              function_ref<Value(int64_t j, int64_t h)> sees) {
   Value least = number(b, -std::numeric_limits<double>::infinity());
   SmallVector<Value> masked;
   for (auto [i, score] : llvm::enumerate(scores)) {
@@ -105,9 +108,11 @@ SmallVector<Value> packWeights(TileKernelBuilder &b, ValueRange weights) {
 SoftmaxEnd finishSoftmax(TileKernelBuilder &b, const SoftmaxRows &rows, float scale) {
   SoftmaxEnd end;
   for (int64_t h = 0; h < 2; ++h) {
-    Value sum = acrossRow(b, fadd(b, rows.sums[h][0], rows.sums[h][1]), [&](Value x, Value y) { return fadd(b, x, y); });
+    Value sum = acrossRow(b, fadd(b, rows.sums[h][0], rows.sums[h][1]),
+                          [&](Value x, Value y) { return fadd(b, x, y); });
     end.inverse[h] = arith::DivFOp::create(b, number(b, 1), sum);
-    end.lse[h] = math::FmaOp::create(b, log2(b, sum), number(b, M_LN2), fmul(b, rows.top[h], number(b, scale)));
+    end.lse[h] = math::FmaOp::create(b, log2(b, sum), number(b, M_LN2),
+                                     fmul(b, rows.top[h], number(b, scale)));
   }
   return end;
 }

@@ -1,4 +1,5 @@
-// nn.attention and nn.paged_attention on the tensor cores: the numerics `tiles` (AttentionKernel.h).
+// nn.attention and nn.paged_attention on the tensor cores: the numerics `tiles`
+// (AttentionKernel.h).
 
 #include "passes/cuda/AttentionKernel.h"
 #include "passes/cuda/TileSchedules.h"
@@ -22,12 +23,13 @@ template <typename Op> void describeHeads(Op op, Attention &attention) {
 
 std::string nameOf(StringRef what, const Attention &a) {
   uint64_t scale = APFloat(a.scale).bitcastToAPInt().getZExtValue();
-  return (what + "_" + cpu::axisName(a.rows) + "_h" + Twine(a.heads) + "_kv" + Twine(a.kvHeads) + "_d" + Twine(a.dim) + "_s" +
-          llvm::utohexstr(scale, /*LowerCase=*/true))
+  return (what + "_" + cpu::axisName(a.rows) + "_h" + Twine(a.heads) + "_kv" + Twine(a.kvHeads) +
+          "_d" + Twine(a.dim) + "_s" + llvm::utohexstr(scale, /*LowerCase=*/true))
       .str();
 }
 
-// Of keys the plan knows no number: as if there were 64 for each query. `keyBytes`: of a query's keys and values.
+// Of keys the plan knows no number: as if there were 64 for each query. `keyBytes`: of a query's
+// keys and values.
 void setCost(cpu::LaunchSpec &spec, const Attention &a, double keyBytes) {
   spec.flops = plan::perRow(a.rows, 4.0 * 64 * static_cast<double>(a.width()));
   spec.bytes = plan::perRow(a.rows, 4.0 * static_cast<double>(a.width()) + keyBytes);
@@ -45,14 +47,16 @@ LogicalResult lowerPackedAttention(Operation *op, Lowering &lowering) {
   lowering.fill(counter);
   cpu::LaunchSpec spec;
   spec.kernel = nameOf("tile_attention", a) + "_" + cpu::axisName(a.offsets);
-  spec.reads = {lowering.slice(attention.getQuery()), lowering.slice(attention.getKey()), lowering.slice(attention.getValue()),
-                lowering.slice(attention.getOffsets())};
-  spec.writes = {lowering.slice(attention.getResult()), lowering.slice(attention.getLse()), counter};
+  spec.reads = {lowering.slice(attention.getQuery()), lowering.slice(attention.getKey()),
+                lowering.slice(attention.getValue()), lowering.slice(attention.getOffsets())};
+  spec.writes = {lowering.slice(attention.getResult()), lowering.slice(attention.getLse()),
+                 counter};
   spec.updates = {2};
   spec.work = packedAttentionWork(lowering.context(), a);
   spec.maps = packedAttentionMaps(lowering.context(), a);
   setCost(spec, a, 4.0 * static_cast<double>(a.kvHeads * a.dim));
-  lowering.launchTiles(spec, [&](LLVM::LLVMFuncOp kernel) { emitPackedAttention(kernel, op->getLoc(), a); });
+  lowering.launchTiles(
+      spec, [&](LLVM::LLVMFuncOp kernel) { emitPackedAttention(kernel, op->getLoc(), a); });
   return success();
 }
 
@@ -65,14 +69,17 @@ LogicalResult lowerPagedAttention(Operation *op, Lowering &lowering) {
   auto kind = op->getParentOp()->getAttrOfType<StringAttr>(nn::attr::kKind);
   a.shared = kind && kind.getValue() == "decode" && a.group() <= 16;
   cpu::LaunchSpec spec;
-  spec.kernel = nameOf(a.shared ? "tile_paged_attention_decode" : "tile_paged_attention", a) + "_t" + std::to_string(a.tableWidth);
-  spec.reads = {lowering.slice(attention.getQuery()),      lowering.slice(attention.getKeyCache()),
-                lowering.slice(attention.getValueCache()), lowering.slice(attention.getTable()),
-                lowering.slice(attention.getSlots()),      lowering.slice(attention.getPositions())};
+  spec.kernel = nameOf(a.shared ? "tile_paged_attention_decode" : "tile_paged_attention", a) +
+                "_t" + std::to_string(a.tableWidth);
+  spec.reads = {
+      lowering.slice(attention.getQuery()),      lowering.slice(attention.getKeyCache()),
+      lowering.slice(attention.getValueCache()), lowering.slice(attention.getTable()),
+      lowering.slice(attention.getSlots()),      lowering.slice(attention.getPositions())};
   spec.writes = {lowering.slice(attention.getResult())};
   spec.work = pagedAttentionWork(lowering.context(), a);
   setCost(spec, a, 4.0 * 64 * static_cast<double>(a.kvHeads * a.dim));
-  lowering.launchTiles(spec, [&](LLVM::LLVMFuncOp kernel) { emitPagedAttention(kernel, op->getLoc(), a); });
+  lowering.launchTiles(
+      spec, [&](LLVM::LLVMFuncOp kernel) { emitPagedAttention(kernel, op->getLoc(), a); });
   return success();
 }
 

@@ -1,12 +1,14 @@
 // The kernel of nn.attention on tensor cores (AttentionKernel.h).
 //
-// Warpgroup 0 is the producer. One of its threads takes the next tile (a counter in memory, so that a block that is done
-// early takes more), tells the consumers which it is, and fills two rings in shared memory: queries of a tile, and blocks of 64
-// keys and values. Each of the other warpgroups computes 64 queries of the tile, whose sums stay in registers. The products
-// of the next block's scores are on their way while this block's values are multiplied.
+// Warpgroup 0 is the producer. One of its threads takes the next tile (a counter in memory, so that
+// a block that is done early takes more), tells the consumers which it is, and fills two rings in
+// shared memory: queries of a tile, and blocks of 64 keys and values. Each of the other warpgroups
+// computes 64 queries of the tile, whose sums stay in registers. The products of the next block's
+// scores are on their way while this block's values are multiplied.
 //
-// Tiles are found without a list: with tiles of T rows, sequence s has the places offsets[s] / T + s up to and including
-// offsets[s + 1] / T + s; each is a tile, the last of the sequence first, or nothing.
+// Tiles are found without a list: with tiles of T rows, sequence s has the places offsets[s] / T +
+// s up to and including offsets[s + 1] / T + s; each is a tile, the last of the sequence first, or
+// nothing.
 
 #include "passes/cuda/AttentionKernel.h"
 
@@ -34,7 +36,8 @@ public:
   PackedKernel(TileKernelBuilder &b, const PackedAttention &a) : b(b), a(a) {
     blockBytes = a.dim / 64 * kChunkBytes;
     queryBytes = a.consumers() * blockBytes;
-    stages = std::min(kMostStages, (kSharedBytes - kQueryStages * queryBytes - 512) / (2 * blockBytes));
+    stages =
+        std::min(kMostStages, (kSharedBytes - kQueryStages * queryBytes - 512) / (2 * blockBytes));
   }
   int64_t sharedBytes() const { return places() + 16 * kQueryStages; }
   void emit();
@@ -45,14 +48,20 @@ private:
   };
   Stage next(Stage stage, int64_t count) {
     Value last = b.eq(stage.number, b.c(count - 1));
-    return {b.select(last, b.c(0), b.add(stage.number, 1)), b.select(last, b.sub(b.c(1), stage.parity), stage.parity)};
+    return {b.select(last, b.c(0), b.add(stage.number, 1)),
+            b.select(last, b.sub(b.c(1), stage.parity), stage.parity)};
   }
-  // Shared memory: the queries, the keys, the values, the barriers, and for each stage of queries which tile it is.
+  // Shared memory: the queries, the keys, the values, the barriers, and for each stage of queries
+  // which tile it is.
   int64_t keys() const { return kQueryStages * queryBytes; }
   int64_t values() const { return keys() + stages * blockBytes; }
   int64_t barriers() const { return values() + stages * blockBytes; }
-  int64_t places() const { return (barriers() + 8 * (4 * stages + 2 * kQueryStages) + 15) / 16 * 16; }
-  Value barrier(int64_t first, Value stage) { return b.at(b.shared(b.c(barriers() + 8 * first)), stage, b.getI64Type()); }
+  int64_t places() const {
+    return (barriers() + 8 * (4 * stages + 2 * kQueryStages) + 15) / 16 * 16;
+  }
+  Value barrier(int64_t first, Value stage) {
+    return b.at(b.shared(b.c(barriers() + 8 * first)), stage, b.getI64Type());
+  }
   Value keysFull(Value stage) { return barrier(0, stage); }
   Value keysEmpty(Value stage) { return barrier(stages, stage); }
   Value valuesFull(Value stage) { return barrier(2 * stages, stage); }
@@ -63,7 +72,8 @@ private:
     return b.at(b.shared(b.add(b.mul(stage, 16), places())), word, b.getI32Type());
   }
   Value offset(Value sequence) {
-    return LLVM::LoadOp::create(b, b.getI32Type(), b.at(b.buffer(3), sequence, b.getI32Type()), /*alignment=*/4);
+    return LLVM::LoadOp::create(b, b.getI32Type(), b.at(b.buffer(3), sequence, b.getI32Type()),
+                                /*alignment=*/4);
   }
   Value firstPlace(Value sequence) { return b.add(b.divide(offset(sequence), a.tile()), sequence); }
   // Blocks of keys that rows up to `last` see.
@@ -79,7 +89,7 @@ private:
   TileKernelBuilder &b;
   const PackedAttention &a;
   int64_t blockBytes, queryBytes, stages;
-  Value sequences, tiles;   // tiles: places times heads
+  Value sequences, tiles; // tiles: places times heads
   Value lane, warp, lead;
 };
 
@@ -87,14 +97,17 @@ void PackedKernel::produce() {
   Value counter = b.buffer(6);
   auto copy = [&](unsigned map, Value target, Value column, Value row, Value full) {
     for (int64_t chunk = 0; chunk < a.dim / 64; ++chunk)
-      b.load(b.shared(b.add(target, chunk * kChunkBytes)), b.map(map), {b.add(column, 64 * chunk), row}, full);
+      b.load(b.shared(b.add(target, chunk * kChunkBytes)), b.map(map),
+             {b.add(column, 64 * chunk), row}, full);
   };
   Values init = {b.c(0), b.c(1), b.c(0), b.c(1)};
   b.repeat(init, [&](ValueRange carried) -> Values {
     Stage ring{carried[0], carried[1]}, queries{carried[2], carried[3]};
-    Value tile = LLVM::AtomicRMWOp::create(b, LLVM::AtomicBinOp::add, counter, b.c(1), LLVM::AtomicOrdering::monotonic, "device");
+    Value tile = LLVM::AtomicRMWOp::create(b, LLVM::AtomicBinOp::add, counter, b.c(1),
+                                           LLVM::AtomicOrdering::monotonic, "device");
     Value there = b.lt(tile, tiles);
-    Value number = b.select(there, b.divide(tile, a.heads), b.c(0)), head = b.select(there, b.rem(tile, a.heads), b.c(a.heads));
+    Value number = b.select(there, b.divide(tile, a.heads), b.c(0)),
+          head = b.select(there, b.rem(tile, a.heads), b.c(a.heads));
     // The last sequence whose places begin at or before the number.
     Value sequence = b.repeat({b.c(0), sequences}, [&](ValueRange range) -> Values {
       Value middle = b.divide(b.add(range[0], range[1]), 2);
@@ -110,45 +123,52 @@ void PackedKernel::produce() {
     b.ifThen(b.either(some, b.eq(head, b.c(a.heads))), [&] {
       b.wait(queriesEmpty(queries.number), queries.parity);
       for (auto [word, value] : llvm::enumerate(Values{begin, row, end, head}))
-        LLVM::StoreOp::create(b, value, place(queries.number, static_cast<int64_t>(word)), /*alignment=*/4);
+        LLVM::StoreOp::create(b, value, place(queries.number, static_cast<int64_t>(word)),
+                              /*alignment=*/4);
       Value full = queriesFull(queries.number);
       b.ifElse(
           some,
           [&] {
             b.expect(full, queryBytes);
             for (int64_t group = 0; group < a.consumers(); ++group)
-              copy(0, b.add(b.mul(queries.number, queryBytes), group * blockBytes), b.mul(head, a.dim),
-                   b.add(row, 64 * group), full);
+              copy(0, b.add(b.mul(queries.number, queryBytes), group * blockBytes),
+                   b.mul(head, a.dim), b.add(row, 64 * group), full);
           },
           [&] { b.arrive(full); });
     });
     Value column = b.mul(b.divide(head, a.group()), a.dim);
     Value count = b.select(some, blocks(begin, b.min(b.add(row, a.tile()), end)), b.c(0));
-    Values rest = b.loop(b.c(0), count, b.c(1), {ring.number, ring.parity}, [&](Value block, ValueRange ring) -> Values {
-      Stage stage{ring[0], ring[1]};
-      Value key = b.add(begin, b.mul(block, kAttentionKeys));
-      b.wait(keysEmpty(stage.number), stage.parity);
-      b.expect(keysFull(stage.number), blockBytes);
-      copy(1, b.add(b.mul(stage.number, blockBytes), keys()), column, key, keysFull(stage.number));
-      b.wait(valuesEmpty(stage.number), stage.parity);
-      b.expect(valuesFull(stage.number), blockBytes);
-      copy(2, b.add(b.mul(stage.number, blockBytes), values()), column, key, valuesFull(stage.number));
-      Stage following = next(stage, stages);
-      return {following.number, following.parity};
-    });
+    Values rest = b.loop(b.c(0), count, b.c(1), {ring.number, ring.parity},
+                         [&](Value block, ValueRange ring) -> Values {
+                           Stage stage{ring[0], ring[1]};
+                           Value key = b.add(begin, b.mul(block, kAttentionKeys));
+                           b.wait(keysEmpty(stage.number), stage.parity);
+                           b.expect(keysFull(stage.number), blockBytes);
+                           copy(1, b.add(b.mul(stage.number, blockBytes), keys()), column, key,
+                                keysFull(stage.number));
+                           b.wait(valuesEmpty(stage.number), stage.parity);
+                           b.expect(valuesFull(stage.number), blockBytes);
+                           copy(2, b.add(b.mul(stage.number, blockBytes), values()), column, key,
+                                valuesFull(stage.number));
+                           Stage following = next(stage, stages);
+                           return {following.number, following.parity};
+                         });
     Stage following = next(queries, kQueryStages);
     return {there, rest[0], rest[1], b.select(some, following.number, queries.number),
             b.select(some, following.parity, queries.parity)};
   });
 }
 
-// Puts the products of a block's scores on their way, when its keys are there. `queries`: where the warpgroup's are.
+// Puts the products of a block's scores on their way, when its keys are there. `queries`: where the
+// warpgroup's are.
 Value PackedKernel::scores(Value queries, Stage stage) {
   b.wait(keysFull(stage.number), stage.parity);
   Value address = b.add(b.add(b.sharedAddress(), keys()), b.mul(stage.number, blockBytes));
-  Value left = b.descriptor(queries, Major::k, kChunkBytes), right = b.descriptor(address, Major::k, kChunkBytes);
+  Value left = b.descriptor(queries, Major::k, kChunkBytes),
+        right = b.descriptor(address, Major::k, kChunkBytes);
   auto further = [&](Value tile, int64_t k) {
-    Value chunk = k < 4 ? tile : Value(arith::AddIOp::create(b, tile, b.c64(kChunkBytes / 16 * (k / 4))));
+    Value chunk =
+        k < 4 ? tile : Value(arith::AddIOp::create(b, tile, b.c64(kChunkBytes / 16 * (k / 4))));
     return b.nextK(chunk, Major::k, k % 4);
   };
   b.beginProducts();
@@ -157,7 +177,8 @@ Value PackedKernel::scores(Value queries, Stage stage) {
     if (k == 0)
       sums = multiplyFirst(b, left, Major::k, right, Major::k, kAttentionKeys);
     else
-      sums = b.multiply(further(left, k), Major::k, further(right, k), Major::k, kAttentionKeys, sums);
+      sums =
+          b.multiply(further(left, k), Major::k, further(right, k), Major::k, kAttentionKeys, sums);
   }
   b.commitProducts();
   return sums;
@@ -170,8 +191,8 @@ Value PackedKernel::weigh(ValueRange words, Stage stage, Value accumulator) {
   Value right = b.descriptor(address, Major::mn, kChunkBytes);
   Values left = beginProducts(b, words);
   for (int64_t k = 0; k < kAttentionKeys / 16; ++k)
-    accumulator = multiplyRegisters(b, ValueRange(left).slice(4 * k, 4), b.nextK(right, Major::mn, k), Major::mn, a.dim,
-                                    accumulator);
+    accumulator = multiplyRegisters(b, ValueRange(left).slice(4 * k, 4),
+                                    b.nextK(right, Major::mn, k), Major::mn, a.dim, accumulator);
   b.commitProducts();
   return accumulator;
 }
@@ -179,13 +200,17 @@ Value PackedKernel::weigh(ValueRange words, Stage stage, Value accumulator) {
 // As scaleRows. Most blocks have no new maximum: their scales are 1.
 Values PackedKernel::scaleSums(ValueRange sums, const Value (&scales)[2]) {
   Value one = arith::ConstantOp::create(b, b.getF32FloatAttr(1));
-  auto changes = [&](Value scale) { return arith::CmpFOp::create(b, arith::CmpFPredicate::UNE, scale, one); };
+  auto changes = [&](Value scale) {
+    return arith::CmpFOp::create(b, arith::CmpFPredicate::UNE, scale, one);
+  };
   Value any = ballot(b, b.either(changes(scales[0]), changes(scales[1])));
   Value needed = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, any, b.c(0));
-  return b.choose(needed, [&] { return scaleRows(b, sums, scales); }, sums);
+  return b.choose(
+      needed, [&] { return scaleRows(b, sums, scales); }, sums);
 }
 
-void PackedKernel::store(ValueRange sums, const SoftmaxRows &rows, Value row, Value end, Value head) {
+void PackedKernel::store(ValueRange sums, const SoftmaxRows &rows, Value row, Value end,
+                         Value head) {
   SoftmaxEnd done = finishSoftmax(b, rows, a.scale);
   Values scaled = scaleRows(b, sums, done.inverse);
   Value result = b.buffer(4), lse = b.buffer(5), quarter = b.rem(lane, 4);
@@ -196,11 +221,13 @@ void PackedKernel::store(ValueRange sums, const SoftmaxRows &rows, Value row, Va
       Value column = b.add(b.mul(head, a.dim), b.mul(quarter, 2));
       Value to = b.at(result, arith::AddIOp::create(b, start, b.wide(column)), b.getBF16Type());
       for (int64_t eight = 0; eight < a.dim / 8; ++eight)
-        LLVM::StoreOp::create(b, packBf16(b, scaled[4 * eight + 2 * h], scaled[4 * eight + 2 * h + 1]),
+        LLVM::StoreOp::create(b,
+                              packBf16(b, scaled[4 * eight + 2 * h], scaled[4 * eight + 2 * h + 1]),
                               b.at(to, 8 * eight, b.getBF16Type()), /*alignment=*/4);
       b.ifThen(b.eq(quarter, b.c(0)), [&] {
         Value at = b.add(b.mul(here, a.heads), head);
-        LLVM::StoreOp::create(b, done.lse[h], b.at(lse, b.wide(at), b.getF32Type()), /*alignment=*/4);
+        LLVM::StoreOp::create(b, done.lse[h], b.at(lse, b.wide(at), b.getF32Type()),
+                              /*alignment=*/4);
       });
     });
   }
@@ -227,7 +254,8 @@ void PackedKernel::consume(Value consumer) {
     b.wait(queriesFull(queries.number), queries.parity);
     Values at;
     for (int64_t word = 0; word < 4; ++word)
-      at.push_back(b.uniform(LLVM::LoadOp::create(b, b.getI32Type(), place(queries.number, word), /*alignment=*/4)));
+      at.push_back(b.uniform(
+          LLVM::LoadOp::create(b, b.getI32Type(), place(queries.number, word), /*alignment=*/4)));
     Value begin = at[0], tileRow = at[1], end = at[2], head = at[3];
     Value there = b.lt(head, b.c(a.heads));
     Value first = b.add(tileRow, b.mul(consumer, 64)); // of this warpgroup's rows
@@ -238,11 +266,14 @@ void PackedKernel::consume(Value consumer) {
     Values after = b.choose(
         active,
         [&]() -> Values {
-          Value address = b.add(b.add(b.sharedAddress(), b.mul(queries.number, queryBytes)), b.mul(consumer, blockBytes));
-          // The softmax of a block whose scores are there; the last block is the one with keys that not all rows see.
+          Value address = b.add(b.add(b.sharedAddress(), b.mul(queries.number, queryBytes)),
+                                b.mul(consumer, blockBytes));
+          // The softmax of a block whose scores are there; the last block is the one with keys that
+          // not all rows see.
           auto soften = [&](Value ready, Value last, const SoftmaxRows &rows) {
             Values all = elements(b, ready);
-            all = b.choose(last, [&] { return maskScores(b, all, sees); }, all);
+            all = b.choose(
+                last, [&] { return maskScores(b, all, sees); }, all);
             return softmaxBlock(b, rows, all, a.factor());
           };
           Value ready = waitProducts(b, 0, {scores(address, ring)})[0];
@@ -251,23 +282,27 @@ void PackedKernel::consume(Value consumer) {
           Values init = {b.zero(b.accumulator(a.dim)), ring.number, ring.parity};
           soft.rows.append(init);
           init.append(packWeights(b, soft.weights));
-          // While the values of a block are multiplied by its weights, the next block's scores become weights.
-          Values done = b.loop(b.c(0), mine, b.c(1), init, [&](Value block, ValueRange carried) -> Values {
-            Stage stage{carried[1], carried[2]}, following = next(stage, stages);
-            Value ahead = scores(address, following);
-            Value sums = weigh(carried.drop_front(3 + SoftmaxRows::kValues), stage, carried[0]);
-            Value ready = waitProducts(b, 1, {ahead})[0];
-            release(keysEmpty(following.number));
-            SoftmaxBlock soft = soften(ready, b.eq(b.add(block, 1), mine), SoftmaxRows::from(carried.drop_front(3)));
-            sums = waitProducts(b, 0, {sums})[0];
-            release(valuesEmpty(stage.number));
-            // Not before the products have read the last ones.
-            Values words = packWeights(b, elements(b, gather(b, soft.weights)));
-            Values next = {gather(b, scaleSums(elements(b, sums), soft.scales)), following.number, following.parity};
-            soft.rows.append(next);
-            next.append(words);
-            return next;
-          });
+          // While the values of a block are multiplied by its weights, the next block's scores
+          // become weights.
+          Values done =
+              b.loop(b.c(0), mine, b.c(1), init, [&](Value block, ValueRange carried) -> Values {
+                Stage stage{carried[1], carried[2]}, following = next(stage, stages);
+                Value ahead = scores(address, following);
+                Value sums = weigh(carried.drop_front(3 + SoftmaxRows::kValues), stage, carried[0]);
+                Value ready = waitProducts(b, 1, {ahead})[0];
+                release(keysEmpty(following.number));
+                SoftmaxBlock soft = soften(ready, b.eq(b.add(block, 1), mine),
+                                           SoftmaxRows::from(carried.drop_front(3)));
+                sums = waitProducts(b, 0, {sums})[0];
+                release(valuesEmpty(stage.number));
+                // Not before the products have read the last ones.
+                Values words = packWeights(b, elements(b, gather(b, soft.weights)));
+                Values next = {gather(b, scaleSums(elements(b, sums), soft.scales)),
+                               following.number, following.parity};
+                soft.rows.append(next);
+                next.append(words);
+                return next;
+              });
           Stage stage{done[1], done[2]}, following = next(stage, stages);
           SoftmaxRows rows = SoftmaxRows::from(ValueRange(done).drop_front(3));
           Value sums = weigh(ValueRange(done).drop_front(3 + SoftmaxRows::kValues), stage, done[0]);
@@ -278,14 +313,15 @@ void PackedKernel::consume(Value consumer) {
         },
         {ring.number, ring.parity, b.c(0)});
     // Blocks that only later rows of the tile see.
-    Values rest = b.loop(after[2], count, b.c(1), {after[0], after[1]}, [&](Value, ValueRange ring) -> Values {
-      Stage stage{ring[0], ring[1]}, following = next(stage, stages);
-      b.wait(keysFull(stage.number), stage.parity);
-      release(keysEmpty(stage.number));
-      b.wait(valuesFull(stage.number), stage.parity);
-      release(valuesEmpty(stage.number));
-      return {following.number, following.parity};
-    });
+    Values rest = b.loop(after[2], count, b.c(1), {after[0], after[1]},
+                         [&](Value, ValueRange ring) -> Values {
+                           Stage stage{ring[0], ring[1]}, following = next(stage, stages);
+                           b.wait(keysFull(stage.number), stage.parity);
+                           release(keysEmpty(stage.number));
+                           b.wait(valuesFull(stage.number), stage.parity);
+                           release(valuesEmpty(stage.number));
+                           return {following.number, following.parity};
+                         });
     release(queriesEmpty(queries.number));
     Stage following = next(queries, kQueryStages);
     return {there, rest[0], rest[1], following.number, following.parity};
@@ -309,7 +345,8 @@ void PackedKernel::emit() {
       b.prefetchMap(b.map(map));
   });
   b.meet();
-  // What the producer does not need, consumers do: of the registers that the block was started with.
+  // What the producer does not need, consumers do: of the registers that the block was started
+  // with.
   int64_t few = 24, most = a.consumers() > 3 ? 112 : 160;
   b.ifElse(
       b.eq(b.warpgroup(), b.c(0)),
@@ -327,7 +364,8 @@ void PackedKernel::emit() {
 } // namespace
 
 plan::WorkAttr packedAttentionWork(MLIRContext *context, const PackedAttention &a) {
-  // The counter gives out the tiles: this says no more than how many blocks there may be, one for each row and head.
+  // The counter gives out the tiles: this says no more than how many blocks there may be, one for
+  // each row and head.
   if (std::optional<nn::AxisAttr> axis = nn::axisOf(a.rows))
     return plan::WorkAttr::get(context, axis->getAxis(), axis->getExtra(), 1, a.heads);
   return plan::WorkAttr::get(context, std::nullopt, a.rows.getDimSize(0) * a.heads);
@@ -336,11 +374,13 @@ plan::WorkAttr packedAttentionWork(MLIRContext *context, const PackedAttention &
 SmallVector<Attribute> packedAttentionMaps(MLIRContext *context, const PackedAttention &a) {
   auto array = [&](ArrayRef<int64_t> values) { return DenseI64ArrayAttr::get(context, values); };
   std::optional<nn::AxisAttr> axis = nn::axisOf(a.rows);
-  int64_t rows = axis ? axis->getExtra() : a.rows.getDimSize(0), which = axis ? static_cast<int64_t>(axis->getAxis()) : 0;
+  int64_t rows = axis ? axis->getExtra() : a.rows.getDimSize(0),
+          which = axis ? static_cast<int64_t>(axis->getAxis()) : 0;
   SmallVector<Attribute> maps;
   for (int64_t argument = 0; argument < 3; ++argument) {
     int64_t width = (argument ? a.kvHeads : a.heads) * a.dim;
-    maps.push_back(plan::TensorMapAttr::get(context, argument, array({0, which}), array({width, rows}), array({2 * width}),
+    maps.push_back(plan::TensorMapAttr::get(context, argument, array({0, which}),
+                                            array({width, rows}), array({2 * width}),
                                             array({kTileRow, 64}), kTileRowBytes));
   }
   return maps;

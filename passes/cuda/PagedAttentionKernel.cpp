@@ -1,10 +1,11 @@
 // The kernel of nn.paged_attention on tensor cores (AttentionKernel.h).
 //
-// A work item is a row and a key/value head (or a part of the heads that share one); items whose row continues the row before in
-// the same slot have nothing to do: the first row of such a run, at most run() of them, does their work. Pairs of a
-// row and a head are the 16 rows of a warp's product. The block's threads copy 64 keys and values at a time from the pool
-// to shared memory, a stage ahead. There the keys lie as in the pool, [head_dim][16], and the values [64][head_dim], with pieces
-// of 16 bytes exchanged so that eight rows of a matrix lie in different banks.
+// A work item is a row and a key/value head (or a part of the heads that share one); items whose
+// row continues the row before in the same slot have nothing to do: the first row of such a run, at
+// most run() of them, does their work. Pairs of a row and a head are the 16 rows of a warp's
+// product. The block's threads copy 64 keys and values at a time from the pool to shared memory, a
+// stage ahead. There the keys lie as in the pool, [head_dim][16], and the values [64][head_dim],
+// with pieces of 16 bytes exchanged so that eight rows of a matrix lie in different banks.
 
 #include "passes/cuda/AttentionKernel.h"
 
@@ -37,11 +38,13 @@ private:
   Value wideAdd(Value x, Value y) { return arith::AddIOp::create(b, x, y); }
   Value wideMul(Value x, Value y) { return arith::MulIOp::create(b, x, y); }
   Value word(Value pointer, Value index) {
-    return LLVM::LoadOp::create(b, b.getI32Type(), b.at(pointer, index, b.getI32Type()), /*alignment=*/4);
+    return LLVM::LoadOp::create(b, b.getI32Type(), b.at(pointer, index, b.getI32Type()),
+                                /*alignment=*/4);
   }
   struct Run {
-    Value row, slot, kv, firstPair; // firstPair: of the heads, where a row has more than a block takes
-    Value length, keys;             // rows, and keys that the last of them sees
+    Value row, slot, kv,
+        firstPair;      // firstPair: of the heads, where a row has more than a block takes
+    Value length, keys; // rows, and keys that the last of them sees
   };
   // The pair of this thread's row h of its warp's tile.
   struct Pair {
@@ -73,8 +76,8 @@ PagedKernel::Pair PagedKernel::pairOf(const Run &run, int64_t h) {
   return result;
 }
 
-// Starts the copies of a block of keys and values. Behind the last key zeros are written: what the pool has there
-// may be no number.
+// Starts the copies of a block of keys and values. Behind the last key zeros are written: what the
+// pool has there may be no number.
 void PagedKernel::copyStage(const Run &run, Value block, Value stage) {
   Value keys = b.buffer(1), values = b.buffer(2), table = b.buffer(3);
   Value target = b.mul(stage, 2 * half), lastPool = b.divide(b.sub(run.keys, b.c(1)), kPool);
@@ -89,8 +92,8 @@ void PagedKernel::copyStage(const Run &run, Value block, Value stage) {
       Value piece = b.add(thread, i * kWarpgroup), source = wideAdd(from, b.wide(b.mul(piece, 16)));
       Value keyRow = b.divide(piece, 2);
       Value place = b.exclusiveOr(piece, b.rem(b.divide(keyRow, 4), 2));
-      copyPiece(b, b.add(b.add(target, pool * kPool * a.dim * 2), b.mul(place, 16)), b.at(keys, source, b.getI8Type()),
-                b.lt(b.c(0), left));
+      copyPiece(b, b.add(b.add(target, pool * kPool * a.dim * 2), b.mul(place, 16)),
+                b.at(keys, source, b.getI8Type()), b.lt(b.c(0), left));
       Value valueRow = b.divide(piece, a.dim / 8);
       place = b.exclusiveOr(piece, b.rem(valueRow, 8));
       copyPiece(b, b.add(b.add(target, half + pool * kPool * a.dim * 2), b.mul(place, 16)),
@@ -134,14 +137,16 @@ void PagedKernel::attend(const Run &run) {
   Value quarter = b.rem(lane, 4);
   Values starts; // of the pairs' queries, and of their results
   for (const Pair &pair : pairs)
-    starts.push_back(wideAdd(wideMul(b.wide(pair.row), b.c64(a.width())), b.wide(b.add(b.mul(pair.head, a.dim), b.mul(quarter, 2)))));
+    starts.push_back(wideAdd(wideMul(b.wide(pair.row), b.c64(a.width())),
+                             b.wide(b.add(b.mul(pair.head, a.dim), b.mul(quarter, 2)))));
   // Row h, columns 2 · (lane % 4) and the next, then 8 further, of each 16.
   Values queries;
   for (int64_t k = 0; k < a.dim / 16; ++k)
     for (int64_t eight = 0; eight < 2; ++eight)
       for (int64_t h = 0; h < 2; ++h) {
         Value at = wideAdd(starts[h], b.c64(16 * k + 8 * eight));
-        Value two = LLVM::LoadOp::create(b, b.getI32Type(), b.at(b.buffer(0), at, b.getBF16Type()), /*alignment=*/4);
+        Value two = LLVM::LoadOp::create(b, b.getI32Type(), b.at(b.buffer(0), at, b.getBF16Type()),
+                                         /*alignment=*/4);
         queries.push_back(b.select(pairs[h].there, two, b.c(0)));
       }
   Value count = b.ceilDivide(run.keys, kAttentionKeys);
@@ -154,33 +159,39 @@ void PagedKernel::attend(const Run &run) {
   SoftmaxRows::start(b).append(init);
   Values done = b.loop(b.c(0), count, b.c(1), init, [&](Value block, ValueRange carried) -> Values {
     Value stage = carried[0];
-    // This block's copies are through; everybody has done with the block before, whose stage is filled again.
+    // This block's copies are through; everybody has done with the block before, whose stage is
+    // filled again.
     waitPieces(b, stages - 2);
     b.meet();
-    Value ahead = b.add(block, stages - 1), before = b.select(b.eq(stage, b.c(0)), b.c(stages - 1), b.sub(stage, b.c(1)));
+    Value ahead = b.add(block, stages - 1),
+          before = b.select(b.eq(stage, b.c(0)), b.c(stages - 1), b.sub(stage, b.c(1)));
     b.ifThen(b.lt(ahead, count), [&] { copyStage(run, ahead, before); });
     commitPieces(b);
     Value firstKey = b.add(b.mul(block, kAttentionKeys), b.mul(quarter, 2));
     auto sees = [&](int64_t j, int64_t h) -> Value {
-      return arith::CmpIOp::create(b, arith::CmpIPredicate::sle, b.add(firstKey, j), pairs[h].position);
+      return arith::CmpIOp::create(b, arith::CmpIPredicate::sle, b.add(firstKey, j),
+                                   pairs[h].position);
     };
     SoftmaxBlock soft = softmaxBlock(b, SoftmaxRows::from(carried.take_back(SoftmaxRows::kValues)),
                                      maskScores(b, scores(queries, stage), sees), a.factor());
     Values next = {b.select(b.eq(stage, b.c(stages - 1)), b.c(0), b.add(stage, 1))};
-    next.append(weigh(packWeights(b, soft.weights), stage, scaleRows(b, carried.slice(1, columns / 2), soft.scales)));
+    next.append(weigh(packWeights(b, soft.weights), stage,
+                      scaleRows(b, carried.slice(1, columns / 2), soft.scales)));
     soft.rows.append(next);
     return next;
   });
   // The next item's copies may overwrite what the last products read.
   b.meet();
-  SoftmaxEnd end = finishSoftmax(b, SoftmaxRows::from(ValueRange(done).take_back(SoftmaxRows::kValues)), a.scale);
+  SoftmaxEnd end = finishSoftmax(
+      b, SoftmaxRows::from(ValueRange(done).take_back(SoftmaxRows::kValues)), a.scale);
   Values scaled = scaleRows(b, ValueRange(done).slice(1, columns / 2), end.inverse);
   Value firstColumn = a.shared ? b.mul(warp, columns) : b.c(0);
   for (int64_t h = 0; h < 2; ++h)
     b.ifThen(pairs[h].there, [&] {
       Value to = b.at(b.buffer(6), wideAdd(starts[h], b.wide(firstColumn)), b.getBF16Type());
       for (int64_t eight = 0; eight < columns / 8; ++eight)
-        LLVM::StoreOp::create(b, packBf16(b, scaled[4 * eight + 2 * h], scaled[4 * eight + 2 * h + 1]),
+        LLVM::StoreOp::create(b,
+                              packBf16(b, scaled[4 * eight + 2 * h], scaled[4 * eight + 2 * h + 1]),
                               b.at(to, 8 * eight, b.getBF16Type()), /*alignment=*/4);
     });
 }
@@ -190,7 +201,8 @@ void PagedKernel::emit() {
   lane = b.rem(thread, 32);
   warp = b.uniform(b.divide(thread, 32));
   rows = rowsOf(b, a.rows);
-  // What a lane names of four matrices of 8×8: the first two follow each other in the products' sum, then 8 columns further.
+  // What a lane names of four matrices of 8×8: the first two follow each other in the products'
+  // sum, then 8 columns further.
   Value matrix = b.divide(lane, 8), inMatrix = b.rem(lane, 8);
   Value along = b.add(b.mul(b.rem(matrix, 2), 8), inMatrix), across = b.divide(matrix, 2);
   Value piece = b.add(b.mul(along, 2), b.exclusiveOr(across, b.rem(b.divide(inMatrix, 4), 2)));
@@ -209,12 +221,14 @@ void PagedKernel::emit() {
     Value before = word(slots, b.select(first, run.row, b.sub(run.row, b.c(1))));
     Value different = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, before, run.slot);
     b.ifThen(b.either(first, different), [&] {
-      // Each lane looks at a row: those of the same slot up to the next multiple of run() belong to it.
+      // Each lane looks at a row: those of the same slot up to the next multiple of run() belong to
+      // it.
       Value here = b.add(run.row, lane), inside = b.lt(here, rows);
       Value safe = b.select(inside, here, run.row);
       Value same = b.both(inside, b.eq(word(slots, safe), run.slot));
       same = b.both(same, b.lt(lane, b.sub(b.c(a.run()), b.rem(run.row, a.run()))));
-      Value others = ballot(b, arith::XOrIOp::create(b, same, arith::ConstantOp::create(b, b.getBoolAttr(true))));
+      Value others = ballot(
+          b, arith::XOrIOp::create(b, same, arith::ConstantOp::create(b, b.getBoolAttr(true))));
       run.length = math::CountTrailingZerosOp::create(b, others);
       Value keys = b.add(b.select(b.lt(lane, run.length), word(positions, safe), b.c(0)), 1);
       for (int64_t distance = 16; distance; distance /= 2)
@@ -225,7 +239,8 @@ void PagedKernel::emit() {
     });
     return {};
   });
-  // Three blocks leave a thread 168 registers: enough for heads of 64 numbers, a part of whose values it has.
+  // Three blocks leave a thread 168 registers: enough for heads of 64 numbers, a part of whose
+  // values it has.
   b.finish(/*warpgroups=*/1, stages * 2 * half, /*blocks=*/a.shared && a.dim == 64 ? 3 : 2);
 }
 

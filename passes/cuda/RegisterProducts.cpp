@@ -5,11 +5,12 @@ using namespace mlir;
 namespace mirl::passes::cuda {
 namespace {
 
-Value assembly(TileKernelBuilder &b, Type result, ValueRange operands, const std::string &text, const std::string &constraints,
-               bool sideEffects) {
-  return LLVM::InlineAsmOp::create(b, result, operands, text, constraints, sideEffects, /*is_align_stack=*/false,
-                                   LLVM::tailcallkind::TailCallKind::None,
-                                   LLVM::AsmDialectAttr::get(b.getContext(), LLVM::AsmDialect::AD_ATT), ArrayAttr())
+Value assembly(TileKernelBuilder &b, Type result, ValueRange operands, const std::string &text,
+               const std::string &constraints, bool sideEffects) {
+  return LLVM::InlineAsmOp::create(
+             b, result, operands, text, constraints, sideEffects, /*is_align_stack=*/false,
+             LLVM::tailcallkind::TailCallKind::None,
+             LLVM::AsmDialectAttr::get(b.getContext(), LLVM::AsmDialect::AD_ATT), ArrayAttr())
       .getRes();
 }
 
@@ -24,25 +25,32 @@ std::string tied(size_t count, char kind) {
 }
 
 // An instruction that the values pass through.
-SmallVector<Value> passThrough(TileKernelBuilder &b, ValueRange values, char kind, const std::string &text) {
+SmallVector<Value> passThrough(TileKernelBuilder &b, ValueRange values, char kind,
+                               const std::string &text) {
   SmallVector<Type> types(values.getTypes());
   auto all = LLVM::LLVMStructType::getLiteral(b.getContext(), types);
-  Value result = assembly(b, all, values, text, tied(values.size(), kind) + ",~{memory}", /*sideEffects=*/true);
+  Value result = assembly(b, all, values, text, tied(values.size(), kind) + ",~{memory}",
+                          /*sideEffects=*/true);
   SmallVector<Value> passed;
   for (size_t i = 0; i < values.size(); ++i)
     passed.push_back(LLVM::ExtractValueOp::create(b, result, static_cast<int64_t>(i)));
   return passed;
 }
 
-// A product, whose `arguments` stand in for its accumulator, A and B; `added`: the accumulator is added to. Nothing is negated.
-std::string product(int64_t n, bool added, const std::string &arguments, const std::string &majors) {
-  return "{\n.reg .pred p;\nsetp.ne.b32 p, " + std::string(added ? "1" : "0") + ", 0;\nwgmma.mma_async.sync.aligned.m64n" +
-         std::to_string(n) + "k16.f32.bf16.bf16 " + arguments + ", p, 1, 1, " + majors + ";\n}";
+// A product, whose `arguments` stand in for its accumulator, A and B; `added`: the accumulator is
+// added to. Nothing is negated.
+std::string product(int64_t n, bool added, const std::string &arguments,
+                    const std::string &majors) {
+  return "{\n.reg .pred p;\nsetp.ne.b32 p, " + std::string(added ? "1" : "0") +
+         ", 0;\nwgmma.mma_async.sync.aligned.m64n" + std::to_string(n) + "k16.f32.bf16.bf16 " +
+         arguments + ", p, 1, 1, " + majors + ";\n}";
 }
 
 std::string bit(Major major) { return major == Major::k ? "0" : "1"; }
 
-int64_t size(Value accumulator) { return static_cast<int64_t>(cast<LLVM::LLVMStructType>(accumulator.getType()).getBody().size()); }
+int64_t size(Value accumulator) {
+  return static_cast<int64_t>(cast<LLVM::LLVMStructType>(accumulator.getType()).getBody().size());
+}
 
 } // namespace
 
@@ -60,13 +68,16 @@ static Value together(TileKernelBuilder &b, ValueRange elements) {
   return made;
 }
 
-Value gather(TileKernelBuilder &b, ValueRange elements) { return together(b, passThrough(b, elements, 'f', "")); }
+Value gather(TileKernelBuilder &b, ValueRange elements) {
+  return together(b, passThrough(b, elements, 'f', ""));
+}
 
 SmallVector<Value> waitProducts(TileKernelBuilder &b, int64_t pending, ValueRange accumulators) {
   SmallVector<Value> values;
   for (Value accumulator : accumulators)
     values.append(elements(b, accumulator));
-  values = passThrough(b, values, 'f', "wgmma.wait_group.sync.aligned " + std::to_string(pending) + ";");
+  values =
+      passThrough(b, values, 'f', "wgmma.wait_group.sync.aligned " + std::to_string(pending) + ";");
   SmallVector<Value> result;
   ValueRange rest = values;
   for (Value accumulator : accumulators) {
@@ -80,7 +91,8 @@ SmallVector<Value> beginProducts(TileKernelBuilder &b, ValueRange words) {
   return passThrough(b, words, 'r', "wgmma.fence.sync.aligned;");
 }
 
-Value multiplyRegisters(TileKernelBuilder &b, ValueRange a, Value bTile, Major bMajor, int64_t n, Value accumulator) {
+Value multiplyRegisters(TileKernelBuilder &b, ValueRange a, Value bTile, Major bMajor, int64_t n,
+                        Value accumulator) {
   int64_t count = size(accumulator);
   std::string registers, inputs;
   SmallVector<Value> operands;
@@ -92,13 +104,15 @@ Value multiplyRegisters(TileKernelBuilder &b, ValueRange a, Value bTile, Major b
   operands.append(a.begin(), a.end());
   operands.push_back(bTile);
   std::string text = product(n, /*added=*/true,
-                             "{" + registers + "}, {" + operand(0) + ", " + operand(1) + ", " + operand(2) + ", " + operand(3) +
-                                 "}, " + operand(4),
+                             "{" + registers + "}, {" + operand(0) + ", " + operand(1) + ", " +
+                                 operand(2) + ", " + operand(3) + "}, " + operand(4),
                              bit(bMajor));
-  return assembly(b, accumulator.getType(), operands, text, tied(count, 'f') + ",r,r,r,r,l", /*sideEffects=*/true);
+  return assembly(b, accumulator.getType(), operands, text, tied(count, 'f') + ",r,r,r,r,l",
+                  /*sideEffects=*/true);
 }
 
-Value multiplyFirst(TileKernelBuilder &b, Value a, Major aMajor, Value bTile, Major bMajor, int64_t n) {
+Value multiplyFirst(TileKernelBuilder &b, Value a, Major aMajor, Value bTile, Major bMajor,
+                    int64_t n) {
   Type type = b.accumulator(n);
   int64_t count = n / 2;
   std::string registers, outputs;
@@ -106,14 +120,16 @@ Value multiplyFirst(TileKernelBuilder &b, Value a, Major aMajor, Value bTile, Ma
     registers += (i ? ", $" : "$") + std::to_string(i);
     outputs += "=f,";
   }
-  std::string text = product(n, /*added=*/false,
-                             "{" + registers + "}, $" + std::to_string(count) + ", $" + std::to_string(count + 1),
-                             bit(aMajor) + ", " + bit(bMajor));
+  std::string text =
+      product(n, /*added=*/false,
+              "{" + registers + "}, $" + std::to_string(count) + ", $" + std::to_string(count + 1),
+              bit(aMajor) + ", " + bit(bMajor));
   return assembly(b, type, {a, bTile}, text, outputs + "l,l", /*sideEffects=*/true);
 }
 
 Value packBf16(TileKernelBuilder &b, Value first, Value second) {
-  return assembly(b, b.getI32Type(), {first, second}, "cvt.rn.bf16x2.f32 $0, $2, $1;", "=r,f,f", /*sideEffects=*/false);
+  return assembly(b, b.getI32Type(), {first, second}, "cvt.rn.bf16x2.f32 $0, $2, $1;", "=r,f,f",
+                  /*sideEffects=*/false);
 }
 
 Value opaque(TileKernelBuilder &b, Value x) {
@@ -121,11 +137,13 @@ Value opaque(TileKernelBuilder &b, Value x) {
 }
 
 Value exp2(TileKernelBuilder &b, Value x) {
-  return assembly(b, b.getF32Type(), {x}, "ex2.approx.ftz.f32 $0, $1;", "=f,f", /*sideEffects=*/false);
+  return assembly(b, b.getF32Type(), {x}, "ex2.approx.ftz.f32 $0, $1;", "=f,f",
+                  /*sideEffects=*/false);
 }
 
 Value log2(TileKernelBuilder &b, Value x) {
-  return assembly(b, b.getF32Type(), {x}, "lg2.approx.ftz.f32 $0, $1;", "=f,f", /*sideEffects=*/false);
+  return assembly(b, b.getF32Type(), {x}, "lg2.approx.ftz.f32 $0, $1;", "=f,f",
+                  /*sideEffects=*/false);
 }
 
 } // namespace mirl::passes::cuda

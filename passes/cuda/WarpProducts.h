@@ -1,5 +1,6 @@
-// Products of one warp with all operands in registers (mma.sync), and what brings them there: for kernels whose tiles are too
-// small, or lie too scattered, for wgmma and the tensor memory accelerator. The sums have the same bits.
+// Products of one warp with all operands in registers (mma.sync), and what brings them there: for
+// kernels whose tiles are too small, or lie too scattered, for wgmma and the tensor memory
+// accelerator. The sums have the same bits.
 
 #ifndef MIRL_PASSES_CUDA_WARPPRODUCTS_H
 #define MIRL_PASSES_CUDA_WARPPRODUCTS_H
@@ -8,12 +9,15 @@
 
 namespace mirl::passes::cuda {
 
-// sums += A · B, A 16×16 in four words, B 16×8 in two words, the sums 16×8 in four f32 of each lane, all bf16 in pairs of
-// neighbouring k (A, B) as multiplyRegisters says. B: column lane / 4, rows 2·(lane % 4) and the next, then 8 further.
-void multiplyWarp(TileKernelBuilder &b, mlir::ValueRange a, mlir::ValueRange bWords, llvm::MutableArrayRef<mlir::Value> sums);
+// sums += A · B, A 16×16 in four words, B 16×8 in two words, the sums 16×8 in four f32 of each
+// lane, all bf16 in pairs of neighbouring k (A, B) as multiplyRegisters says. B: column lane / 4,
+// rows 2·(lane % 4) and the next, then 8 further.
+void multiplyWarp(TileKernelBuilder &b, mlir::ValueRange a, mlir::ValueRange bWords,
+                  llvm::MutableArrayRef<mlir::Value> sums);
 
-// Four 8×8 matrices of 16 bits from shared memory, transposed: lane 8m + r names (`offset`, in bytes) row r of matrix m, 16 bytes; word
-// m of a lane then is rows 2·(lane % 4) and the next of column lane / 4 of matrix m.
+// Four 8×8 matrices of 16 bits from shared memory, transposed: lane 8m + r names (`offset`, in
+// bytes) row r of matrix m, 16 bytes; word m of a lane then is rows 2·(lane % 4) and the next of
+// column lane / 4 of matrix m.
 llvm::SmallVector<mlir::Value> loadMatrices(TileKernelBuilder &b, mlir::Value offset);
 
 // Starts to copy 16 bytes to an offset of shared memory, or zeros where not `there`.
