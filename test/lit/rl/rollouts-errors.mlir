@@ -164,6 +164,14 @@ func.func @f(%y: !rl.trajectory) {
 // -----
 
 func.func @f(%y: !rl.trajectory) {
+  // expected-error @+1 {{setting 'workers' must be a number of processes, at least 1, is 0}}
+  %r = rl.verify "program" %y {command = "c", workers = 0 : i64} : !rl.per<sequence, f32>
+  return
+}
+
+// -----
+
+func.func @f(%y: !rl.trajectory) {
   // expected-error @+1 {{a verifier's settings are pattern, field, command, timeout and workers, found 'answer'}}
   %r = rl.verify "exact_answer" %y {answer = "x"} : !rl.per<sequence, f32>
   return
