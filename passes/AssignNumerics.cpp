@@ -1,13 +1,14 @@
 // assign-numerics: write the order of every reduction into its op.
 //
-// In: nn ops without `numerics`. Out: every op that sums carries the order that the target's schedules
-// implement: `chain` for matrix products and segment sums (one accumulator, indices ascending),
-// `lanes` of 16 for sums over a row, `blocks` of 256 for the log-sum-exp over the vocabulary. With `tensor-cores`
-// a product of two bf16 tensors whose rows are multiples of 16 bytes is `k16`, which is how Hopper's tensor cores add, and
-// what a program that runs on them means; `k16_blocks` is the log-sum-exp over logits that are such products, and attention
-// to bf16 with heads of 64 or 128 numbers is `tiles` of 64; sums over the rows of a bf16 tensor are `row_blocks`. An op that already states another order is refused: the order
-// is part of its meaning, and this target
-// has no schedule for it.
+// In: nn ops without `numerics`. Out: every op that sums carries the order that the target's
+// schedules implement: `chain` for matrix products and segment sums (one accumulator, indices
+// ascending), `lanes` of 16 for sums over a row, `blocks` of 256 for the log-sum-exp over the
+// vocabulary. With `tensor-cores` a product of two bf16 tensors whose rows are multiples of 16
+// bytes is `k16`, which is how Hopper's tensor cores add, and what a program that runs on them
+// means; `k16_blocks` is the log-sum-exp over logits that are such products, and attention to bf16
+// with heads of 64 or 128 numbers is `tiles` of 64; sums over the rows of a bf16 tensor are
+// `row_blocks`. An op that already states another order is refused: the order is part of its
+// meaning, and this target has no schedule for it.
 
 #include "passes/Passes.h"
 
@@ -25,17 +26,20 @@ RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getTy
 bool isNarrow(Value value) { return !value || typeOf(value).getElementType().isBF16(); }
 
 bool isServed(Value a, Value b, Value matrix) {
-  return isNarrow(a) && isNarrow(b) &&
-         llvm::all_of(typeOf(matrix).getShape(), [](int64_t extent) { return extent > 0 && extent % 8 == 0; });
+  return isNarrow(a) && isNarrow(b) && llvm::all_of(typeOf(matrix).getShape(), [](int64_t extent) {
+           return extent > 0 && extent % 8 == 0;
+         });
 }
 
-// Whether an op is a matrix product that the tensor cores serve: of two bf16 tensors, with rows of whole 16 bytes, which
-// is what copies of tiles ask for. Logits that are sampled from are f32, and have the bits of nn.linear_logprob's.
+// Whether an op is a matrix product that the tensor cores serve: of two bf16 tensors, with rows of
+// whole 16 bytes, which is what copies of tiles ask for. Logits that are sampled from are f32, and
+// have the bits of nn.linear_logprob's.
 bool isTensorCoreProduct(Operation *op) {
   Value matrix; // N×K
   if (auto linear = dyn_cast<nn::LinearOp>(op)) {
     bool plain = !linear.getBias() && !linear.getResidual();
-    if (!plain && (!isNarrow(linear.getResult()) || !isNarrow(linear.getBias()) || !isNarrow(linear.getResidual())))
+    if (!plain && (!isNarrow(linear.getResult()) || !isNarrow(linear.getBias()) ||
+                   !isNarrow(linear.getResidual())))
       return false;
     matrix = linear.getWeight();
   } else if (auto grad = dyn_cast<nn::LinearDataGradOp>(op)) {
@@ -55,19 +59,25 @@ bool isTensorCoreProduct(Operation *op) {
   return isServed(op->getOperand(0), op->getOperand(1), matrix);
 }
 
-// Whether the tensor cores serve an attention op: bf16, heads of 64 or 128 numbers, and a scale that keeps the order of scores.
+// Whether the tensor cores serve an attention op: bf16, heads of 64 or 128 numbers, and a scale
+// that keeps the order of scores.
 bool isTensorCoreAttention(Operation *op) {
   auto serves = [](auto attention, ValueRange tensors) {
-    int64_t dim = typeOf(attention.getQuery()).getDimSize(1) / static_cast<int64_t>(attention.getHeads());
+    int64_t dim =
+        typeOf(attention.getQuery()).getDimSize(1) / static_cast<int64_t>(attention.getHeads());
     float scale = attention.getScale().convertToFloat();
-    return llvm::all_of(tensors, isNarrow) && (dim == 64 || dim == 128) && scale > 0 && std::isfinite(scale);
+    return llvm::all_of(tensors, isNarrow) && (dim == 64 || dim == 128) && scale > 0 &&
+           std::isfinite(scale);
   };
   if (auto attention = dyn_cast<nn::AttentionOp>(op))
-    return serves(attention, {attention.getQuery(), attention.getKey(), attention.getValue(), attention.getResult()});
+    return serves(attention, {attention.getQuery(), attention.getKey(), attention.getValue(),
+                              attention.getResult()});
   if (auto attention = dyn_cast<nn::PagedAttentionOp>(op))
-    return serves(attention, {attention.getQuery(), attention.getKeyCache(), attention.getValueCache(), attention.getResult()});
+    return serves(attention, {attention.getQuery(), attention.getKeyCache(),
+                              attention.getValueCache(), attention.getResult()});
   if (auto grad = dyn_cast<nn::AttentionGradOp>(op))
-    return serves(grad, op->getOperands().take_front(5)) && llvm::all_of(op->getResults(), isNarrow);
+    return serves(grad, op->getOperands().take_front(5)) &&
+           llvm::all_of(op->getResults(), isNarrow);
   return false;
 }
 
@@ -80,11 +90,13 @@ std::pair<StringRef, int64_t> orderOf(Operation *op, bool tensorCores) {
     return isa<nn::LinearLogprobOp>(op) ? std::pair<StringRef, int64_t>{"k16_blocks", 256}
                                         : std::pair<StringRef, int64_t>{"k16", 16};
   if (tensorCores && isTensorCoreAttention(op))
-    return isa<nn::AttentionGradOp>(op) ? std::pair<StringRef, int64_t>{"k16", 16} : std::pair<StringRef, int64_t>{"tiles", 64};
-  if (tensorCores && isa<nn::ColumnSumOp, nn::RmsNormWeightGradOp>(op) && isNarrow(op->getOperand(0)))
+    return isa<nn::AttentionGradOp>(op) ? std::pair<StringRef, int64_t>{"k16", 16}
+                                        : std::pair<StringRef, int64_t>{"tiles", 64};
+  if (tensorCores && isa<nn::ColumnSumOp, nn::RmsNormWeightGradOp>(op) &&
+      isNarrow(op->getOperand(0)))
     return {"row_blocks", kBlockRows};
-  if (isa<nn::LinearOp, nn::LinearDataGradOp, nn::LinearWeightGradOp, nn::LinearLogprobGradOp, nn::AttentionGradOp,
-          nn::SegmentReduceOp, nn::ReduceOp>(op))
+  if (isa<nn::LinearOp, nn::LinearDataGradOp, nn::LinearWeightGradOp, nn::LinearLogprobGradOp,
+          nn::AttentionGradOp, nn::SegmentReduceOp, nn::ReduceOp>(op))
     return {"chain", 1};
   if (isa<nn::RmsNormOp, nn::AttentionOp, nn::PagedAttentionOp>(op))
     return {"lanes", 16};
@@ -101,10 +113,12 @@ struct AssignNumerics : impl::AssignNumericsBase<AssignNumerics> {
       auto [order, width] = orderOf(op, tensorCores);
       if (width == 0)
         return;
-      auto wanted = nn::NumericsAttr::get(op->getContext(), order, width, Float32Type::get(op->getContext()));
+      auto wanted =
+          nn::NumericsAttr::get(op->getContext(), order, width, Float32Type::get(op->getContext()));
       auto stated = op->getAttrOfType<nn::NumericsAttr>("numerics");
       if (stated && stated != wanted) {
-        op->emitOpError() << "states the order " << stated << ", but the target has it only as " << wanted;
+        op->emitOpError() << "states the order " << stated << ", but the target has it only as "
+                          << wanted;
         return signalPassFailure();
       }
       op->setAttr("numerics", wanted);

@@ -21,13 +21,17 @@ SmallVector<Value> RowSums::values() const {
   return list;
 }
 
-RowSums RowSums::from(ValueRange values) { return {values[0], values[1], values.size() > 2 ? values[2] : Value()}; }
+RowSums RowSums::from(ValueRange values) {
+  return {values[0], values[1], values.size() > 2 ? values[2] : Value()};
+}
 
 RowSums mergeBlock(KernelBuilder &b, const RowSums &before, const RowSums &block) {
   RowSums now;
   now.max = b.fmax(block.max, before.max);
   Value decay = b.exp(b.fsub(before.max, now.max)), share = b.exp(b.fsub(block.max, now.max));
-  auto merge = [&](Value old, Value more) { return b.fadd(b.fmul(old, decay), b.fmul(more, share)); };
+  auto merge = [&](Value old, Value more) {
+    return b.fadd(b.fmul(old, decay), b.fmul(more, share));
+  };
   now.sum = merge(before.sum, block.sum);
   if (before.weighted)
     now.weighted = merge(before.weighted, block.weighted);
@@ -35,50 +39,56 @@ RowSums mergeBlock(KernelBuilder &b, const RowSums &before, const RowSums &block
 }
 
 RowSums loadSums(KernelBuilder &b, Value pointer, Value at, bool weighted) {
-  return {b.loadf(pointer, at), b.loadf(pointer, b.add(at, 1)), weighted ? b.loadf(pointer, b.add(at, 2)) : Value()};
+  return {b.loadf(pointer, at), b.loadf(pointer, b.add(at, 1)),
+          weighted ? b.loadf(pointer, b.add(at, 2)) : Value()};
 }
 
 RowResult rowResult(KernelBuilder &b, const RowSums &sums, Value target) {
   Value lse = b.fadd(sums.max, b.log(sums.sum));
-  return {b.fsub(target, lse), lse, sums.weighted ? b.fsub(lse, b.fdiv(sums.weighted, sums.sum)) : Value()};
+  return {b.fsub(target, lse), lse,
+          sums.weighted ? b.fsub(lse, b.fdiv(sums.weighted, sums.sum)) : Value()};
 }
 
 RowSums emitLogSumExp(KernelBuilder &b, Value logits, Value count, Value scale, RowSums sums) {
   double lowest = -std::numeric_limits<double>::infinity();
   Value factor = b.splat(scale);
-  SmallVector<Value> carried = b.loopCarry(b.c(0), count, kVocabularyBlock, sums.values(), [&](Value start, ValueRange values) {
-    RowSums old = RowSums::from(values);
-    Value block = advance(b, logits, start), size = b.min(b.sub(count, start), b.c(kVocabularyBlock));
-    Value whole = b.mul(b.divide(size, b.c(kLanes)), kLanes), rest = b.sub(size, whole);
-    Value top = b.loopCarry(b.c(0), whole, kLanes, b.vf(lowest), [&](Value i, ValueRange best) {
-      return SmallVector<Value>{b.fmax(best[0], b.fmul(b.loadv(block, i), factor))};
-    })[0];
-    // Lanes beyond the end are −inf, whose exponential is 0.
-    Value last = b.select(b.mask(rest), b.fmul(b.loadvMasked(block, whole, rest), factor), b.vf(lowest));
-    RowSums now;
-    now.max = b.maxLanes(b.fmax(top, last));
-    Value shift = b.splat(now.max);
-    SmallVector<Value> start2{b.vf(0)};
-    if (old.weighted)
-      start2.push_back(b.vf(0));
-    auto add = [&](Value z, ValueRange partial, Value masked) {
-      Value e = b.exp(b.fsub(z, shift));
-      SmallVector<Value> next{b.fadd(partial[0], e)};
-      if (old.weighted)
-        next.push_back(b.fma(e, masked ? masked : z, partial[1]));
-      return next;
-    };
-    SmallVector<Value> partial = b.loopCarry(b.c(0), whole, kLanes, start2, [&](Value i, ValueRange values) {
-      return add(b.fmul(b.loadv(block, i), factor), values, nullptr);
-    });
-    // 0 · −inf is no number: the weight of a lane beyond the end is 0 · 0.
-    Value finite = old.weighted ? b.select(b.mask(rest), last, b.vf(0)) : Value();
-    partial = add(last, partial, finite);
-    now.sum = b.sumLanes(partial[0]);
-    if (old.weighted)
-      now.weighted = b.sumLanes(partial[1]);
-    return mergeBlock(b, old, now).values();
-  });
+  SmallVector<Value> carried = b.loopCarry(
+      b.c(0), count, kVocabularyBlock, sums.values(), [&](Value start, ValueRange values) {
+        RowSums old = RowSums::from(values);
+        Value block = advance(b, logits, start),
+              size = b.min(b.sub(count, start), b.c(kVocabularyBlock));
+        Value whole = b.mul(b.divide(size, b.c(kLanes)), kLanes), rest = b.sub(size, whole);
+        Value top = b.loopCarry(b.c(0), whole, kLanes, b.vf(lowest), [&](Value i, ValueRange best) {
+          return SmallVector<Value>{b.fmax(best[0], b.fmul(b.loadv(block, i), factor))};
+        })[0];
+        // Lanes beyond the end are −inf, whose exponential is 0.
+        Value last =
+            b.select(b.mask(rest), b.fmul(b.loadvMasked(block, whole, rest), factor), b.vf(lowest));
+        RowSums now;
+        now.max = b.maxLanes(b.fmax(top, last));
+        Value shift = b.splat(now.max);
+        SmallVector<Value> start2{b.vf(0)};
+        if (old.weighted)
+          start2.push_back(b.vf(0));
+        auto add = [&](Value z, ValueRange partial, Value masked) {
+          Value e = b.exp(b.fsub(z, shift));
+          SmallVector<Value> next{b.fadd(partial[0], e)};
+          if (old.weighted)
+            next.push_back(b.fma(e, masked ? masked : z, partial[1]));
+          return next;
+        };
+        SmallVector<Value> partial =
+            b.loopCarry(b.c(0), whole, kLanes, start2, [&](Value i, ValueRange values) {
+              return add(b.fmul(b.loadv(block, i), factor), values, nullptr);
+            });
+        // 0 · −inf is no number: the weight of a lane beyond the end is 0 · 0.
+        Value finite = old.weighted ? b.select(b.mask(rest), last, b.vf(0)) : Value();
+        partial = add(last, partial, finite);
+        now.sum = b.sumLanes(partial[0]);
+        if (old.weighted)
+          now.weighted = b.sumLanes(partial[1]);
+        return mergeBlock(b, old, now).values();
+      });
   return RowSums::from(carried);
 }
 

@@ -1,6 +1,7 @@
-// The log-sum-exp over a vocabulary, in the order of nn.linear_logprob: of each block of 256 logits its maximum and its sum of
-// exp(z − that maximum) in 16 lanes, whoever computes it and when; then the blocks are merged one by one, ascending. Training
-// and sampling both use it, hence the same bits.
+// The log-sum-exp over a vocabulary, in the order of nn.linear_logprob: of each block of 256 logits
+// its maximum and its sum of exp(z − that maximum) in 16 lanes, whoever computes it and when; then
+// the blocks are merged one by one, ascending. Training and sampling both use it, hence the same
+// bits.
 
 #ifndef MIRL_PASSES_CPU_LOGSUMEXP_H
 #define MIRL_PASSES_CPU_LOGSUMEXP_H
@@ -21,7 +22,8 @@ struct RowSums {
   static RowSums from(mlir::ValueRange values);
 };
 
-// The sums of the blocks so far and those of the next one: with M the larger maximum, Σ = Σa · exp(a − M) + Σb · exp(b − M).
+// The sums of the blocks so far and those of the next one: with M the larger maximum, Σ = Σa ·
+// exp(a − M) + Σb · exp(b − M).
 RowSums mergeBlock(KernelBuilder &b, const RowSums &before, const RowSums &block);
 // What `sums` keeps in memory, from `at` on, one f32 behind the other.
 RowSums loadSums(KernelBuilder &b, mlir::Value pointer, mlir::Value at, bool weighted);
@@ -33,7 +35,8 @@ struct RowResult {
 RowResult rowResult(KernelBuilder &b, const RowSums &sums, mlir::Value target);
 
 // Adds `count` logits (i64, at any number ≥ 1), at `logits`, each times `scale` (f32).
-RowSums emitLogSumExp(KernelBuilder &b, mlir::Value logits, mlir::Value count, mlir::Value scale, RowSums sums);
+RowSums emitLogSumExp(KernelBuilder &b, mlir::Value logits, mlir::Value count, mlir::Value scale,
+                      RowSums sums);
 
 } // namespace mirl::passes::cpu
 

@@ -1,9 +1,10 @@
 // Schedules of nn.linear_logprob and its adjoint.
 //
-// The vocabulary goes by in chunks of kChunk: the head's rows of a chunk are packed, the chunk's logits of all rows are one
-// product into scratch space of rows × kChunk, and a pass over them updates each row's sums (forward) or
-// turns them into dz (adjoint). Scratch space does not depend on the vocabulary. Chunks are whole blocks of the
-// log-sum-exp, so that the chunking changes no bit.
+// The vocabulary goes by in chunks of kChunk: the head's rows of a chunk are packed, the chunk's
+// logits of all rows are one product into scratch space of rows × kChunk, and a pass over them
+// updates each row's sums (forward) or turns them into dz (adjoint). Scratch space does not depend
+// on the vocabulary. Chunks are whole blocks of the log-sum-exp, so that the chunking changes no
+// bit.
 
 #include "passes/cpu/LogSumExp.h"
 #include "passes/cpu/Product.h"
@@ -19,7 +20,8 @@ namespace mirl::passes::cpu {
 
 namespace {
 
-// A multiple of kVocabularyBlock. 1024 rows × 1024 logits are 4 MiB, which stay in the last-level cache.
+// A multiple of kVocabularyBlock. 1024 rows × 1024 logits are 4 MiB, which stay in the last-level
+// cache.
 constexpr int64_t kChunk = 1024;
 constexpr int64_t kRowTile = 8;
 // A row's state: maximum, sum, weighted sum, logit of the target.
@@ -27,19 +29,25 @@ constexpr int64_t kState = 4;
 
 RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
-std::string hexOf(const APFloat &number) { return llvm::utohexstr(number.bitcastToAPInt().getZExtValue(), true); }
+std::string hexOf(const APFloat &number) {
+  return llvm::utohexstr(number.bitcastToAPInt().getZExtValue(), true);
+}
 
 // The chunks of one vocabulary, and the slices that they go through.
 class Chunks {
 public:
-  Chunks(Lowering &lowering, Value hidden, Value weight) : lowering_(lowering), rows_(typeOf(hidden)) {
+  Chunks(Lowering &lowering, Value hidden, Value weight)
+      : lowering_(lowering), rows_(typeOf(hidden)) {
     vocabulary_ = typeOf(weight).getDimSize(0);
     depth_ = typeOf(weight).getDimSize(1);
     columns_ = std::min<int64_t>(kChunk, llvm::alignTo(vocabulary_, kTileColumns));
     count_ = llvm::divideCeil(vocabulary_, columns_);
     auto f32 = Float32Type::get(lowering.context());
-    packed_ = lowering.scratch(RankedTensorType::get({columns_ / kTileColumns, depth_, kTileColumns}, f32), "packed_head");
-    logits_ = lowering.scratch(RankedTensorType::get({rows_.getDimSize(0), columns_}, f32, rows_.getEncoding()), "chunk_logits");
+    packed_ = lowering.scratch(
+        RankedTensorType::get({columns_ / kTileColumns, depth_, kTileColumns}, f32), "packed_head");
+    logits_ = lowering.scratch(
+        RankedTensorType::get({rows_.getDimSize(0), columns_}, f32, rows_.getEncoding()),
+        "chunk_logits");
     hidden_ = lowering.slice(hidden);
     weight_ = lowering.slice(weight);
   }
@@ -50,14 +58,18 @@ public:
   Value logits() const { return logits_; }
   RankedTensorType rows() const { return rows_; }
   std::string name() const {
-    return "_" + axisName(rows_) + "_v" + std::to_string(vocabulary_) + "_k" + std::to_string(depth_);
+    return "_" + axisName(rows_) + "_v" + std::to_string(vocabulary_) + "_k" +
+           std::to_string(depth_);
   }
   plan::WorkAttr count() { return lowering_.items(count_); }
 
   // The first vocabulary entry of this trip, and how many there are.
-  Value first(KernelBuilder &b) const { return count_ == 1 ? b.c(0) : b.mul(b.dim(Dim::loop0), columns_); }
+  Value first(KernelBuilder &b) const {
+    return count_ == 1 ? b.c(0) : b.mul(b.dim(Dim::loop0), columns_);
+  }
   Value size(KernelBuilder &b) const {
-    return vocabulary_ % columns_ == 0 ? b.c(columns_) : b.min(b.sub(b.c(vocabulary_), first(b)), b.c(columns_));
+    return vocabulary_ % columns_ == 0 ? b.c(columns_)
+                                       : b.min(b.sub(b.c(vocabulary_), first(b)), b.c(columns_));
   }
 
   // logits[r, v] of this trip's chunk.
@@ -67,13 +79,15 @@ public:
     pack.reads = {weight_};
     pack.writes = {packed_};
     pack.work = lowering_.items(columns_ / kTileColumns);
-    pack.bytes = plan::perRow(RankedTensorType::get({1}, Float32Type::get(lowering_.context())), 8.0 * columns_ * depth_);
+    pack.bytes = plan::perRow(RankedTensorType::get({1}, Float32Type::get(lowering_.context())),
+                              8.0 * columns_ * depth_);
     lowering_.launch(pack, [&](KernelBuilder &b) {
       Value source = b.buffer(0), target = b.buffer(1), start = first(b);
       b.loop(b.begin(), b.end(), 1, [&](Value panel) {
         // Panels behind the vocabulary repeat its last row: their logits are never read.
         Value last = b.c(vocabulary_ - 1);
-        emitPackTransposedPanel(b, source, depth_, b.min(b.add(start, b.mul(panel, kTileColumns)), last), last,
+        emitPackTransposedPanel(b, source, depth_,
+                                b.min(b.add(start, b.mul(panel, kTileColumns)), last), last,
                                 advance(b, target, b.mul(panel, kTileColumns * depth_)));
       });
     });
@@ -122,8 +136,10 @@ LogicalResult lowerLogprob(Operation *op, Lowering &lowering) {
   RankedTensorType type = chunks.rows();
   bool entropy = static_cast<bool>(logprob.getEntropy());
   float inverse = 1.0f / logprob.getTemperature().convertToFloat();
-  std::string name = chunks.name() + "_t" + hexOf(logprob.getTemperature()) + (entropy ? "_entropy" : "");
-  auto stateType = RankedTensorType::get({type.getDimSize(0), kState}, Float32Type::get(op->getContext()), type.getEncoding());
+  std::string name =
+      chunks.name() + "_t" + hexOf(logprob.getTemperature()) + (entropy ? "_entropy" : "");
+  auto stateType = RankedTensorType::get({type.getDimSize(0), kState},
+                                         Float32Type::get(op->getContext()), type.getEncoding());
   Value state = lowering.scratch(stateType, "row_sums");
   LaunchSpec init;
   init.kernel = "logprob_start_" + axisName(type);
@@ -173,7 +189,8 @@ LogicalResult lowerLogprob(Operation *op, Lowering &lowering) {
     Value state = b.buffer(0);
     forRows(b, type, [&](Value row) {
       Value at = b.mul(row, kState);
-      RowResult result = rowResult(b, loadSums(b, state, at, entropy), b.loadf(state, b.add(at, 3)));
+      RowResult result =
+          rowResult(b, loadSums(b, state, at, entropy), b.loadf(state, b.add(at, 3)));
       b.store(result.logprob, b.buffer(1), row);
       b.store(result.lse, b.buffer(2), row);
       if (entropy)
@@ -186,7 +203,8 @@ LogicalResult lowerLogprob(Operation *op, Lowering &lowering) {
 // logits → dz, in place.
 void emitLogitGradient(KernelBuilder &b, const Chunks &chunks, float inverse, bool entropy) {
   Value gradients = b.buffer(0), targets = b.buffer(1), lses = b.buffer(2);
-  Value entropyGradients = entropy ? b.buffer(3) : Value(), entropies = entropy ? b.buffer(4) : Value();
+  Value entropyGradients = entropy ? b.buffer(3) : Value(),
+        entropies = entropy ? b.buffer(4) : Value();
   Value logits = b.buffer(entropy ? 5 : 3);
   Value first = chunks.first(b), size = chunks.size(b), scale = b.vf(inverse);
   forRows(b, chunks.rows(), [&](Value row) {
@@ -200,7 +218,8 @@ void emitLogitGradient(KernelBuilder &b, const Chunks &chunks, float inverse, bo
       Value logit = b.fmul(b.loadv(z, v), scale), shifted = b.fsub(logit, lse), p = b.exp(shifted);
       // 1 in the target's lane: the lanes up to it without those before it.
       Value before = b.sub(target, v);
-      Value hit = b.select(b.mask(b.add(before, 1)), b.select(b.mask(before), b.vf(0), b.vf(1)), b.vf(0));
+      Value hit =
+          b.select(b.mask(b.add(before, 1)), b.select(b.mask(before), b.vf(0), b.vf(1)), b.vf(0));
       Value dz = b.fmul(g, b.fsub(hit, p));
       if (entropy)
         dz = b.fsub(dz, b.fmul(b.fmul(e, p), b.fadd(shifted, h)));
@@ -222,15 +241,20 @@ LogicalResult lowerLogprobGrad(Operation *op, Lowering &lowering) {
   Value hiddenGradient = chainSlice(lowering, grad.getHiddenGradient(), "hidden_gradient");
   Value packedHidden = longRows ? packRows(lowering, hidden, type) : hidden;
   Value packedWeight =
-      longRows ? lowering.scratch(RankedTensorType::get({panelsOf(d), columns, kTileColumns}, f32), "packed_chunk") : weight;
+      longRows ? lowering.scratch(RankedTensorType::get({panelsOf(d), columns, kTileColumns}, f32),
+                                  "packed_chunk")
+               : weight;
   lowering.fill(hiddenGradient);
   lowering.loop(chunks.count(), 0, [&] {
     chunks.multiply();
     LaunchSpec dz;
-    dz.kernel = "logit_gradient" + chunks.name() + "_t" + hexOf(grad.getTemperature()) + (entropy ? "_entropy" : "");
-    dz.reads = {lowering.slice(grad.getLogprobGradient()), lowering.slice(grad.getTargets()), lowering.slice(grad.getLse())};
+    dz.kernel = "logit_gradient" + chunks.name() + "_t" + hexOf(grad.getTemperature()) +
+                (entropy ? "_entropy" : "");
+    dz.reads = {lowering.slice(grad.getLogprobGradient()), lowering.slice(grad.getTargets()),
+                lowering.slice(grad.getLse())};
     if (entropy)
-      dz.reads.append({lowering.slice(grad.getEntropyGradient()), lowering.slice(grad.getEntropy())});
+      dz.reads.append(
+          {lowering.slice(grad.getEntropyGradient()), lowering.slice(grad.getEntropy())});
     dz.writes = {chunks.logits()};
     dz.updates = {0};
     dz.work = lowering.rows(type, kRowTile);
@@ -248,7 +272,8 @@ LogicalResult lowerLogprobGrad(Operation *op, Lowering &lowering) {
       lowering.launch(pack, [&](KernelBuilder &b) {
         Value source = advance(b, b.buffer(0), b.mul(chunks.first(b), d)), size = chunks.size(b);
         b.loop(b.begin(), b.end(), 1, [&](Value panel) {
-          emitPackRowsPanel(b, source, size, d, panel, advance(b, b.buffer(1), b.mul(b.mul(panel, size), kTileColumns)));
+          emitPackRowsPanel(b, source, size, d, panel,
+                            advance(b, b.buffer(1), b.mul(b.mul(panel, size), kTileColumns)));
         });
       });
     }

@@ -1,11 +1,13 @@
 // nn.linear_logprob and its adjoint on the tensor cores.
 //
-// Forward: one product over the whole vocabulary, whose logits never leave the registers: of each row and block of 256 it
-// stores maximum and sums (16 bytes at most), which a second kernel merges in ascending order.
+// Forward: one product over the whole vocabulary, whose logits never leave the registers: of each
+// row and block of 256 it stores maximum and sums (16 bytes at most), which a second kernel merges
+// in ascending order.
 //
-// Adjoint: the vocabulary goes by in chunks, as many as keep the logits' gradient of one chunk, in bf16, within kChunkBytes: the
-// chunk's logits once more, turned into their gradient on the way to memory, then its product with the weight, added
-// to the hidden states' gradient in f32, and with the hidden states, added to the weight's.
+// Adjoint: the vocabulary goes by in chunks, as many as keep the logits' gradient of one chunk, in
+// bf16, within kChunkBytes: the chunk's logits once more, turned into their gradient on the way to
+// memory, then its product with the weight, added to the hidden states' gradient in f32, and with
+// the hidden states, added to the weight's.
 
 #include "passes/cuda/TileSchedules.h"
 
@@ -32,19 +34,24 @@ struct Head {
   std::string name;
   Location loc;
 
-  Head(Operation *op, Lowering &lowering, Value hidden, Value weight, APFloat temperature, bool entropy)
-      : rows(typeOf(hidden)), vocabulary(typeOf(weight).getDimSize(0)), depth(typeOf(weight).getDimSize(1)),
-        hidden(lowering.slice(hidden)), weight(lowering.slice(weight)), inverse(1.0f / temperature.convertToFloat()),
+  Head(Operation *op, Lowering &lowering, Value hidden, Value weight, APFloat temperature,
+       bool entropy)
+      : rows(typeOf(hidden)), vocabulary(typeOf(weight).getDimSize(0)),
+        depth(typeOf(weight).getDimSize(1)), hidden(lowering.slice(hidden)),
+        weight(lowering.slice(weight)), inverse(1.0f / temperature.convertToFloat()),
         entropy(entropy), loc(op->getLoc()) {
-    name = "_" + cpu::axisName(rows) + "_v" + std::to_string(vocabulary) + "_k" + std::to_string(depth) + "_t" +
-           llvm::utohexstr(temperature.bitcastToAPInt().getZExtValue(), /*LowerCase=*/true) + (entropy ? "_entropy" : "");
+    name = "_" + cpu::axisName(rows) + "_v" + std::to_string(vocabulary) + "_k" +
+           std::to_string(depth) + "_t" +
+           llvm::utohexstr(temperature.bitcastToAPInt().getZExtValue(), /*LowerCase=*/true) +
+           (entropy ? "_entropy" : "");
   }
   RankedTensorType columns(int64_t count, Type element) const {
     return RankedTensorType::get({rows.getDimSize(0), count}, element, rows.getEncoding());
   }
 };
 
-void setCost(cpu::LaunchSpec &spec, RankedTensorType rows, double flops, double rowBytes, double fixedBytes) {
+void setCost(cpu::LaunchSpec &spec, RankedTensorType rows, double flops, double rowBytes,
+             double fixedBytes) {
   spec.flops = plan::perRow(rows, flops);
   auto fixed = plan::AffineAttr::get(rows.getContext(), fixedBytes, 0.0, 0.0, 0.0, 0.0);
   spec.bytes = plan::add(plan::perRow(rows, rowBytes), fixed);
@@ -55,7 +62,8 @@ void setCost(cpu::LaunchSpec &spec, RankedTensorType rows, double flops, double 
 LogicalResult lowerLinearLogprob(Operation *op, Lowering &lowering) {
   auto logprob = cast<nn::LinearLogprobOp>(op);
   bool entropy = static_cast<bool>(logprob.getEntropy());
-  Head head(op, lowering, logprob.getHidden(), logprob.getWeight(), logprob.getTemperature(), entropy);
+  Head head(op, lowering, logprob.getHidden(), logprob.getWeight(), logprob.getTemperature(),
+            entropy);
   auto f32 = Float32Type::get(op->getContext());
   int64_t blocks = llvm::divideCeil(head.vocabulary, cpu::kVocabularyBlock), size = entropy ? 3 : 2;
   Value sums = lowering.scratch(head.columns(blocks * size, f32), "block_sums");
@@ -71,12 +79,13 @@ LogicalResult lowerLinearLogprob(Operation *op, Lowering &lowering) {
   spec.kernel = "tile_logprob" + head.name;
   spec.reads = {head.hidden, head.weight, lowering.slice(logprob.getTargets())};
   spec.writes = {sums, targetLogits};
-  setCost(spec, head.rows, (2.0 * head.depth + 20.0) * head.vocabulary, 2.0 * head.depth + 4.0 * blocks * size,
-          2.0 * head.depth * head.vocabulary);
+  setCost(spec, head.rows, (2.0 * head.depth + 20.0) * head.vocabulary,
+          2.0 * head.depth + 4.0 * blocks * size, 2.0 * head.depth * head.vocabulary);
   launchProduct(lowering, spec, p, head.rows, head.loc);
 
   cpu::LaunchSpec merge;
-  merge.kernel = "logprob_merge_" + cpu::axisName(head.rows) + "_b" + std::to_string(blocks) + (entropy ? "_entropy" : "");
+  merge.kernel = "logprob_merge_" + cpu::axisName(head.rows) + "_b" + std::to_string(blocks) +
+                 (entropy ? "_entropy" : "");
   merge.reads = {sums, targetLogits};
   merge.writes = {lowering.slice(logprob.getLogprob()), lowering.slice(logprob.getLse())};
   if (entropy)
@@ -86,11 +95,13 @@ LogicalResult lowerLinearLogprob(Operation *op, Lowering &lowering) {
   lowering.launch(merge, [&](cpu::KernelBuilder &b) {
     b.loop(b.begin(), b.end(), 1, [&](Value row) {
       Value first = b.mul(row, blocks * size);
-      SmallVector<Value> all = b.loopCarry(
-          b.c(0), b.c(blocks), 1, cpu::RowSums::start(b, entropy).values(), [&](Value block, ValueRange carried) {
-            cpu::RowSums next = cpu::loadSums(b, b.buffer(0), b.add(first, b.mul(block, size)), entropy);
-            return cpu::mergeBlock(b, cpu::RowSums::from(carried), next).values();
-          });
+      SmallVector<Value> all =
+          b.loopCarry(b.c(0), b.c(blocks), 1, cpu::RowSums::start(b, entropy).values(),
+                      [&](Value block, ValueRange carried) {
+                        cpu::RowSums next = cpu::loadSums(
+                            b, b.buffer(0), b.add(first, b.mul(block, size)), entropy);
+                        return cpu::mergeBlock(b, cpu::RowSums::from(carried), next).values();
+                      });
       cpu::RowResult result = cpu::rowResult(b, cpu::RowSums::from(all), b.loadf(b.buffer(1), row));
       b.store(result.logprob, b.buffer(2), row);
       b.store(result.lse, b.buffer(3), row);
@@ -107,11 +118,13 @@ LogicalResult lowerLinearLogprobGrad(Operation *op, Lowering &lowering) {
   Head head(op, lowering, grad.getHidden(), grad.getWeight(), grad.getTemperature(), entropy);
   int64_t v = head.vocabulary, d = head.depth, capacity = lowering.capacity(head.rows);
   int64_t most = std::max<int64_t>(kChunkBytes / (2 * std::max<int64_t>(capacity, 1)), 256);
-  int64_t count = llvm::divideCeil(v, most), chunk = count == 1 ? v : llvm::alignTo(llvm::divideCeil(v, count), 64);
+  int64_t count = llvm::divideCeil(v, most),
+          chunk = count == 1 ? v : llvm::alignTo(llvm::divideCeil(v, count), 64);
   count = llvm::divideCeil(v, chunk);
   TensorCoreProduct::Piece piece{chunk, v};
   head.name += "_c" + std::to_string(chunk);
-  Value dz = lowering.scratch(head.columns(chunk, BFloat16Type::get(op->getContext())), "logit_gradient");
+  Value dz =
+      lowering.scratch(head.columns(chunk, BFloat16Type::get(op->getContext())), "logit_gradient");
   Value hiddenGradient = cpu::chainSlice(lowering, grad.getHiddenGradient(), "hidden_gradient");
   lowering.fill(hiddenGradient);
   lowering.loop(lowering.items(count), 0, [&] {
@@ -124,10 +137,11 @@ LogicalResult lowerLinearLogprobGrad(Operation *op, Lowering &lowering) {
     chooseTile(logits, capacity);
     cpu::LaunchSpec spec;
     spec.kernel = "tile_logit_gradient" + head.name;
-    spec.reads = {head.hidden, head.weight, lowering.slice(grad.getLogprobGradient()), lowering.slice(grad.getTargets()),
-                  lowering.slice(grad.getLse())};
+    spec.reads = {head.hidden, head.weight, lowering.slice(grad.getLogprobGradient()),
+                  lowering.slice(grad.getTargets()), lowering.slice(grad.getLse())};
     if (entropy)
-      spec.reads.append({lowering.slice(grad.getEntropyGradient()), lowering.slice(grad.getEntropy())});
+      spec.reads.append(
+          {lowering.slice(grad.getEntropyGradient()), lowering.slice(grad.getEntropy())});
     spec.writes = {dz};
     setCost(spec, head.rows, (2.0 * d + 20.0) * chunk, 2.0 * (d + chunk), 2.0 * d * chunk);
     launchProduct(lowering, spec, logits, head.rows, head.loc);

@@ -19,14 +19,18 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // The functions of cpu::KernelBuilder on numbers of one thread, at the place where `b` is.
 class ThreadMaths : public cpu::KernelBuilder {
 public:
-  explicit ThreadMaths(TileKernelBuilder &b) : KernelBuilder(b.getLoc()) { restoreInsertionPoint(b.saveInsertionPoint()); }
+  explicit ThreadMaths(TileKernelBuilder &b) : KernelBuilder(b.getLoc()) {
+    restoreInsertionPoint(b.saveInsertionPoint());
+  }
   Value vf(double value) override { return f(value); }
   Value splat(Value scalar) override { return scalar; }
   Type vectorOf(Type scalar) override { return scalar; }
 };
 
 Value maximum(TileKernelBuilder &b, Value x, Value y) { return arith::MaxNumFOp::create(b, x, y); }
-Value at(TileKernelBuilder &b, Value pointer, Value index) { return b.at(pointer, index, b.getF32Type()); }
+Value at(TileKernelBuilder &b, Value pointer, Value index) {
+  return b.at(pointer, index, b.getF32Type());
+}
 Value load(TileKernelBuilder &b, Type type, Value pointer, Value index) {
   return LLVM::LoadOp::create(b, type, b.at(pointer, index, type));
 }
@@ -36,7 +40,8 @@ void store(TileKernelBuilder &b, Value value, Value pointer, Value index) {
 
 class LogSumExp {
 public:
-  LogSumExp(TileKernelBuilder &b, Value sums, const ProductEpilogue::Place &place, int64_t vocabulary, float inverse, bool entropy)
+  LogSumExp(TileKernelBuilder &b, Value sums, const ProductEpilogue::Place &place,
+            int64_t vocabulary, float inverse, bool entropy)
       : b(b), sums(sums), place(place), vocabulary(vocabulary), entropy(entropy) {
     scale = ThreadMaths(b).f(inverse);
     inQuad = b.rem(place.lane, 4);
@@ -102,13 +107,16 @@ private:
       if (entropy)
         store(b, moment, to, b.c(2));
     });
-    Value target = b.sub(load(b, b.getI32Type(), b.buffer(2), b.select(here, row, b.c(0))), column0);
-    Value mine = b.both(b.lt(target, b.c(kVocabularyBlock)), b.eq(b.divide(b.rem(target, 8), 2), inQuad));
+    Value target =
+        b.sub(load(b, b.getI32Type(), b.buffer(2), b.select(here, row, b.c(0))), column0);
+    Value mine =
+        b.both(b.lt(target, b.c(kVocabularyBlock)), b.eq(b.divide(b.rem(target, 8), 2), inQuad));
     b.ifThen(b.both(here, mine), [&] {
       Value value = zero;
       Value group = b.divide(target, 8), odd = b.eq(b.rem(target, 2), b.c(1));
       for (int64_t i = 0; i < kGroups; ++i)
-        value = b.select(b.eq(group, b.c(i)), b.select(odd, z(i, 1, half, lowest), z(i, 0, half, lowest)), value);
+        value = b.select(b.eq(group, b.c(i)),
+                         b.select(odd, z(i, 1, half, lowest), z(i, 0, half, lowest)), value);
       store(b, value, b.buffer(4), row);
     });
   }
@@ -139,13 +147,15 @@ ProductEpilogue logitGradientEpilogue(int64_t chunk, float inverse, bool entropy
   epilogue.prepare = [=](TileKernelBuilder &b, Value row) {
     Type f32 = b.getF32Type();
     Value first = b.mul(b.dim(kLoop), chunk);
-    Values known = {load(b, f32, b.buffer(2), row), b.sub(load(b, b.getI32Type(), b.buffer(3), row), first),
+    Values known = {load(b, f32, b.buffer(2), row),
+                    b.sub(load(b, b.getI32Type(), b.buffer(3), row), first),
                     load(b, f32, b.buffer(4), row)};
     if (entropy)
       known.append({load(b, f32, b.buffer(5), row), load(b, f32, b.buffer(6), row)});
     return known;
   };
-  epilogue.replace = [=](TileKernelBuilder &b, ValueRange known, ProductEpilogue::Pair sums, Value column) {
+  epilogue.replace = [=](TileKernelBuilder &b, ValueRange known, ProductEpilogue::Pair sums,
+                         Value column) {
     ThreadMaths m(b);
     Value scale = m.f(inverse), gradient = known[0], target = known[1], lse = known[2];
     auto replace = [&](Value sum, Value column) {
@@ -156,7 +166,8 @@ ProductEpilogue logitGradientEpilogue(int64_t chunk, float inverse, bool entropy
         dz = m.fsub(dz, m.fmul(m.fmul(known[3], p), m.fadd(shifted, known[4])));
       return m.fmul(dz, scale);
     };
-    return ProductEpilogue::Pair(replace(sums.first, column), replace(sums.second, b.add(column, 1)));
+    return ProductEpilogue::Pair(replace(sums.first, column),
+                                 replace(sums.second, b.add(column, 1)));
   };
   return epilogue;
 }

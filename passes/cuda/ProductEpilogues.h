@@ -1,5 +1,6 @@
-// What a product's kernel does with its sums other than storing them: the log-sum-exp over the vocabulary and its adjoint, so
-// that logits go from the tensor cores' registers straight into what is made of them.
+// What a product's kernel does with its sums other than storing them: the log-sum-exp over the
+// vocabulary and its adjoint, so that logits go from the tensor cores' registers straight into what
+// is made of them.
 
 #ifndef MIRL_PASSES_CUDA_PRODUCTEPILOGUES_H
 #define MIRL_PASSES_CUDA_PRODUCTEPILOGUES_H
@@ -16,27 +17,33 @@ struct ProductEpilogue {
   using Values = llvm::SmallVector<Value>;
   using Pair = std::pair<Value, Value>;
 
-  // Buffers that it uses. They follow A and B among those of the launch; a stored result is the last.
+  // Buffers that it uses. They follow A and B among those of the launch; a stored result is the
+  // last.
   unsigned buffers = 0;
-  // Where this thread is: its rows are `row` and `row` + 8 of `rows`, its columns 8·n and the next, from `column` on.
+  // Where this thread is: its rows are `row` and `row` + 8 of `rows`, its columns 8·n and the next,
+  // from `column` on.
   struct Place {
     Value row, rows, column, lane;
   };
-  // The sums of 64 rows are used up (and `columns` of the tile are a whole, where that is not 0). Or …
+  // The sums of 64 rows are used up (and `columns` of the tile are a whole, where that is not 0).
+  // Or …
   std::function<void(TileKernelBuilder &, Value sums, const Place &)> reduce;
   int64_t columns = 0;
-  // … they are replaced before they are rounded and stored: what is known of a row, then two neighbours of it.
+  // … they are replaced before they are rounded and stored: what is known of a row, then two
+  // neighbours of it.
   std::function<Values(TileKernelBuilder &, Value row)> prepare;
-  std::function<Pair(TileKernelBuilder &, mlir::ValueRange prepared, Pair sums, Value column)> replace;
+  std::function<Pair(TileKernelBuilder &, mlir::ValueRange prepared, Pair sums, Value column)>
+      replace;
 };
 
-// For each row and block of 256 of the vocabulary: maximum, sum of exponentials and, with `entropy`, weighted sum of
-// z = sum · inverse, in the order of passes/cpu/LogSumExp.h. Buffers: targets (i32), block sums [rows][blocks][2 or 3], z of
-// the targets.
+// For each row and block of 256 of the vocabulary: maximum, sum of exponentials and, with
+// `entropy`, weighted sum of z = sum · inverse, in the order of passes/cpu/LogSumExp.h. Buffers:
+// targets (i32), block sums [rows][blocks][2 or 3], z of the targets.
 ProductEpilogue logSumExpEpilogue(int64_t vocabulary, float inverse, bool entropy);
 
-// Logits to their gradients (nn.linear_logprob_grad). Buffers: gradient of the log-prob, targets, log-sum-exp and, with
-// `entropy`, the gradient of the entropy and the entropy. `chunk`: the vocabulary entry of column 0 is loop0 · chunk.
+// Logits to their gradients (nn.linear_logprob_grad). Buffers: gradient of the log-prob, targets,
+// log-sum-exp and, with `entropy`, the gradient of the entropy and the entropy. `chunk`: the
+// vocabulary entry of column 0 is loop0 · chunk.
 ProductEpilogue logitGradientEpilogue(int64_t chunk, float inverse, bool entropy);
 
 } // namespace mirl::passes::cuda

@@ -1,9 +1,9 @@
 // The kernel of a matrix product on tensor cores (TensorCoreProduct.h).
 //
-// Warpgroup 0 is the producer: one of its threads fills a ring of stages, each with a tile of A and one of B for 64 values
-// of k. The other warpgroups consume: each keeps its rows of the tile of C in registers until k is through. A result of bf16
-// goes back by way of shared memory, 64 rows of some columns at a time, copied while the next ones (or the next tile) are
-// computed.
+// Warpgroup 0 is the producer: one of its threads fills a ring of stages, each with a tile of A and
+// one of B for 64 values of k. The other warpgroups consume: each keeps its rows of the tile of C
+// in registers until k is through. A result of bf16 goes back by way of shared memory, 64 rows of
+// some columns at a time, copied while the next ones (or the next tile) are computed.
 
 #include "passes/cuda/TensorCoreProduct.h"
 
@@ -28,12 +28,14 @@ public:
     aBytes = tile.rows * kTileRowBytes;
     // A Major::mn tile is whole chunks.
     bBytes = (p.b == Major::mn ? (tile.n + 63) / 64 * 64 : tile.n) * kTileRowBytes;
-    // The tensor cores read 64 rows, also where a tile has fewer: what lies behind the last must be shared memory.
+    // The tensor cores read 64 rows, also where a tile has fewer: what lies behind the last must be
+    // shared memory.
     slack = (tile.alternate ? 1 : tile.consumers) * tile.blocks * 64 * kTileRowBytes - aBytes;
     if (copiesResult(p))
       outBytes = 64 * 2 * resultColumns(tile);
     int64_t fixed = slack + tile.consumers * 2 * outBytes;
-    stages = std::min(kMostStages, (kSharedBytes - fixed - 16 * (kMostStages + 1)) / (aBytes + bBytes));
+    stages =
+        std::min(kMostStages, (kSharedBytes - fixed - 16 * (kMostStages + 1)) / (aBytes + bBytes));
   }
 
   int64_t sharedBytes() const { return barriers() + 16 * (stages + 1); }
@@ -45,19 +47,26 @@ private:
   };
   Stage next(Value number, Value parity) {
     Value last = b.eq(number, b.c(stages - 1));
-    return {b.select(last, b.c(0), b.add(number, 1)), b.select(last, b.sub(b.c(1), parity), parity)};
+    return {b.select(last, b.c(0), b.add(number, 1)),
+            b.select(last, b.sub(b.c(1), parity), parity)};
   }
   // The same a run-time number of stages further.
   Stage skip(Stage from, Value count) {
     Value at = b.add(from.number, count), rounds = b.divide(at, stages);
     Value odd = b.rem(rounds, 2);
-    return {b.rem(at, stages), b.select(b.eq(odd, b.c(1)), b.sub(b.c(1), from.parity), from.parity)};
+    return {b.rem(at, stages),
+            b.select(b.eq(odd, b.c(1)), b.sub(b.c(1), from.parity), from.parity)};
   }
   Value full(Value stage) { return b.at(b.shared(b.c(barriers())), stage, b.getI64Type()); }
-  Value empty(Value stage) { return b.at(b.shared(b.c(barriers() + 8 * stages)), stage, b.getI64Type()); }
+  Value empty(Value stage) {
+    return b.at(b.shared(b.c(barriers() + 8 * stages)), stage, b.getI64Type());
+  }
   // Which of two alternating consumers multiplies.
-  Value turn(Value consumer) { return b.at(b.shared(b.c(barriers() + 16 * stages)), consumer, b.getI64Type()); }
-  // In shared memory lie all tiles of A, all of B, two pieces of the result for each consumer, the barriers.
+  Value turn(Value consumer) {
+    return b.at(b.shared(b.c(barriers() + 16 * stages)), consumer, b.getI64Type());
+  }
+  // In shared memory lie all tiles of A, all of B, two pieces of the result for each consumer, the
+  // barriers.
   int64_t bTiles() const { return stages * aBytes + slack; }
   int64_t pieces() const { return bTiles() + stages * bBytes; }
   int64_t barriers() const { return pieces() + tile.consumers * 2 * outBytes; }
@@ -78,7 +87,8 @@ private:
   void ifColumns(Value column, llvm::function_ref<void()> body);
   bool wholeColumns() const { return p.j && *p.j % tile.n == 0; }
   Value loadPacked(Value pointer, Value index) {
-    return LLVM::LoadOp::create(b, b.getI32Type(), b.at(pointer, index, b.getBF16Type()), /*alignment=*/4);
+    return LLVM::LoadOp::create(b, b.getI32Type(), b.at(pointer, index, b.getBF16Type()),
+                                /*alignment=*/4);
   }
 
   TileKernelBuilder &b;
@@ -90,7 +100,8 @@ private:
   Value lane, warp, bias, residual, result;
 };
 
-// Where a work item's tile begins. Items run down a group of tiles of i first, then to the next tile of j.
+// Where a work item's tile begins. Items run down a group of tiles of i first, then to the next
+// tile of j.
 std::pair<Value, Value> ProductKernel::place(Value item) {
   Value perGroup = b.mul(jTiles, tile.group);
   Value group = b.divide(item, perGroup), inGroup = b.rem(item, perGroup);
@@ -101,30 +112,33 @@ std::pair<Value, Value> ProductKernel::place(Value item) {
 }
 
 void ProductKernel::produce() {
-  int64_t aBoxes = p.a == Major::k ? 1 : tile.rows / 64, bBoxes = p.b == Major::k ? 1 : bBytes / kChunkBytes;
-  b.loop(b.firstItem(), items, b.itemStep(), {b.c(0), b.c(1)}, [&](Value item, ValueRange ring) -> Values {
-    std::pair<Value, Value> tileAt = place(item);
-    return b.loop(b.c(0), steps, b.c(1), ring, [&](Value step, ValueRange ring) -> Values {
-      Value stage = ring[0];
-      b.wait(empty(stage), ring[1]);
-      Value barrier = full(stage);
-      b.expect(barrier, aBytes + bBytes);
-      Value k0 = b.mul(step, kTileRow);
-      auto copy = [&](unsigned map, Major major, int64_t boxes, Value target, Value first) {
-        for (int64_t box = 0; box < boxes; ++box) {
-          Value at = b.shared(b.add(target, box * kChunkBytes));
-          Value inner = major == Major::k ? k0 : b.add(first, box * 64), outer = major == Major::k ? first : k0;
-          if (map == 1 && bFirst)
-            outer = b.add(outer, bFirst);
-          b.load(at, b.map(map), {inner, outer}, barrier);
-        }
-      };
-      copy(0, p.a, aBoxes, b.mul(stage, aBytes), tileAt.first);
-      copy(1, p.b, bBoxes, b.add(b.mul(stage, bBytes), bTiles()), tileAt.second);
-      Stage following = next(stage, ring[1]);
-      return {following.number, following.parity};
-    });
-  });
+  int64_t aBoxes = p.a == Major::k ? 1 : tile.rows / 64,
+          bBoxes = p.b == Major::k ? 1 : bBytes / kChunkBytes;
+  b.loop(b.firstItem(), items, b.itemStep(), {b.c(0), b.c(1)},
+         [&](Value item, ValueRange ring) -> Values {
+           std::pair<Value, Value> tileAt = place(item);
+           return b.loop(b.c(0), steps, b.c(1), ring, [&](Value step, ValueRange ring) -> Values {
+             Value stage = ring[0];
+             b.wait(empty(stage), ring[1]);
+             Value barrier = full(stage);
+             b.expect(barrier, aBytes + bBytes);
+             Value k0 = b.mul(step, kTileRow);
+             auto copy = [&](unsigned map, Major major, int64_t boxes, Value target, Value first) {
+               for (int64_t box = 0; box < boxes; ++box) {
+                 Value at = b.shared(b.add(target, box * kChunkBytes));
+                 Value inner = major == Major::k ? k0 : b.add(first, box * 64),
+                       outer = major == Major::k ? first : k0;
+                 if (map == 1 && bFirst)
+                   outer = b.add(outer, bFirst);
+                 b.load(at, b.map(map), {inner, outer}, barrier);
+               }
+             };
+             copy(0, p.a, aBoxes, b.mul(stage, aBytes), tileAt.first);
+             copy(1, p.b, bBoxes, b.add(b.mul(stage, bBytes), bTiles()), tileAt.second);
+             Stage following = next(stage, ring[1]);
+             return {following.number, following.parity};
+           });
+         });
 }
 
 Values ProductKernel::multiplyTile(Value consumer, Value &stage, Value &parity) {
@@ -132,7 +146,8 @@ Values ProductKernel::multiplyTile(Value consumer, Value &stage, Value &parity) 
   for (int64_t block = 0; block < tile.blocks; ++block)
     init.push_back(b.zero(b.accumulator(tile.n)));
   Value base = b.sharedAddress(), lead = b.eq(b.threadOfGroup(), b.c(0));
-  Value mine = tile.alternate ? base : b.add(base, b.mul(consumer, tile.blocks * 64 * kTileRowBytes));
+  Value mine =
+      tile.alternate ? base : b.add(base, b.mul(consumer, tile.blocks * 64 * kTileRowBytes));
   Values done = b.loop(b.c(0), steps, b.c(1), init, [&](Value step, ValueRange carried) -> Values {
     Value now = carried[0];
     b.wait(full(now), carried[1]);
@@ -145,7 +160,8 @@ Values ProductKernel::multiplyTile(Value consumer, Value &stage, Value &parity) 
       aTiles.push_back(b.descriptor(b.add(aTile, block * 64 * kTileRowBytes), p.a, kChunkBytes));
     for (int64_t k = 0; k < kTileRow / 16; ++k)
       for (int64_t block = 0; block < tile.blocks; ++block)
-        sums[block] = b.multiply(b.nextK(aTiles[block], p.a, k), p.a, b.nextK(bTile, p.b, k), p.b, tile.n, sums[block]);
+        sums[block] = b.multiply(b.nextK(aTiles[block], p.a, k), p.a, b.nextK(bTile, p.b, k), p.b,
+                                 tile.n, sums[block]);
     b.commitProducts();
     // The products of the stage before are through now: it may be filled again.
     b.waitProducts(1);
@@ -184,7 +200,8 @@ Value ProductKernel::pack(Pair x) {
 
 ProductKernel::Pair ProductKernel::unpack(Value packed) {
   Type f32 = b.getF32Type();
-  Value low = arith::ShLIOp::create(b, packed, b.c(16)), high = arith::AndIOp::create(b, packed, b.c(-65536));
+  Value low = arith::ShLIOp::create(b, packed, b.c(16)),
+        high = arith::AndIOp::create(b, packed, b.c(-65536));
   return {LLVM::BitcastOp::create(b, f32, low), LLVM::BitcastOp::create(b, f32, high)};
 }
 
@@ -213,10 +230,12 @@ void ProductKernel::addRows(Value accumulator, Value row, Value column0) {
         old[block] = loadOld(block);
       for (int64_t block = 0; block < count; ++block)
         ifColumns(b.add(column0, 8 * block), [&] {
-          Pair sum(b.element(accumulator, 4 * block + 2 * half), b.element(accumulator, 4 * block + 2 * half + 1));
+          Pair sum(b.element(accumulator, 4 * block + 2 * half),
+                   b.element(accumulator, 4 * block + 2 * half + 1));
           if (p.accumulate) {
             Value before = early ? old[block] : loadOld(block);
-            sum = fadd({LLVM::ExtractElementOp::create(b, before, b.c(0)), LLVM::ExtractElementOp::create(b, before, b.c(1))},
+            sum = fadd({LLVM::ExtractElementOp::create(b, before, b.c(0)),
+                        LLVM::ExtractElementOp::create(b, before, b.c(1))},
                        sum);
           }
           Value pair = LLVM::PoisonOp::create(b, pairType);
@@ -228,15 +247,17 @@ void ProductKernel::addRows(Value accumulator, Value row, Value column0) {
   }
 }
 
-// Of bf16: piece by piece through shared memory. A consumer has two pieces; one is copied while the other is written. `row0`:
-// the consumer's first row.
+// Of bf16: piece by piece through shared memory. A consumer has two pieces; one is copied while the
+// other is written. `row0`: the consumer's first row.
 void ProductKernel::copyRows(ValueRange accumulators, Value consumer, Value row0, Value column0) {
-  int64_t columns = resultColumns(tile), perBlock = tile.n / columns, count = perBlock * tile.blocks;
+  int64_t columns = resultColumns(tile), perBlock = tile.n / columns,
+          count = perBlock * tile.blocks;
   Value lead = b.eq(b.threadOfGroup(), b.c(0)), meeting = b.add(consumer, 1);
   Value mine = b.add(b.mul(consumer, 2 * outBytes), pieces());
   for (int64_t at = 0; at < count; ++at) {
     int64_t block = at / perBlock, firstColumn = at % perBlock * columns;
-    // The copy before the last one has read its piece; with an odd number of pieces a tile begins with the one written last.
+    // The copy before the last one has read its piece; with an odd number of pieces a tile begins
+    // with the one written last.
     b.ifThen(lead, [&] { b.waitStores(at == 0 && count % 2 ? 0 : 1); });
     b.meetSome(meeting, kWarpgroup);
     Value piece = b.shared(b.add(mine, at % 2 * outBytes));
@@ -251,8 +272,10 @@ void ProductKernel::copyRows(ValueRange accumulators, Value consumer, Value row0
   }
 }
 
-// 64 rows of the columns from `firstColumn` of the tile on, with bias and residual, rounded and swizzled.
-void ProductKernel::writePiece(Value accumulator, int64_t firstColumn, Value piece, Value row0, Value column0) {
+// 64 rows of the columns from `firstColumn` of the tile on, with bias and residual, rounded and
+// swizzled.
+void ProductKernel::writePiece(Value accumulator, int64_t firstColumn, Value piece, Value row0,
+                               Value column0) {
   int64_t columns = resultColumns(tile), rowBytes = 2 * columns;
   Value inQuad = b.mul(b.rem(lane, 4), 2), warpRow = b.mul(warp, 16);
   // Beyond the end another value is read, which is not stored.
@@ -267,7 +290,8 @@ void ProductKernel::writePiece(Value accumulator, int64_t firstColumn, Value pie
     Value row = b.add(b.add(row0, warpRow), b.add(b.divide(lane, 4), 8 * half));
     Value start = arith::MulIOp::create(b, b.wide(b.select(b.lt(row, i), row, b.c(0))), b.wide(j));
     for (int64_t block = 0; block < columns / 8; ++block)
-      residuals.push_back(loadPacked(residual, arith::AddIOp::create(b, start, b.wide(columnOf(block)))));
+      residuals.push_back(
+          loadPacked(residual, arith::AddIOp::create(b, start, b.wide(columnOf(block)))));
   }
   Values prepared[2];
   for (int64_t half = 0; p.epilogue && half < 2; ++half) {
@@ -278,12 +302,14 @@ void ProductKernel::writePiece(Value accumulator, int64_t firstColumn, Value pie
     int64_t at = 4 * (firstColumn / 8 + block) + 2 * half;
     Pair sum(b.element(accumulator, at), b.element(accumulator, at + 1));
     if (p.epilogue)
-      sum = p.epilogue->replace(b, prepared[half], sum, b.add(b.add(column0, inQuad), firstColumn + 8 * block));
+      sum = p.epilogue->replace(b, prepared[half], sum,
+                                b.add(b.add(column0, inQuad), firstColumn + 8 * block));
     if (p.bias)
       sum = fadd(sum, unpack(biases[block]));
     Value packed = pack(sum);
     // The sum is a bf16 value of its own before the residual is added to it.
-    return p.residual ? pack(fadd(unpack(packed), unpack(residuals[half * columns / 8 + block]))) : packed;
+    return p.residual ? pack(fadd(unpack(packed), unpack(residuals[half * columns / 8 + block])))
+                      : packed;
   };
   // A lane's row of 16 bytes: of the upper or lower 8 rows, of the first or second 8 columns.
   Value row = b.add(warpRow, b.rem(lane, 16));
@@ -296,7 +322,8 @@ void ProductKernel::writePiece(Value accumulator, int64_t firstColumn, Value pie
   }
 }
 
-// The result is C[j, i]: two lanes with neighbouring rows exchange, so that a thread stores two rows of one column.
+// The result is C[j, i]: two lanes with neighbouring rows exchange, so that a thread stores two
+// rows of one column.
 void ProductKernel::storeTransposed(Value accumulator, Value row, Value column0) {
   Type bf16 = b.getBF16Type();
   Value odd = b.eq(b.rem(b.divide(lane, 4), 2), b.c(1));
@@ -311,12 +338,14 @@ void ProductKernel::storeTransposed(Value accumulator, Value row, Value column0)
     if (tile.rows < 64)
       rowInside = b.both(rowInside, b.lt(warp, b.c(tile.rows / 16)));
     for (int64_t block = 0; block < tile.n / 8; ++block) {
-      Value x = b.element(accumulator, 4 * block + 2 * half), y = b.element(accumulator, 4 * block + 2 * half + 1);
+      Value x = b.element(accumulator, 4 * block + 2 * half),
+            y = b.element(accumulator, 4 * block + 2 * half + 1);
       Value given = b.exchange(b.select(odd, x, y), 4);
       Pair sum = {b.select(odd, given, x), b.select(odd, y, given)};
       Value to = b.add(column, 8 * block);
       b.ifThen(b.both(rowInside, b.lt(to, j)), [&] {
-        Value at = arith::AddIOp::create(b, arith::MulIOp::create(b, b.wide(to), b.wide(i)), b.wide(here));
+        Value at =
+            arith::AddIOp::create(b, arith::MulIOp::create(b, b.wide(to), b.wide(i)), b.wide(here));
         if (p.bias)
           sum = fadd(sum, unpack(loadPacked(bias, here)));
         Value word = pack(sum);
@@ -344,7 +373,8 @@ void ProductKernel::consume(Value consumer) {
   }
   Values ring = {start.number, start.parity};
   if (tile.alternate)
-    ring.push_back(b.sub(b.c(1), consumer)); // parity of its turns: the first consumer's first one has come
+    ring.push_back(
+        b.sub(b.c(1), consumer)); // parity of its turns: the first consumer's first one has come
   b.loop(from, items, step, ring, [&](Value item, ValueRange ring) -> Values {
     auto [row0, column0] = place(item);
     Value stage = ring[0], parity = ring[1];
@@ -399,7 +429,8 @@ void ProductKernel::emit() {
     result = b.buffer(next);
   b.ifThen(b.eq(b.threadId(), b.c(0)), [&] {
     b.initBarriers(b.shared(b.c(barriers())), stages, 1);
-    b.initBarriers(b.shared(b.c(barriers() + 8 * stages)), stages, tile.alternate ? 1 : tile.consumers);
+    b.initBarriers(b.shared(b.c(barriers() + 8 * stages)), stages,
+                   tile.alternate ? 1 : tile.consumers);
     b.initBarriers(b.shared(b.c(barriers() + 16 * stages)), 2, 1);
     b.publishBarriers();
     b.prefetchMap(b.map(0));
@@ -408,7 +439,8 @@ void ProductKernel::emit() {
       b.prefetchMap(b.map(2));
   });
   b.meet();
-  // What the producer does not need, consumers with many sums do: 64 K registers for all warpgroups.
+  // What the producer does not need, consumers with many sums do: 64 K registers for all
+  // warpgroups.
   bool many = tile.consumers > 1;
   int64_t few = tile.consumers > 2 ? 24 : 40, most = tile.consumers > 2 ? 160 : 232;
   b.ifElse(
@@ -428,10 +460,13 @@ void ProductKernel::emit() {
 
 } // namespace
 
-std::string ProductTile::name() const { return (alternate ? "a" : "t") + std::to_string(rows) + "x" + std::to_string(n); }
+std::string ProductTile::name() const {
+  return (alternate ? "a" : "t") + std::to_string(rows) + "x" + std::to_string(n);
+}
 
 void emitProduct(LLVM::LLVMFuncOp kernel, Location loc, const TensorCoreProduct &product) {
-  unsigned buffers = 2 + product.bias + product.residual + (product.epilogue ? product.epilogue->buffers : 0);
+  unsigned buffers =
+      2 + product.bias + product.residual + (product.epilogue ? product.epilogue->buffers : 0);
   if (!product.reduces())
     ++buffers;
   TileKernelBuilder builder(loc, kernel, /*maps=*/copiesResult(product) ? 3 : 2, buffers);

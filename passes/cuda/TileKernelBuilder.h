@@ -1,8 +1,9 @@
 // Writing a kernel for Hopper's tensor cores: a thin layer over nvvm, arith, scf and llvm.
 //
-// Such a kernel works on tiles in shared memory: one thread of a producer warpgroup has the tensor memory accelerator
-// copy tiles there, consumer warpgroups multiply them (wgmma), and a ring of barriers stands between the two. The grid
-// is persistent: as many blocks as the GPU holds at a time, each of which takes every gridDim-th work item.
+// Such a kernel works on tiles in shared memory: one thread of a producer warpgroup has the tensor
+// memory accelerator copy tiles there, consumer warpgroups multiply them (wgmma), and a ring of
+// barriers stands between the two. The grid is persistent: as many blocks as the GPU holds at a
+// time, each of which takes every gridDim-th work item.
 //
 // Integers are i32 unless said; the extents of one launch are far below 2^31.
 
@@ -35,20 +36,22 @@ public:
   using Body = llvm::function_ref<llvm::SmallVector<Value>(Value iv, mlir::ValueRange carried)>;
 
   // The type of a kernel over `maps` tensor maps and `buffers` slices (docs/plan.md, "Kernel ABI").
-  static mlir::LLVM::LLVMFunctionType kernelType(mlir::MLIRContext *context, unsigned maps, unsigned buffers);
+  static mlir::LLVM::LLVMFunctionType kernelType(mlir::MLIRContext *context, unsigned maps,
+                                                 unsigned buffers);
 
   // `kernel` has that type and no body yet. `dims`: how many of the six are used as i32.
-  TileKernelBuilder(mlir::Location loc, mlir::LLVM::LLVMFuncOp kernel, unsigned maps, unsigned buffers);
+  TileKernelBuilder(mlir::Location loc, mlir::LLVM::LLVMFuncOp kernel, unsigned maps,
+                    unsigned buffers);
 
-  // Ends the kernel and writes how it is launched. `warpgroups` of 128 threads; `sharedBytes` of dynamic shared memory;
-  // `blocks` of it fit on a multiprocessor.
+  // Ends the kernel and writes how it is launched. `warpgroups` of 128 threads; `sharedBytes` of
+  // dynamic shared memory; `blocks` of it fit on a multiprocessor.
   void finish(int64_t warpgroups, int64_t sharedBytes, int64_t blocks = 1);
 
   // --- the ABI
   Value map(unsigned index) { return kernel_.getArgument(index); }
-  Value buffer(unsigned index);      // !llvm.ptr<1>
-  Value dim(unsigned index);         // i32
-  Value items();                     // i32
+  Value buffer(unsigned index); // !llvm.ptr<1>
+  Value dim(unsigned index);    // i32
+  Value items();                // i32
   Value threadId() { return thread_; }
   Value warpgroup() { return warpgroup_; } // the same in all threads of a warp, and known to be
   Value threadOfGroup() { return inGroup_; }
@@ -80,11 +83,16 @@ public:
   // --- control flow
   llvm::SmallVector<Value> loop(Value from, Value to, Value step, mlir::ValueRange init, Body body);
   // The body gives the values of the next round, behind whether there is one.
-  llvm::SmallVector<Value> repeat(mlir::ValueRange init, llvm::function_ref<llvm::SmallVector<Value>(mlir::ValueRange carried)> body);
+  llvm::SmallVector<Value>
+  repeat(mlir::ValueRange init,
+         llvm::function_ref<llvm::SmallVector<Value>(mlir::ValueRange carried)> body);
   void ifThen(Value condition, llvm::function_ref<void()> then);
   // The values of `then`, or `otherwise`.
-  llvm::SmallVector<Value> choose(Value condition, llvm::function_ref<llvm::SmallVector<Value>()> then, mlir::ValueRange otherwise);
-  void ifElse(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise);
+  llvm::SmallVector<Value> choose(Value condition,
+                                  llvm::function_ref<llvm::SmallVector<Value>()> then,
+                                  mlir::ValueRange otherwise);
+  void ifElse(Value condition, llvm::function_ref<void()> then,
+              llvm::function_ref<void()> otherwise);
 
   // --- shared memory
   Value shared(Value byteOffset); // !llvm.ptr<3>
@@ -104,29 +112,31 @@ public:
   // --- copies: a box of a tensor to shared memory; `coordinates` innermost first
   void prefetchMap(Value map);
   void load(Value target, Value map, mlir::ValueRange coordinates, Value barrier);
-  // And back. What threads wrote to shared memory must be published before they meet the one that stores it. That one commits
-  // its stores as a group, and waits until at most `pending` of its groups still read shared memory.
+  // And back. What threads wrote to shared memory must be published before they meet the one that
+  // stores it. That one commits its stores as a group, and waits until at most `pending` of its
+  // groups still read shared memory.
   void publishTile();
   void store(Value map, Value source, mlir::ValueRange coordinates);
   void commitStores();
   void waitStores(int64_t pending);
-  // Each lane names a row of 8 numbers of 16 bits: lanes 0 to 7 of the first matrix, 8 to 15 of the second, … Word m of a
-  // lane holds row lane / 4, columns 2·(lane % 4) and the next, of matrix m. A warp stores 1, 2 or 4 matrices.
+  // Each lane names a row of 8 numbers of 16 bits: lanes 0 to 7 of the first matrix, 8 to 15 of the
+  // second, … Word m of a lane holds row lane / 4, columns 2·(lane % 4) and the next, of matrix m.
+  // A warp stores 1, 2 or 4 matrices.
   void storeMatrices(Value row, mlir::ValueRange words);
 
   // --- products
-  // The accumulator of m64 × n: element 4j + 2h + e of a thread is row 16·warp + lane / 4 + 8h, column
-  // 8j + 2·(lane % 4) + e.
+  // The accumulator of m64 × n: element 4j + 2h + e of a thread is row 16·warp + lane / 4 + 8h,
+  // column 8j + 2·(lane % 4) + e.
   mlir::Type accumulator(int64_t n);
   Value zero(mlir::Type type);
   Value element(Value accumulator, int64_t index);
-  // The descriptor of a tile at this address (i32) in shared memory. `chunkBytes`: bytes of a chunk of 64 columns of a
-  // Major::mn tile.
+  // The descriptor of a tile at this address (i32) in shared memory. `chunkBytes`: bytes of a chunk
+  // of 64 columns of a Major::mn tile.
   Value descriptor(Value address, Major major, int64_t chunkBytes);
   // The same tile 16 values of k further.
   Value nextK(Value descriptor, Major major, int64_t steps);
   Value multiply(Value a, Major aMajor, Value b, Major bMajor, int64_t n, Value accumulator);
-  void beginProducts();      // before the first multiply that reads what others wrote
+  void beginProducts(); // before the first multiply that reads what others wrote
   void commitProducts();
   void waitProducts(int64_t pending);
   void setRegisters(int64_t count, bool more);

@@ -1,8 +1,10 @@
-// Matrix products on the tensor cores: nn.linear, nn.linear_data_grad and nn.linear_weight_grad of bf16.
+// Matrix products on the tensor cores: nn.linear, nn.linear_data_grad and nn.linear_weight_grad of
+// bf16.
 //
-// Served is the order k16, which assign-numerics gives to bf16 operands whose rows are multiples of 16 bytes; everything
-// else keeps the schedule of passes/cpu. LogprobTileSchedules.cpp has nn.linear_logprob. With few rows (at most kFewRows at capacity, and where that is faster) nn.linear has
-// the weight on the side of the 64 rows of an instruction.
+// Served is the order k16, which assign-numerics gives to bf16 operands whose rows are multiples of
+// 16 bytes; everything else keeps the schedule of passes/cpu. LogprobTileSchedules.cpp has
+// nn.linear_logprob. With few rows (at most kFewRows at capacity, and where that is faster)
+// nn.linear has the weight on the side of the 64 rows of an instruction.
 
 #include "passes/cuda/TileSchedules.h"
 
@@ -20,7 +22,8 @@ constexpr int64_t kFewRows = 256;
 RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
 // 2·n·k operations a row; what is read and written once.
-void setCost(cpu::LaunchSpec &spec, RankedTensorType rows, double n, double k, double rowBytes, double fixedBytes) {
+void setCost(cpu::LaunchSpec &spec, RankedTensorType rows, double n, double k, double rowBytes,
+             double fixedBytes) {
   double count = rows.isDynamicDim(0) ? 1 : static_cast<double>(rows.getDimSize(0));
   auto *context = rows.getContext();
   auto fixed = plan::AffineAttr::get(context, fixedBytes, 0.0, 0.0, 0.0, 0.0);
@@ -51,8 +54,9 @@ LogicalResult lowerLinear(Operation *op, Lowering &lowering) {
   if (!p.f32Result && capacity <= kFewRows && chooseTile(few, capacity) <= time)
     p = few;
   cpu::LaunchSpec spec;
-  spec.kernel = std::string(p.transposed ? "tile_linear_few_" : "tile_linear_") + extents(input, n, k) + (p.bias ? "_bias" : "") +
-                (p.residual ? "_residual" : "") + (p.f32Result ? "_f32" : "");
+  spec.kernel = std::string(p.transposed ? "tile_linear_few_" : "tile_linear_") +
+                extents(input, n, k) + (p.bias ? "_bias" : "") + (p.residual ? "_residual" : "") +
+                (p.f32Result ? "_f32" : "");
   spec.reads = {lowering.slice(linear.getInput()), lowering.slice(linear.getWeight())};
   if (p.transposed)
     std::swap(spec.reads[0], spec.reads[1]);
@@ -123,10 +127,12 @@ static int64_t axisNumber(RankedTensorType type) {
   return axis ? static_cast<int64_t>(axis->getAxis()) : 0;
 }
 
-void launchProduct(Lowering &lowering, cpu::LaunchSpec &spec, const TensorCoreProduct &p, RankedTensorType rows, Location loc) {
+void launchProduct(Lowering &lowering, cpu::LaunchSpec &spec, const TensorCoreProduct &p,
+                   RankedTensorType rows, Location loc) {
   spec.kernel += "_" + p.tile.name();
   spec.work = productWork(lowering.context(), p, axisNumber(rows));
-  spec.maps = productMaps(lowering.context(), p, axisNumber(rows), spec.reads.size() + spec.writes.size());
+  spec.maps =
+      productMaps(lowering.context(), p, axisNumber(rows), spec.reads.size() + spec.writes.size());
   lowering.launchTiles(spec, [&](LLVM::LLVMFuncOp kernel) { emitProduct(kernel, loc, p); });
 }
 

@@ -1,4 +1,5 @@
-// Schedules of ops whose kernels work on tiles with the tensor cores. They come before the ones of passes/cpu.
+// Schedules of ops whose kernels work on tiles with the tensor cores. They come before the ones of
+// passes/cpu.
 
 #ifndef MIRL_PASSES_CUDA_TILESCHEDULES_H
 #define MIRL_PASSES_CUDA_TILESCHEDULES_H
@@ -11,9 +12,10 @@ namespace mirl::passes::cuda {
 
 class Lowering : public cpu::Lowering {
 public:
-  // Emits a launch with tensor maps; `body` is called only when no kernel of that name exists yet, with a function of
-  // TileKernelBuilder::kernelType.
-  virtual void launchTiles(const cpu::LaunchSpec &spec, llvm::function_ref<void(mlir::LLVM::LLVMFuncOp)> body) = 0;
+  // Emits a launch with tensor maps; `body` is called only when no kernel of that name exists yet,
+  // with a function of TileKernelBuilder::kernelType.
+  virtual void launchTiles(const cpu::LaunchSpec &spec,
+                           llvm::function_ref<void(mlir::LLVM::LLVMFuncOp)> body) = 0;
   // Rows of a tensor at the entry's capacities.
   virtual int64_t capacity(mlir::RankedTensorType type) = 0;
 };
@@ -21,10 +23,12 @@ public:
 using TileSchedule = llvm::LogicalResult (*)(mlir::Operation *op, Lowering &lowering);
 
 // The run-time rows of a product, `extent` of it, are those of `type`.
-void setRows(TensorCoreProduct &product, mlir::RankedTensorType type, std::optional<int64_t> &extent);
-// Emits the launch of a product: the tile's name follows the kernel's; work and tensor maps are those of its tile.
-void launchProduct(Lowering &lowering, cpu::LaunchSpec &spec, const TensorCoreProduct &product, mlir::RankedTensorType rows,
-                   mlir::Location loc);
+void setRows(TensorCoreProduct &product, mlir::RankedTensorType type,
+             std::optional<int64_t> &extent);
+// Emits the launch of a product: the tile's name follows the kernel's; work and tensor maps are
+// those of its tile.
+void launchProduct(Lowering &lowering, cpu::LaunchSpec &spec, const TensorCoreProduct &product,
+                   mlir::RankedTensorType rows, mlir::Location loc);
 
 llvm::LogicalResult lowerLinearLogprob(mlir::Operation *op, Lowering &lowering);
 llvm::LogicalResult lowerLinearLogprobGrad(mlir::Operation *op, Lowering &lowering);
