@@ -318,7 +318,8 @@ absl::Status ConvertToF32(const TensorView &tensor, float *out) {
   int64_t count = tensor.elements();
   switch (tensor.dtype) {
   case TensorDType::F32:
-    std::memcpy(out, tensor.data, static_cast<size_t>(count) * sizeof(float));
+    if (count > 0) // an empty vector has no data to point to
+      std::memcpy(out, tensor.data, static_cast<size_t>(count) * sizeof(float));
     return absl::OkStatus();
   case TensorDType::BF16:
     for (int64_t i = 0; i < count; ++i)
