@@ -477,23 +477,35 @@ TEST(Scheduler, KeptBlocksComeBackFromNumbers) {
   EXPECT_EQ(scheduler->pool().used(), 0);
 }
 
-// Anything at all, drawn from a seed that a failure prints. MIRL_SEED repeats one.
-TEST(Scheduler, HoldsWhatItPromisesForDrawnSettings) {
+// Drawn from a seed that a failure prints. MIRL_SEED repeats one.
+struct Draw {
   const char *given = std::getenv("MIRL_SEED");
-  auto seed = given ? std::strtoul(given, nullptr, 10) : std::random_device()();
-  SCOPED_TRACE(testing::Message() << "MIRL_SEED=" << seed);
-  std::mt19937 random(static_cast<std::mt19937::result_type>(seed));
-  auto draw = [&](int64_t low, int64_t high) {
+  unsigned long seed = given ? std::strtoul(given, nullptr, 10) : std::random_device()();
+  std::mt19937 random{static_cast<std::mt19937::result_type>(seed)};
+
+  int64_t operator()(int64_t low, int64_t high) {
     return std::uniform_int_distribution<int64_t>(low, high)(random);
-  };
+  }
+  // Half of the pools have at most `spare` blocks more than the longest sequence needs.
+  SchedulerLimits limits(int64_t spare) {
+    SchedulerLimits limits;
+    limits.max_context = (*this)(2, 200);
+    limits.slots = (*this)(1, 20);
+    limits.rows = limits.slots + (*this)(0, 60);
+    limits.blocks = BlocksOf(limits.max_context) +
+                    ((*this)(0, 1) ? (*this)(0, spare) : (*this)(0, 100));
+    limits.chunk = (*this)(0, 1) ? (*this)(1, 20) : 0;
+    return limits;
+  }
+};
+
+// Anything at all.
+TEST(Scheduler, HoldsWhatItPromisesForDrawnSettings) {
+  Draw draw;
+  SCOPED_TRACE(testing::Message() << "MIRL_SEED=" << draw.seed);
   int64_t preemptions = 0, copies = 0, suspended = 0;
   for (int round = 0; round < 400; ++round) {
-    SchedulerLimits limits;
-    limits.max_context = draw(2, 200);
-    limits.slots = draw(1, 20);
-    limits.rows = limits.slots + draw(0, 60);
-    limits.blocks = BlocksOf(limits.max_context) + (draw(0, 1) ? draw(0, 4) : draw(0, 100));
-    limits.chunk = draw(0, 1) ? draw(1, 20) : 0;
+    SchedulerLimits limits = draw.limits(/*spare=*/4);
     auto scheduler = Make(limits);
     for (int again = 0; again < 2; ++again) {
       bool total = draw(0, 3) == 0;
@@ -541,21 +553,11 @@ TEST(Scheduler, HoldsWhatItPromisesForDrawnSettings) {
 
 // The same of rollouts of which the next one goes on with what is kept, with other weights or not.
 TEST(Scheduler, KeepsWhatItPromisesForDrawnSettings) {
-  const char *given = std::getenv("MIRL_SEED");
-  auto seed = given ? std::strtoul(given, nullptr, 10) : std::random_device()();
-  SCOPED_TRACE(testing::Message() << "MIRL_SEED=" << seed);
-  std::mt19937 random(static_cast<std::mt19937::result_type>(seed));
-  auto draw = [&](int64_t low, int64_t high) {
-    return std::uniform_int_distribution<int64_t>(low, high)(random);
-  };
+  Draw draw;
+  SCOPED_TRACE(testing::Message() << "MIRL_SEED=" << draw.seed);
   int64_t kept = 0, given_up = 0, preemptions = 0;
   for (int round = 0; round < 300; ++round) {
-    SchedulerLimits limits;
-    limits.max_context = draw(2, 200);
-    limits.slots = draw(1, 20);
-    limits.rows = limits.slots + draw(0, 60);
-    limits.blocks = BlocksOf(limits.max_context) + (draw(0, 1) ? draw(0, 20) : draw(0, 100));
-    limits.chunk = draw(0, 1) ? draw(1, 20) : 0;
+    SchedulerLimits limits = draw.limits(/*spare=*/20);
     auto scheduler = Make(limits);
     Cache cache(*scheduler);
     std::vector<SequenceSpec> specs;
