@@ -51,14 +51,16 @@ class Rollout(harness.World):
             options = ["--threads", draw.choice([1, 2]), "--slots", draw.choice([1, 7, 64] + ([512] if FULL else []))]
             if draw.random() < 0.5:
                 options += ["--prefill-chunk", draw.randint(1, 40)]
+            # Every fourth draw has the smallest pool, which the longest sequence needs whole, and no budget: these alone
+            # preempt often enough, whatever else is drawn.
+            smallest = i % 4 == 0
             # Rounds of a budget: of each response, of all together, or both.
             for name, most in ("--budget", [16, 100, draw.randint(1, 99)]), ("--total-budget", [draw.randint(50, 2000)]):
-                if draw.random() < 0.5:
+                if draw.random() < 0.5 and not smallest:
                     options += [name, draw.choice(most)]
-            # The longest sequence needs 8 blocks.
             if i % 2 == 0:
                 options[3] = max(7, options[3])
-                options += ["--kv-blocks", draw.randint(8, 14)]
+                options += ["--kv-blocks", 8 if smallest else draw.randint(8, 14)]
             with self.subTest(f"MIRL_SEED={seed} {options}"):
                 text, count = self.rollout("drawn", *options)
                 preemptions += count
