@@ -2,14 +2,17 @@
 //
 // In: a differentiated function, and `budget`, the bytes of transient memory it may use (0: no limit). Only a training
 // entry (nn.kind = "micro") holds values of its forward pass until its backward pass reads them, so `budget` is of
-// those, and of functions of no kind; `entries` gives a budget to an entry of any kind by its name. Forward values that the adjoint reads are live from their op to their last use. Out: as long as the estimated peak is above the
-// budget, the value that frees most bytes per recomputed element is recomputed: its op is cloned before its first use
-// behind the peak, and later uses read the clone. Only ops that are cheap next to a matrix product are cloned
-// (elementwise ops, norms, rotary, embedding, row gathers): their results keep the same bits, since every op's order
-// is fixed. A budget that cannot be reached is an error that says what is.
+// those, and of functions of no kind; `entries` gives a budget to an entry of any kind by its name.
+// Forward values that the adjoint reads are live from their op to their last use. Out: as long as the estimated peak
+// is above the budget, the value that frees most bytes is recomputed: its op is cloned before its first use behind the
+// peak, with the ops before it whose results are not kept either, and later uses read the clone. Only ops that are
+// cheap next to a matrix product are cloned (elementwise ops, norms, rotary, embedding, row gathers): their results
+// keep the same bits, since every op's order is fixed. A budget that cannot be reached is an error that says what is.
 //
 // The estimate counts each value at the function's capacities from its definition to its last use; assign-memory
 // may need a little more for alignment and scratch space.
+
+#include "mlir/IR/IRMapping.h"
 
 #include "passes/Passes.h"
 
@@ -73,9 +76,30 @@ private:
   int64_t end_ = 0;
 };
 
-// The op whose result should be recomputed to lower the peak at `when`; null when there is none.
-Operation *choose(func::FuncOp function, const Liveness &live, int64_t when) {
-  Operation *best = nullptr;
+// A cheap op behind the peak, and the cheap ops before it whose results would be dead there: they are cloned with it, so that
+// nothing is kept for it. Operands before users.
+struct Chain {
+  SetVector<Operation *> ops;
+  int64_t kept = 0; // bytes of what has to live longer for it
+};
+
+void collect(Operation *op, const Liveness &live, int64_t when, Chain &chain) {
+  for (Value operand : op->getOperands()) {
+    Operation *source = operand.getDefiningOp();
+    if (!source || live.lastUse(operand) >= when || chain.ops.contains(source))
+      continue;
+    if (isCheap(source))
+      collect(source, live, when, chain);
+    else
+      chain.kept += live.bytes(operand);
+  }
+  chain.ops.insert(op);
+}
+
+// The op whose result should be recomputed to lower the peak at `when`, last of what has to be recomputed for it;
+// empty when there is none.
+Chain choose(func::FuncOp function, const Liveness &live, int64_t when) {
+  Chain best;
   int64_t bestBytes = 0;
   for (Operation &op : function.front().without_terminator()) {
     if (live.time(&op) >= when || !isCheap(&op) || op.getNumResults() == 0)
@@ -91,17 +115,18 @@ Operation *choose(func::FuncOp function, const Liveness &live, int64_t when) {
         freed += live.bytes(result);
       usedAtPeak |= llvm::any_of(result.getUsers(), [&](Operation *user) { return live.time(user) == when; });
     }
-    // What the clone reads must live as long: only inputs that are alive anyway cost nothing.
-    for (Value operand : op.getOperands())
-      if (operand.getDefiningOp() && live.lastUse(operand) < when)
-        freed -= live.bytes(operand);
-    if (!usedAtPeak && freed > bestBytes)
-      best = &op, bestBytes = freed;
+    if (usedAtPeak || freed <= bestBytes)
+      continue;
+    Chain chain;
+    collect(&op, live, when, chain);
+    if (freed - chain.kept > bestBytes)
+      best = std::move(chain), bestBytes = freed - best.kept;
   }
   return best;
 }
 
-void recompute(Operation *op, const Liveness &live, int64_t when) {
+void recompute(const Chain &chain, const Liveness &live, int64_t when) {
+  Operation *op = chain.ops.back();
   SmallVector<OpOperand *> later;
   Operation *first = nullptr;
   for (OpResult result : op->getResults())
@@ -112,8 +137,12 @@ void recompute(Operation *op, const Liveness &live, int64_t when) {
           first = use.getOwner();
       }
   OpBuilder builder(first);
-  Operation *clone = builder.clone(*op);
-  clone->setAttr("nn.recomputed", builder.getUnitAttr());
+  IRMapping clones;
+  Operation *clone = nullptr;
+  for (Operation *each : chain.ops) {
+    clone = builder.clone(*each, clones);
+    clone->setAttr("nn.recomputed", builder.getUnitAttr());
+  }
   for (OpOperand *use : later)
     use->set(clone->getResult(cast<OpResult>(use->get()).getResultNumber()));
   // When nothing reads it before the peak, the op has moved.
@@ -153,15 +182,15 @@ struct PlanRecompute : impl::PlanRecomputeBase<PlanRecompute> {
       auto [bytes, when] = live.peak();
       if (bytes <= budget)
         break;
-      Operation *op = choose(function, live, when);
-      if (!op) {
+      Chain chain = choose(function, live, when);
+      if (chain.ops.empty()) {
         function.emitError() << "'" << function.getSymName() << "' needs at least " << bytes
                              << " bytes of transient memory after recomputing " << count << " ops, but the budget is "
                              << budget << ": raise it, or lower the micro-batch's tokens";
         return signalPassFailure();
       }
-      recompute(op, live, when);
-      ++count;
+      recompute(chain, live, when);
+      count += chain.ops.size();
     }
   }
 };

@@ -46,6 +46,28 @@ func.func @twice(%x: !rows, %w: !w) -> !rows attributes {nn.capacities = {contex
   return %c : !rows
 }
 
+// What is read only to compute it again is computed again with it: keeping %s instead of %a would free nothing.
+// CHECK-LABEL: func.func @chain(
+// CHECK-SAME: %[[X:[^ :]+]]: tensor<?x64xf32, #nn.axis<context>>
+// CHECK-NEXT: %[[S:.*]] = nn.unary exp %[[X]] : tensor<?x64xf32, #nn.axis<context>>
+// CHECK-NEXT: %[[A:.*]] = nn.binary mul %[[S]], %[[X]] : tensor<?x64xf32, #nn.axis<context>>
+// CHECK-NEXT: %[[B:.*]] = nn.linear %[[A]],
+// CHECK-NEXT: %[[Y:.*]] = nn.linear %[[B]],
+// CHECK-NEXT: %[[Z:.*]] = nn.linear %[[Y]], %{{.*}} residual(%[[B]])
+// CHECK-NEXT: %[[S2:.*]] = nn.unary exp %[[X]] {nn.recomputed} : tensor<?x64xf32, #nn.axis<context>>
+// CHECK-NEXT: %[[A2:.*]] = nn.binary mul %[[S2]], %[[X]] {nn.recomputed} : tensor<?x64xf32, #nn.axis<context>>
+// CHECK-NEXT: %[[C:.*]] = nn.binary mul %[[A2]], %[[Z]] : tensor<?x64xf32, #nn.axis<context>>
+// CHECK-NEXT: return %[[C]]
+func.func @chain(%x: !rows, %w: !w) -> !rows attributes {nn.capacities = {context = 16 : i64}} {
+  %s = nn.unary exp %x : !rows
+  %a = nn.binary mul %s, %x : !rows
+  %b = nn.linear %a, %w : (!rows, !w) -> !rows
+  %y = nn.linear %b, %w : (!rows, !w) -> !rows
+  %z = nn.linear %y, %w residual(%b) : (!rows, !w, !rows) -> !rows
+  %c = nn.binary mul %a, %z : !rows
+  return %c : !rows
+}
+
 // A model is left alone: it has no capacities, and its entries are what is planned.
 // CHECK-LABEL: func.func private @model(
 // CHECK-NOT: nn.recomputed
