@@ -1,0 +1,103 @@
+"""What the benchmarks of whole programs share: Qwen2.5's shapes, a folder to carry to a machine with a GPU, running mirl there."""
+
+import contextlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import threading
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CHAIN = ROOT / "examples" / "chain"
+COMMON = {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": 151936, "rms_norm_eps": 1e-6, "rope_theta": 1e6,
+          "tie_word_embeddings": True, "max_position_embeddings": 32768, "hidden_act": "silu", "num_key_value_heads": 2}
+SIZES = {"0.5B": {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14},
+         "1.5B": {"hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28, "num_attention_heads": 12},
+         # To try the benchmarks themselves out on a CPU.
+         "tiny": {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 1024}}
+
+
+def shape(size):
+    return {**COMMON, **SIZES[size]}
+
+
+def edited(text, changes):
+    """`text` with each (old, new) of `changes` replaced; every old must be there."""
+    for old, new in changes:
+        if old not in text:
+            raise SystemExit(f"bench/gpu: the program no longer says '{old}'")
+        text = text.replace(old, new)
+    return text
+
+
+def prepare(folder, bin, size, program, target, *options):
+    """Fills `folder` with the model's shape, the compiled program and mirl with the libraries that another system may lack."""
+    model, lib = folder / "model", folder / "lib"
+    for path in (model, lib):
+        path.mkdir(parents=True, exist_ok=True)
+    (model / "config.json").write_text(json.dumps(shape(size)))
+    shutil.copy(CHAIN / "model" / "tokenizer.json", model)
+    shutil.copy(bin / "mirl", folder)
+    for line in subprocess.run(["ldd", bin / "mirl"], check=True, capture_output=True, text=True).stdout.splitlines():
+        path = pathlib.Path(line.split("=>")[-1].split("(")[0].strip())
+        if path.is_absolute() and not path.name.startswith(("libc.so", "libm.so", "libgcc_s", "libstdc++", "libpthread", "libdl", "ld-linux")):
+            shutil.copy(path.resolve(), lib / path.name)
+    (folder / "program.mirl").write_text(program)
+    subprocess.run([bin / "mirlc", folder / "program.mirl", "--model", model, "--target", target, "--dtype", "bf16",
+                    *map(str, options), "-o", folder / "program.plan"], check=True)
+
+
+def write_prompts(path, count, length):
+    """`count` prompts of `length` characters, a token each."""
+    generator = random.Random(1)
+    with path.open("w") as file:
+        for _ in range(count):
+            print(json.dumps({"prompt": "".join(generator.choice("0123456789+-*") for _ in range(length - 1)) + "=", "answer": "2"}), file=file)
+
+
+def mirl(folder, *arguments, timeout=600):
+    """Runs mirl of the folder and returns what it wrote to standard error; an error is shown and ends the benchmark."""
+    libraries = ":".join(filter(None, [str(folder / "lib"), os.environ.get("LD_LIBRARY_PATH")]))
+    done = subprocess.run([folder / "mirl", *map(str, arguments)], timeout=timeout, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                          text=True, env={**os.environ, "LD_LIBRARY_PATH": libraries})
+    if done.returncode:
+        raise SystemExit(f"mirl {arguments[0]} ended with {done.returncode}:\n{done.stderr}")
+    return done.stderr
+
+
+def weights(folder):
+    """Random weights of the shape, a model folder; made once."""
+    base = folder / "base"
+    if not base.exists():
+        mirl(folder, "init", folder / "program.plan", "--model", folder / "model", "--out", base, "--seed", 0)
+        for name in ("config.json", "tokenizer.json"):
+            shutil.copy(folder / "model" / name, base)
+    return base
+
+
+@contextlib.contextmanager
+def watched_memory(seconds=0.05):
+    """A list whose only entry is the most memory, in MiB, that nvidia-smi showed as used on the first GPU; None without it."""
+    most, done = [None], threading.Event()
+
+    def watch():
+        command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "--id=0", f"--loop-ms={int(seconds * 1000)}"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            for line in process.stdout:
+                most[0] = max(most[0] or 0, int(line))
+                if done.is_set():
+                    break
+            process.kill()
+
+    thread = None
+    if shutil.which("nvidia-smi"):
+        thread = threading.Thread(target=watch)
+        thread.start()
+    try:
+        yield most
+    finally:
+        done.set()
+        if thread:
+            thread.join()

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""A whole iteration of mirror descent (rollout, reward, one update) and its training step, beside PyTorch, on one GPU.
+
+  training.py prepare FOLDER [BIN] [--size=0.5B] [--work=step] [--target=cuda:sm_90a] [--budget=10GiB]   compiles; needs no GPU
+  training.py run FOLDER [--iterations=4] [--trace]     on the GPU: mirl's time of each iteration, its memory
+  training.py peer FOLDER [--steps=8] [--weights=f32]   on the GPU: the same training step by torch.compile
+
+Sizes: 0.5B and 1.5B, Qwen2.5's shapes with random weights. Works: `step` is one prompt with 8 responses, 2,048 tokens each with the
+prompt; `iteration` 32 prompts with 8 responses of 512 tokens. The update is AdamW with clipping on master weights in f32. Random weights
+end next to no response early, so both sides compute on the same number of tokens; all tokens of the sequences are counted, prompts too.
+
+The peer has parameters in f32 and computes in bf16 by autocast (`--weights=bf16`: parameters in bf16, with no master weights). Its
+model is transformers' Qwen2 with PyTorch's attention; model, loss and adjoint are compiled; AdamW is the fused one. Of `iteration` it
+does the training step alone, in micro-batches of as many tokens as ours.
+"""
+
+import collections
+import json
+import pathlib
+import shutil
+import statistics
+import sys
+import time
+
+import model
+
+WORKS = {"step": dict(prompts=1, samples=8, prompt=128, length=2048), "iteration": dict(prompts=32, samples=8, prompt=128, length=640)}
+MICRO_TOKENS = 16384
+
+
+def prepare(folder, bin, size, work, target, budget):
+    w = WORKS[work]
+    program = model.edited((model.CHAIN / "mirror_descent.mirl").read_text(), [
+        ("capacity context = 128", f"capacity context = {w['length']}"),
+        ("samples: int = 8", f"samples: int = {w['samples']}"),
+        ("max_tokens: int = 64", f"max_tokens: int = {w['length'] - w['prompt']}"),
+        ("draw(prompts, 64)", f"draw(prompts, {w['prompts']})"),
+        ("batches(y, 256)", f"batches(y, {w['prompts'] * w['samples']})")])
+    options = ["--micro-tokens", MICRO_TOKENS, "--slots", w["prompts"] * w["samples"]]
+    model.prepare(folder, bin, size, program, target, *options, *(["--memory-budget", f"train.micro={budget}"] if budget else []))
+    model.write_prompts(folder / "prompts.jsonl", 64, w["prompt"])
+    (folder / "work.json").write_text(json.dumps({"size": size, **w}))
+
+
+def run(folder, iterations, traced):
+    base, result, trace = model.weights(folder), folder / "run", folder / "trace.json"
+    shutil.rmtree(result, ignore_errors=True)
+    started = time.perf_counter()
+    with model.watched_memory() as memory:
+        model.mirl(folder, "train", folder / "program.plan", "--run", result, "--model", base, "--seed", 0, "--iterations", iterations,
+                   "--checkpoint-every", 1000, "--no-store", "--data", f"prompts={folder / 'prompts.jsonl'}",
+                   "--data", f"test={folder / 'prompts.jsonl'}",
+                   *(["--trace", trace, "--trace-iterations", iterations] if traced else []))
+    print(f"{time.perf_counter() - started:.1f} s for the command; {memory[0]} MiB of the GPU's memory")
+    for line in (result / "metrics.jsonl").open():
+        v = json.loads(line)
+        print(f"iteration {v['iteration']}: rollout {v['rollout_seconds']:.3f} s ({v['rollout_tokens_per_s']:,.0f} tokens/s), "
+              f"training {v['train_seconds'] * 1e3:.1f} ms ({v['train_tokens_per_s']:,.0f} tokens/s), loss {v['loss']:.4f}")
+    if traced:
+        summarize(trace, iterations)
+
+
+def summarize(trace, iterations):
+    """Prints the time of each kernel, an iteration."""
+    events = json.loads(trace.read_text())
+    events = events["traceEvents"] if isinstance(events, dict) else events
+    kernels = collections.defaultdict(lambda: [0, 0.0])
+    for event in events:
+        if event.get("ph") == "X":
+            kernel = kernels[(event["name"], event.get("args", {}).get("kernel", ""))]
+            kernel[0] += 1
+            kernel[1] += event["dur"] / 1000 / iterations
+    print(f"\n{'ms/iteration':>12}{'launches':>10}  what")
+    for (name, kernel), (count, time) in sorted(kernels.items(), key=lambda item: -item[1][1])[:40]:
+        print(f"{time:>12.2f}{count / iterations:>10.0f}  {name} {kernel}")
+
+
+def peer(folder, steps, weights):
+    import torch
+    import torch_peer
+    work = json.loads((folder / "work.json").read_text())
+    sequences, device = work["prompts"] * work["samples"], "cuda" if torch.cuda.is_available() else "cpu"
+    train = torch_peer.Training(work["size"], weights, device)
+    micro = max(1, MICRO_TOKENS // work["length"])
+    with model.watched_memory() as memory:
+        times = [train.step(sequences, work["length"], work["prompt"], micro) for _ in range(steps)]
+    median = statistics.median(times[steps // 2:])
+    tokens = sequences * work["length"]
+    print(f"torch.compile, weights {weights}: {median * 1e3:.1f} ms, {tokens / median:,.0f} tokens/s; {memory[0]} MiB of the GPU's memory, "
+          f"{train.peak()} MiB by PyTorch's count; all steps: {', '.join(f'{t * 1e3:.1f}' for t in times)} ms")
+
+
+def main():
+    options = dict(a[2:].split("=", 1) if "=" in a else (a[2:], "") for a in sys.argv[1:] if a.startswith("--"))
+    plain = [a for a in sys.argv[1:] if not a.startswith("--")]
+    if len(plain) < 2 or plain[0] not in ("prepare", "run", "peer"):
+        sys.exit(__doc__)
+    folder = pathlib.Path(plain[1]).resolve()
+    if plain[0] == "run":
+        return run(folder, int(options.get("iterations", 4)), "trace" in options)
+    if plain[0] == "peer":
+        return peer(folder, int(options.get("steps", 8)), options.get("weights", "f32"))
+    bin = pathlib.Path(plain[2]) if len(plain) > 2 else model.ROOT / "build" / "bin"
+    prepare(folder, bin, options.get("size", "0.5B"), options.get("work", "step"), options.get("target", "cuda:sm_90a"),
+            options.get("budget", "10GiB"))
+
+
+if __name__ == "__main__":
+    main()
