@@ -22,22 +22,7 @@ namespace {
 constexpr int64_t kMaxExtent = int64_t{1} << 40;
 constexpr uint64_t kMaxArena = uint64_t{1} << 47;
 // Of a block on sm_90.
-constexpr uint32_t kMaxThreads = 1024, kMaxShared = 232448, kMaxMaps = 8, kMaxBlocks = 32;
-
-int64_t BytesOf(fb::DType dtype) {
-  switch (dtype) {
-  case fb::DType::f32:
-  case fb::DType::i32:
-    return 4;
-  case fb::DType::bf16:
-    return 2;
-  case fb::DType::i64:
-    return 8;
-  case fb::DType::u8:
-    return 1;
-  }
-  return 0;
-}
+constexpr uint32_t kMaxThreads = 1024, kMaxShared = 232448, kMaxBlocks = 32;
 
 bool InEnum(auto value, auto last) {
   return static_cast<int>(value) >= 0 && static_cast<int>(value) <= static_cast<int>(last);
@@ -64,7 +49,7 @@ absl::Status TypeBytes(const fb::TensorType *type, const Capacities *capacities,
     return Invalid("has dimensions that are not aligned to 8 bytes");
   if (Length(type->dims()) > 16)
     return Invalid("has ", Length(type->dims()), " dimensions; at most 16 are allowed");
-  bytes = BytesOf(type->dtype());
+  bytes = ElementBytes(type->dtype());
   for (uint32_t i = 0; i < Length(type->dims()); ++i) {
     const fb::Dim &dim = *type->dims()->Get(i);
     if (!InEnum(dim.axis(), fb::Axis::MAX))
@@ -259,7 +244,7 @@ private:
       uint64_t bytes = 0;
       if (absl::Status status = TypeBytes(slice.type(), &capacities, bytes); !status.ok())
         return Invalid("slice ", i, " (", View(slice.name()), ") ", status.message());
-      if (bytes > slice.bytes() || slice.offset() % BytesOf(slice.type()->dtype()) != 0 ||
+      if (bytes > slice.bytes() || slice.offset() % ElementBytes(slice.type()->dtype()) != 0 ||
           slice.offset() > plan_.arena_bytes() || slice.bytes() > plan_.arena_bytes() - slice.offset())
         return Invalid("slice ", i, " (", View(slice.name()), ") of ", bytes, " bytes lies at [",
                    slice.offset(), ", +", slice.bytes(), "), outside of the arena of ",
@@ -324,7 +309,7 @@ private:
     fb::DType dtype = slice.type()->dtype();
     if (dtype != fb::DType::bf16 && dtype != fb::DType::f32)
       return Invalid("is of ", fb::EnumNameDType(dtype), "; bf16 and f32 are possible");
-    uint64_t element = BytesOf(dtype);
+    uint64_t element = ElementBytes(dtype);
     if (!IsAligned(map.dims()) || !IsAligned(map.strides()))
       return Invalid("has dimensions or strides that are not aligned to 8 bytes");
     uint32_t rank = Length(map.dims()), swizzle = map.swizzle();

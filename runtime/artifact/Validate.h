@@ -8,6 +8,25 @@
 
 namespace mirl::rt {
 
+// A launch has at most so many tensor maps.
+inline constexpr uint32_t kMaxMaps = 8;
+
+// Bytes of an element; 0 of a type that is none.
+inline int64_t ElementBytes(fb::DType dtype) {
+  switch (dtype) {
+  case fb::DType::f32:
+  case fb::DType::i32:
+    return 4;
+  case fb::DType::bf16:
+    return 2;
+  case fb::DType::i64:
+    return 8;
+  case fb::DType::u8:
+    return 1;
+  }
+  return 0;
+}
+
 // Checks every index, range, slice, port, loop and name of docs/plan.md; the message says what is
 // wrong and where in the plan, without the file's name.
 absl::Status ValidatePlan(const fb::Plan &plan);

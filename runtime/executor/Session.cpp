@@ -9,29 +9,13 @@
 #include <unordered_map>
 
 #include "runtime/artifact/Macros.h"
+#include "runtime/artifact/Validate.h"
 #include "runtime/device/cpu/CpuDevice.h"
 #include "runtime/device/cuda/CudaDevice.h"
 
 namespace mirl::rt {
 
 namespace {
-
-constexpr size_t kMostMaps = 8; // Validate.cpp refuses more
-
-int64_t ElementBytes(fb::DType dtype) {
-  switch (dtype) {
-  case fb::DType::f32:
-  case fb::DType::i32:
-    return 4;
-  case fb::DType::bf16:
-    return 2;
-  case fb::DType::i64:
-    return 8;
-  case fb::DType::u8:
-    return 1;
-  }
-  return 0;
-}
 
 int64_t Items(const fb::Work &work, const Extents &extents) {
   int64_t extent = std::max<int64_t>(0, AxisExtent(work.axis(), extents) + work.size());
@@ -302,7 +286,7 @@ struct Session::Impl {
     switch (step.kind) {
     case fb::Action::Launch:
     {
-      TensorMap maps[kMostMaps];
+      TensorMap maps[kMaxMaps];
       for (size_t m = 0; m < step.maps.size(); ++m) {
         maps[m] = step.maps[m];
         const auto *map_dims = step.launch->maps()->Get(static_cast<uint32_t>(m))->dims();
