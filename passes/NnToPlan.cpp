@@ -20,7 +20,8 @@
 // schedules of its own (passes/cuda/TileSchedules.h).
 //
 // What is left of nn.alias after that are plan.copy ops at the end of the entry; sources that are
-// variables themselves are staged first, so that two variables can be exchanged.
+// variables themselves are staged first, so that two variables can be exchanged. One zero may become the value of
+// many variables (all gradients are zeroed at once): each is filled.
 
 #include "passes/Passes.h"
 #include "passes/cpu/Schedules.h"
@@ -262,11 +263,17 @@ LogicalResult EntryLowering::lowerReturn(func::ReturnOp op) {
   struct Pending {
     Value from, to;
   };
-  SmallVector<Pending> copies, outputs;
+  SmallVector<Pending> copies;
+  SmallVector<Value> zeros;
   for (auto [i, value] : llvm::enumerate(op.getOperands())) {
     if (auto alias = function_.getResultAttrOfType<IntegerAttr>(i, nn::attr::kAlias)) {
       Value target = slices_[function_.getArgument(alias.getInt())];
-      if (slices_[value] != target)
+      auto splat = value.getDefiningOp<nn::SplatOp>();
+      if (slices_[value] == target)
+        continue;
+      if (splat && splat.getValue().isPosZero())
+        zeros.push_back(target);
+      else
         copies.push_back({slices_[value], target});
     }
   }
@@ -300,6 +307,8 @@ LogicalResult EntryLowering::lowerReturn(func::ReturnOp op) {
       pending.from = stage(pending.from);
   for (Pending &pending : copies)
     copy(pending.from, pending.to);
+  for (Value target : zeros)
+    fill(target);
   for (Port &port : ports)
     plan::OutputOp::create(builder_, loc_, port.name, port.source, port.slice);
   return success();

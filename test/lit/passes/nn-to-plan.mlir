@@ -92,6 +92,19 @@ func.func @zero(%dw: tensor<4x4xf32> {nn.variable = @dw}, %a: tensor<f32> {nn.va
   return %0, %1 : tensor<4x4xf32>, tensor<f32>
 }
 
+// One zero for many variables: each is filled, none is copied.
+// CHECK-LABEL: plan.entry @zeros "batch" {} {
+// CHECK-NEXT: %[[V0:.*]] = plan.buffer @a : <tensor<f32>>
+// CHECK-NEXT: %[[V1:.*]] = plan.buffer @b : <tensor<f32>>
+// CHECK-NEXT: plan.fill %[[V0]] : <tensor<f32>>
+// CHECK-NEXT: plan.fill %[[V1]] : <tensor<f32>>
+// CHECK-NEXT: }
+func.func @zeros(%a: tensor<f32> {nn.variable = @a}, %b: tensor<f32> {nn.variable = @b})
+    -> (tensor<f32> {nn.alias = 0 : i64}, tensor<f32> {nn.alias = 1 : i64}) attributes {nn.kind = "batch", nn.capacities = {}} {
+  %0 = nn.splat 0.0 : tensor<f32>
+  return %0, %0 : tensor<f32>, tensor<f32>
+}
+
 // Equal constants are one; a value has a slice.
 // CHECK-LABEL: plan.entry @rotate "plain" {context = 8 : i64} {
 // CHECK-NEXT: %[[V0:.*]] = plan.input "x" from "input:x" : <tensor<?x4xf32, #nn.axis<context>>>
