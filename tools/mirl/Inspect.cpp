@@ -2,9 +2,11 @@
 //
 // Numbers are at the entries' capacities: the most that one call can use.
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -272,8 +274,20 @@ void Print(const Json &json) {
     std::printf("\n  %s\n", Get(entry, "name").c_str());
     PrintPorts("input", entry["inputs"]);
     PrintPorts("output", entry["outputs"]);
-    for (const Json &fused : entry["fused"])
-      std::printf("    fused  %s\n", fused.get<std::string>().c_str());
+    // Layers repeat themselves: what is the same is said once, in the order of the first.
+    std::vector<std::pair<std::string, int>> fused;
+    for (const Json &one : entry["fused"]) {
+      std::string name = one.get<std::string>();
+      auto same = std::find_if(fused.begin(), fused.end(),
+                               [&](const auto &known) { return known.first == name; });
+      if (same == fused.end())
+        fused.emplace_back(std::move(name), 1);
+      else
+        ++same->second;
+    }
+    for (const auto &[name, times] : fused)
+      std::printf("    fused  %s%s\n", name.c_str(),
+                  times > 1 ? Cat(" (", times, " times)").c_str() : "");
   }
 
   auto section = [&](const char *name) {
