@@ -7,8 +7,9 @@
 //  - the remaining elementwise ops (unary, binary, compare, select, splat, spread of a number,
 //    stop_gradient, cast) are nn.fused: ops of one shape that follow each other, with nothing in between
 //    that depends on them, become one loop; a loop moves up into the one whose results it uses where it can, and what a
-//    loop can make from what it reads anyway is made in it once more instead of being read. Codegen sees no
-//    elementwise op outside nn.fused (splats that are results or initial accumulators aside).
+//    loop can make from what it reads anyway is made in it once more instead of being read. Gradients that the entry
+//    returns move down behind the loops that follow them. Codegen sees no elementwise op outside nn.fused (splats
+//    that are results or initial accumulators aside).
 // `nn.fused_from` on the results says what was fused.
 
 #include "dialects/nn/ScalarExpansion.h"
@@ -101,6 +102,21 @@ void absorbSums(Block &block) {
 }
 
 // --- elementwise loops ---------------------------------------------------------------------------
+
+// A gradient that nobody reads here (it is the entry's) stands between loops that read the same tensors: it moves down
+// behind the elementwise ops that follow it.
+void sinkGradients(Block &block) {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block.without_terminator()))) {
+    auto inPlace = dyn_cast<nn::InPlaceOpInterface>(&op);
+    if (!inPlace || isElementwise(&op) || !llvm::all_of(op.getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); }))
+      continue;
+    Operation *after = &op;
+    for (Operation *next = op.getNextNode(); isElementwise(next) || isFree(next); next = next->getNextNode())
+      after = next;
+    if (after != &op)
+      op.moveAfter(after);
+  }
+}
 
 // Elementwise ops of one type that will be one loop, placed where the last of them stands.
 struct Group {
@@ -257,6 +273,7 @@ struct Fuse : impl::FuseBase<Fuse> {
       if (isOpTriviallyDead(&op))
         op.erase();
     absorbSums(block);
+    sinkGradients(block);
     OpBuilder builder(function.getContext());
     SmallVector<Group> groups = findGroups(block);
     for (size_t later = 1; later < groups.size(); ++later)

@@ -203,3 +203,16 @@ func.func @dead(%x: tensor<?x4xf32, #nn.axis<context>>) -> tensor<?x4xf32, #nn.a
   %b = nn.binary mul %a, %x : tensor<?x4xf32, #nn.axis<context>>
   return %x : tensor<?x4xf32, #nn.axis<context>>
 }
+
+// A gradient that nobody reads here does not stand between two loops that read the same: it comes after both.
+// CHECK-LABEL: func.func @gradient(
+// CHECK-NEXT: %[[LOOP:.*]]:2 = nn.fused {{.*}} {nn.fused_from = "exp, mul"}
+// CHECK: %[[DW:.*]] = nn.linear_weight_grad %{{.*}}, %[[LOOP]]#0, %
+// CHECK-NEXT: return %[[DW]], %[[LOOP]]#1
+func.func @gradient(%x: tensor<?x4xf32, #nn.axis<context>>, %dy: tensor<?x8xf32, #nn.axis<context>>, %dw: tensor<8x4xf32>)
+    -> (tensor<8x4xf32>, tensor<?x4xf32, #nn.axis<context>>) {
+  %h = nn.unary exp %x : tensor<?x4xf32, #nn.axis<context>>
+  %0 = nn.linear_weight_grad %dy, %h, %dw : (tensor<?x8xf32, #nn.axis<context>>, tensor<?x4xf32, #nn.axis<context>>, tensor<8x4xf32>) -> tensor<8x4xf32>
+  %y = nn.binary mul %x, %x : tensor<?x4xf32, #nn.axis<context>>
+  return %0, %y : tensor<8x4xf32>, tensor<?x4xf32, #nn.axis<context>>
+}
