@@ -315,19 +315,23 @@ absl::Status WriteSafetensors(const std::string &path, const std::vector<TensorV
 }
 
 absl::Status ConvertToF32(const TensorView &tensor, float *out) {
-  int64_t count = tensor.elements();
+  return ConvertToF32(tensor, 0, tensor.elements(), out);
+}
+
+absl::Status ConvertToF32(const TensorView &tensor, int64_t begin, int64_t end, float *out) {
   switch (tensor.dtype) {
   case TensorDType::F32:
-    if (count > 0) // an empty vector has no data to point to
-      std::memcpy(out, tensor.data, static_cast<size_t>(count) * sizeof(float));
+    if (end > begin) // an empty vector has no data to point to
+      std::memcpy(out, tensor.data + begin * static_cast<int64_t>(sizeof(float)),
+                  static_cast<size_t>(end - begin) * sizeof(float));
     return absl::OkStatus();
   case TensorDType::BF16:
-    for (int64_t i = 0; i < count; ++i)
-      out[i] = std::bit_cast<float>(static_cast<uint32_t>(ReadElement<uint16_t>(tensor.data, i)) << 16);
+    for (int64_t i = begin; i < end; ++i)
+      *out++ = std::bit_cast<float>(static_cast<uint32_t>(ReadElement<uint16_t>(tensor.data, i)) << 16);
     return absl::OkStatus();
   case TensorDType::F16:
-    for (int64_t i = 0; i < count; ++i)
-      out[i] = HalfToFloat(ReadElement<uint16_t>(tensor.data, i));
+    for (int64_t i = begin; i < end; ++i)
+      *out++ = HalfToFloat(ReadElement<uint16_t>(tensor.data, i));
     return absl::OkStatus();
   default:
     return absl::InvalidArgumentError(

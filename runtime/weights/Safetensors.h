@@ -86,6 +86,8 @@ absl::Status WriteSafetensors(const std::string &path, const std::vector<TensorV
 // Converts a tensor's elements to f32 (F32, BF16, F16) or to i32 (I32, I64, U8; an error names the
 // first element out of range). `out` has room for tensor.elements().
 absl::Status ConvertToF32(const TensorView &tensor, float *out);
+// The elements from `begin` to `end` alone; `out` has room for these.
+absl::Status ConvertToF32(const TensorView &tensor, int64_t begin, int64_t end, float *out);
 // f32 to bf16, rounded to nearest even; a NaN stays one. `out` has room for as many.
 void RoundToBf16(std::span<const float> values, uint16_t *out);
 absl::Status ConvertToI32(const TensorView &tensor, int32_t *out);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <memory>
 #include <numbers>
 #include <span>
 #include <vector>
@@ -14,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/device/Philox.h"
+#include "runtime/device/cpu/ThreadPool.h"
 #include "runtime/weights/AtomicFile.h"
 #include "runtime/weights/Buffers.h"
 #include "runtime/weights/Safetensors.h"
@@ -53,24 +55,56 @@ template <typename Visit> absl::Status ForWeights(Session &session, const fb::Po
   return absl::OkStatus();
 }
 
-// Calls `fill` with room for the numbers of a weight in f32: where they lie, or in host memory on their way to a device. A
-// bf16 weight gets them rounded, its master as they are.
-template <typename Fill> absl::Status FillWeight(Session &session, const fb::Buffer &buffer, Fill fill) {
-  bool f32 = buffer.type()->dtype() == fb::DType::f32;
-  if (std::span<uint8_t> bytes = session.Buffer(buffer); !bytes.empty() && f32)
-    return fill(reinterpret_cast<float *>(bytes.data()));
-  std::vector<float> host(static_cast<size_t>(ElementCount(*buffer.type(), {})));
-  if (absl::Status status = fill(host.data()); !status.ok())
-    return status;
-  if (f32)
-    return session.WriteBuffer(buffer, host.data());
-  if (const fb::Buffer *master = FindMaster(session, buffer))
-    if (absl::Status status = session.WriteBuffer(*master, host.data()); !status.ok())
-      return status;
-  std::vector<uint16_t> rounded(host.size());
-  RoundToBf16(host, rounded.data());
-  return session.WriteBuffer(buffer, rounded.data());
-}
+// Puts numbers into weights, with all cores.
+class Filler {
+public:
+  explicit Filler(Session &session) : session_(session) {}
+
+  // `fill(begin, end, out)` writes the elements from `begin` to `end` of the weight in f32, to where they lie or to host memory
+  // on their way to a device. A bf16 weight gets them rounded, its master as they are.
+  template <typename Fill> absl::Status operator()(const fb::Buffer &buffer, Fill fill) {
+    bool f32 = buffer.type()->dtype() == fb::DType::f32;
+    int64_t count = ElementCount(*buffer.type(), {});
+    auto numbers = [&](float *out) {
+      pool_.ParallelFor(count, kGrain, [&](int64_t begin, int64_t end) { fill(begin, end, out + begin); });
+    };
+    if (std::span<uint8_t> bytes = session_.Buffer(buffer); !bytes.empty() && f32) {
+      numbers(reinterpret_cast<float *>(bytes.data()));
+      return absl::OkStatus();
+    }
+    float *host = Room(numbers_, count);
+    numbers(host);
+    if (f32)
+      return session_.WriteBuffer(buffer, host);
+    if (const fb::Buffer *master = FindMaster(session_, buffer))
+      if (absl::Status status = session_.WriteBuffer(*master, host); !status.ok())
+        return status;
+    uint16_t *rounded = Room(rounded_, count);
+    pool_.ParallelFor(count, kGrain, [&](int64_t begin, int64_t end) {
+      RoundToBf16({host + begin, static_cast<size_t>(end - begin)}, rounded + begin);
+    });
+    return session_.WriteBuffer(buffer, rounded);
+  }
+
+private:
+  static constexpr int64_t kGrain = 1 << 14;
+
+  // Kept from weight to weight: fresh memory costs the kernel a fault a page.
+  template <typename T> struct Memory {
+    std::unique_ptr<T[]> data;
+    int64_t count = 0;
+  };
+  template <typename T> static T *Room(Memory<T> &memory, int64_t count) {
+    if (memory.count < count)
+      memory = {std::make_unique_for_overwrite<T[]>(static_cast<size_t>(count)), count};
+    return memory.data.get();
+  }
+
+  Session &session_;
+  ThreadPool pool_;
+  Memory<float> numbers_;
+  Memory<uint16_t> rounded_;
+};
 
 // Two independent normal numbers (Box & Muller, 1958) from four random words.
 void Normals(const PhiloxBlock &block, double *out) {
@@ -135,20 +169,29 @@ absl::Status LoadWeights(Session &session, const fb::Policy &policy, const std::
   else if (note && extended)
     *note = absl::StrCat(directory, ": ", extended, " of the ", found.size(), " weights of policy ", Text(policy.name()),
                          " become F32, which the plan computes in");
-  for (const Found &one : found)
-    if (status = FillWeight(session, *one.buffer, [&](float *to) { return ConvertToF32(*one.tensor, to); }); !status.ok())
+  Filler fill(session);
+  for (const Found &one : found) {
+    bool same = one.buffer->type()->dtype() == fb::DType::bf16 && one.tensor->dtype == TensorDType::BF16;
+    if (same && !FindMaster(session, *one.buffer))
+      status = session.WriteBuffer(*one.buffer, one.tensor->data);
+    else
+      status = fill(*one.buffer, [&](int64_t begin, int64_t end, float *out) {
+        ConvertToF32(*one.tensor, begin, end, out).IgnoreError(); // its type was looked at
+      });
+    if (!status.ok())
       return status;
+  }
   return absl::OkStatus();
 }
 
 absl::Status InitWeights(Session &session, const fb::Policy &policy, uint64_t seed) {
-  auto fill = [&](const fb::Buffer &buffer, float *out) -> absl::Status {
-    int64_t count = ElementCount(*buffer.type(), {});
+  Filler fill(session);
+  return ForWeights(session, policy, [&](const fb::Buffer &buffer) -> absl::Status {
     std::string init = Text(buffer.init()), name = Text(buffer.weight());
-    if (init == "zeros" || init == "ones") {
-      std::fill_n(out, count, init == "ones" ? 1.0f : 0.0f);
-      return absl::OkStatus();
-    }
+    if (init == "zeros" || init == "ones")
+      return fill(buffer, [&](int64_t begin, int64_t end, float *out) {
+        std::fill_n(out, end - begin, init == "ones" ? 1.0f : 0.0f);
+      });
     constexpr std::string_view kNormal = "normal:";
     char *end = nullptr;
     double deviation = init.compare(0, kNormal.size(), kNormal.data()) == 0 ? std::strtod(init.c_str() + kNormal.size(), &end) : NAN;
@@ -157,20 +200,18 @@ absl::Status InitWeights(Session &session, const fb::Policy &policy, uint64_t se
                                                      ": the initial value must be zeros, ones or normal:<deviation>, is '", init, "'"));
     // The name's hash takes half of the counter, so that weights draw from streams of their own.
     uint64_t stream = XXH3_64bits(name.data(), name.size());
-    for (int64_t i = 0; i < count; i += 2) {
-      auto pair = static_cast<uint64_t>(i) / 2;
-      double normals[2];
-      Normals(Philox4x32({static_cast<uint32_t>(pair), static_cast<uint32_t>(pair >> 32), static_cast<uint32_t>(stream),
-                          static_cast<uint32_t>(stream >> 32)},
-                         seed),
-              normals);
-      for (int64_t j = i; j < std::min(i + 2, count); ++j)
-        out[j] = static_cast<float>(deviation * normals[j - i]);
-    }
-    return absl::OkStatus();
-  };
-  return ForWeights(session, policy, [&](const fb::Buffer &buffer) {
-    return FillWeight(session, buffer, [&](float *out) { return fill(buffer, out); });
+    return fill(buffer, [&](int64_t begin, int64_t end, float *out) {
+      double normals[2] = {};
+      for (int64_t i = begin; i < end; ++i) {
+        auto pair = static_cast<uint64_t>(i) / 2;
+        if (i % 2 == 0 || i == begin)
+          Normals(Philox4x32({static_cast<uint32_t>(pair), static_cast<uint32_t>(pair >> 32), static_cast<uint32_t>(stream),
+                              static_cast<uint32_t>(stream >> 32)},
+                             seed),
+                  normals);
+        *out++ = static_cast<float>(deviation * normals[i % 2]);
+      }
+    });
   });
 }
 
