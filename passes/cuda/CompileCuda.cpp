@@ -2,7 +2,7 @@
 //
 // In: a module with a nested module @kernels of llvm.func kernels that SimtKernelBuilder wrote (nn-to-plan with
 // target=cuda).
-// Out: @kernels lowered to the LLVM dialect, one plan.code op with the cubin and the architecture it is for, and
+// Out: @kernels lowered to the LLVM dialect, one plan.code op with the cubin (ptx-only: with the PTX) and the architecture it is for, and
 // plan.target = "cuda" on the module. PTX comes from LLVM's NVPTX back end, machine code from NVIDIA's ptxas.
 //
 // Rules of the numbers, as in compile-kernels: no fast-math flag is set and AllowFPOpFusion is Strict, so PTX says

@@ -34,6 +34,8 @@ static cl::opt<std::string> target("target", cl::desc("cpu, or cpu:x86-64-v3, cp
                                    cl::value_desc("target"), cl::init("cpu"), cl::cat(category));
 static cl::opt<std::string> emit("emit", cl::desc("What to write: rl, nn, kernels, ptx (text) or plan"), cl::value_desc("stage"),
                                  cl::init("plan"), cl::cat(category));
+static cl::opt<std::string> moduleKind("module", cl::desc("Code of a plan for a GPU: cubin (default) or ptx, which the driver compiles"),
+                                       cl::value_desc("kind"), cl::init("cubin"), cl::cat(category));
 static cl::opt<std::string> output("o", cl::desc("Where to write it (text: standard output)"), cl::value_desc("file"), cl::cat(category));
 static cl::opt<std::string> dtype("dtype", cl::desc("Weights and activations: f32 (default for cpu) or bf16 (default for cuda)"),
                                   cl::value_desc("type"), cl::cat(category));
@@ -57,10 +59,12 @@ usage: mirlc FILE.mirl --model DIR [options] -o OUT.plan
   --model DIR            folder with the model's config.json
   --set NAME=VALUE       set a const or a parameter of the program (repeatable)
   --target TARGET        cpu (for this machine), cpu:x86-64-v3 (AVX2) or cpu:x86-64-v4 (AVX-512), or cuda:sm_90a
-                         (NVIDIA Hopper; needs ptxas)
+                         (NVIDIA Hopper; needs ptxas, but with --module ptx)
   --dtype TYPE           of weights and activations: f32 (default for cpu) or bf16 (default for cuda; sums, log-probs,
                          gradients of weights and the optimizer stay f32)
   --emit STAGE           rl, nn or kernels (text), ptx (text; of cuda), or plan (default)
+  --module KIND          code in a plan for a GPU: cubin (default; needs ptxas) or ptx, which the GPU's driver compiles when
+                         the plan is loaded
   -o FILE                where to write it; text goes to standard output without it
   --memory-budget SIZE   transient memory of each training entry (512MiB, 2GiB, …): recompute until it is met;
                          ENTRY=SIZE is for the entry of that name (train.micro=1GiB), and may be given again
@@ -224,9 +228,11 @@ int main(int argc, char **argv) {
     return usage("--dtype takes f32 or bf16, not '" + dtype + "'");
   options.bf16 = dtype.empty() ? !options.cuda.empty() : dtype == "bf16";
   options.tensorCores = !options.cuda.empty();
-  options.ptxOnly = emit == "ptx";
+  if (moduleKind != "cubin" && moduleKind != "ptx")
+    return usage("--module takes cubin or ptx, not '" + moduleKind + "'");
+  options.ptxOnly = emit == "ptx" || moduleKind == "ptx";
   if (options.ptxOnly && options.cuda.empty())
-    return usage("--emit ptx needs --target cuda:sm_90a");
+    return usage((emit == "ptx" ? "--emit ptx" : "--module ptx") + std::string(" needs --target cuda:sm_90a"));
   for (llvm::StringRef budget : budgets) {
     auto [entry, size] = budget.contains('=') ? budget.rsplit('=') : std::pair(llvm::StringRef(), budget);
     auto bytes = parseBytes(size);

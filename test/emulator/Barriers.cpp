@@ -1,0 +1,2 @@
+#include "test/emulator/Decode.h"
+namespace mirl::emulator { void AddBarriers(DecodeTable &) {} }

@@ -1,0 +1,139 @@
+#include "test/emulator/Device.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <thread>
+
+namespace mirl::emulator {
+
+namespace {
+
+// Memory in front of and behind every allocation that is nobody's.
+constexpr uint64_t kMargin = 256;
+
+int64_t Setting(const char *name, int64_t otherwise, int64_t least, int64_t most) {
+  const char *text = std::getenv(name);
+  if (!text || !*text)
+    return otherwise;
+  char *end = nullptr;
+  long long value = std::strtoll(text, &end, 10);
+  if (*end || value < least || value > most) {
+    std::fprintf(stderr, "emulator: %s must be a number from %lld to %lld, is '%s': %lld is taken\n", name, static_cast<long long>(least),
+                 static_cast<long long>(most), text, static_cast<long long>(otherwise));
+    return otherwise;
+  }
+  return value;
+}
+
+} // namespace
+
+Device &Device::Get() {
+  static Device *device = new Device; // threads may outlive main
+  return *device;
+}
+
+Device::Device() {
+  int processors = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  settings_.multiprocessors = static_cast<int>(Setting("MIRL_EMULATOR_MULTIPROCESSORS", 4, 1, 1024));
+  settings_.threads = static_cast<int>(Setting("MIRL_EMULATOR_THREADS", processors, 1, 1024));
+  settings_.memory = static_cast<uint64_t>(Setting("MIRL_EMULATOR_MEMORY_MIB", 8192, 1, 1 << 20)) << 20;
+  settings_.steps = static_cast<uint64_t>(Setting("MIRL_EMULATOR_STEPS", 200'000'000, 1, INT64_MAX));
+  settings_.log = Setting("MIRL_EMULATOR_LOG", 0, 0, 1) != 0;
+}
+
+uint64_t Device::Allocate(uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  if (bytes > settings_.memory - used_)
+    return 0;
+  std::unique_ptr<uint8_t[]> memory(new (std::nothrow) uint8_t[bytes + 2 * kMargin + 256]);
+  if (!memory)
+    return 0;
+  uint64_t address = (reinterpret_cast<uint64_t>(memory.get()) + kMargin + 255) & ~uint64_t{255};
+  used_ += bytes;
+  allocations_[address] = {bytes, std::move(memory)};
+  return address;
+}
+
+bool Device::Free(uint64_t address) {
+  std::lock_guard lock(mutex_);
+  auto it = allocations_.find(address);
+  if (it == allocations_.end())
+    return false;
+  used_ -= it->second.bytes;
+  allocations_.erase(it);
+  return true;
+}
+
+bool Device::Holds(uint64_t address, uint64_t bytes) const {
+  std::lock_guard lock(mutex_);
+  auto it = allocations_.upper_bound(address);
+  if (it == allocations_.begin())
+    return false;
+  --it;
+  return address - it->first <= it->second.bytes && bytes <= it->second.bytes - (address - it->first);
+}
+
+uint64_t Device::FreeBytes() const {
+  std::lock_guard lock(mutex_);
+  return settings_.memory - used_;
+}
+
+void Device::Run(Launch launch) {
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto &[address, allocation] : allocations_)
+      launch.memory.push_back({address, address + allocation.bytes});
+  }
+  for (const Program::Range &range : launch.program->variable_ranges)
+    launch.memory.push_back({range.begin, range.end});
+  uint64_t parameters = reinterpret_cast<uint64_t>(launch.parameters);
+  launch.memory.push_back({parameters, parameters + launch.kernel->parameter_bytes});
+  std::sort(launch.memory.begin(), launch.memory.end(), [](const Range &a, const Range &b) { return a.begin < b.begin; });
+  launch.steps = settings_.steps;
+
+  auto started = std::chrono::steady_clock::now();
+  uint64_t blocks = uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
+  std::atomic<uint64_t> next{0}, steps{0};
+  std::mutex mutex;
+  std::optional<Fault> fault;
+  uint64_t fault_block = 0;
+  auto work = [&] {
+    Block block(launch);
+    for (uint64_t number; (number = next++) < blocks;)
+      try {
+        block.Run(number);
+        steps += block.steps;
+      } catch (const Fault &found) {
+        std::lock_guard lock(mutex);
+        // Of faults of several blocks the first block's.
+        if (!fault || number < fault_block) {
+          fault = found;
+          fault_block = number;
+        }
+        next = blocks;
+        return;
+      }
+  };
+  uint64_t workers = std::min<uint64_t>(settings_.threads, blocks);
+  std::vector<std::thread> threads;
+  for (uint64_t i = 1; i < workers; ++i)
+    threads.emplace_back(work);
+  work();
+  for (std::thread &thread : threads)
+    thread.join();
+  if (settings_.log) {
+    double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+    std::fprintf(stderr, "emulator: %s, %llu blocks of %u threads: %llu instructions of warps in %.3f s\n", launch.kernel->name.c_str(),
+                 static_cast<unsigned long long>(blocks), launch.block.x * launch.block.y * launch.block.z,
+                 static_cast<unsigned long long>(steps.load()), seconds);
+  }
+  if (fault)
+    throw *fault;
+}
+
+} // namespace mirl::emulator

@@ -1,0 +1,132 @@
+// 32 threads that run in lock-step as far as they are at the same place.
+//
+// Every thread has a place of its own: a warp is a list of splits, lanes that are at the same instruction. The split that is at
+// the lowest place runs, until it reaches another one, which it joins, or waits. So branches meet again behind them, and
+// lanes that wait for each other (bar.warp.sync, shfl.sync, …) meet whatever way each came.
+
+#ifndef MIRL_EMULATOR_WARP_H
+#define MIRL_EMULATOR_WARP_H
+
+#include <bit>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "test/emulator/Fault.h"
+#include "test/emulator/Program.h"
+
+namespace mirl::emulator {
+
+class Block;
+
+enum class State : uint8_t { kRunnable, kWarpSync, kBarrier, kMbarrier };
+
+struct Split {
+  uint32_t lanes = 0; // a bit each
+  uint32_t place = 0; // of the next instruction
+  State state = State::kRunnable;
+  uint32_t what = 0; // kBarrier: its number; kMbarrier: its address
+};
+
+enum class Access : uint8_t { kRead, kWrite, kAtomic };
+
+// A group of wgmma products that nobody has waited for.
+struct PendingProducts {
+  struct Range {
+    uint32_t begin = 0, end = 0;
+    int line = 0;
+  };
+  std::vector<Range> reads;          // shared memory
+  std::vector<uint32_t> accumulators; // places of registers
+  bool committed = false;
+};
+
+// A 16-byte piece that cp.async brings to shared memory.
+struct PendingPiece {
+  uint32_t target = 0, bytes = 0, zeros = 0;
+  uint64_t source = 0;
+  bool committed = false;
+  uint32_t group = 0;
+};
+
+class Warp {
+public:
+  Warp(Block &block, const Kernel &kernel, uint32_t index);
+
+  // At the first instruction, with the first `threads` lanes.
+  void Start(uint32_t threads);
+  // Runs what can run. Throws Fault.
+  void Run();
+  bool Runnable() const;
+  bool Finished() const { return live_ == 0; }
+
+  template <typename T> T *At(uint32_t place) { return reinterpret_cast<T *>(registers_ + place); }
+  template <typename T> const T *At(uint32_t place) const { return reinterpret_cast<const T *>(registers_ + place); }
+  uint32_t &Predicate(uint32_t place) { return *At<uint32_t>(place); }
+  // Sets the running lanes' bits of a predicate.
+  void SetPredicate(uint32_t place, uint32_t bits) {
+    uint32_t &target = *At<uint32_t>(place);
+    target = (target & ~mask) | (bits & mask);
+  }
+
+  // The address of a lane, in the instruction's space.
+  uint64_t Address(const Instruction &i, uint32_t lane) const {
+    if (i.a == kNoPlace)
+      return static_cast<uint64_t>(i.offset);
+    uint64_t base = i.option >> 31 ? At<uint32_t>(i.a)[lane] : At<uint64_t>(i.a)[lane];
+    return base + static_cast<uint64_t>(i.offset);
+  }
+  // Where that is in this process. Throws Fault when the access is not allowed.
+  uint8_t *Resolve(const Instruction &i, uint32_t lane, Space space, uint64_t address, uint32_t bytes, Access access);
+
+  // For instructions that need lanes together: `member[lane]` are those that a lane names (nullptr: all). True: those that run are
+  // complete; false: they wait. `elsewhere`: they may be at other instructions that are also so (bar.warp.sync).
+  bool Converge(const Instruction &i, const uint32_t *member, bool elsewhere = false);
+  void Branch(uint32_t target); // the lanes of `mask`
+  void Exit();                  // the lanes of `mask`
+  // `lanes` of the running ones become a split of their own.
+  void Leave(uint32_t lanes, uint32_t place, State state = State::kRunnable, uint32_t what = 0);
+  void Next() { ++now_.place; }
+  void Wait(State state, uint32_t what) {
+    now_.state = state;
+    now_.what = what;
+  }
+  // Lets splits in `state` run again; kBarrier: those at barrier `what`.
+  void Wake(State state, uint32_t what);
+
+  [[noreturn]] void Fail(Result result, const Instruction &i, uint32_t lane, const std::string &what) const;
+  // The first of the running lanes.
+  uint32_t First() const { return static_cast<uint32_t>(std::countr_zero(mask)); }
+  // "warp 3, lanes 0x0000ffff: waits …" of every split.
+  std::string Describe() const;
+
+  Block &block;
+  const Kernel &kernel;
+  const uint32_t index;
+  uint32_t mask = 0; // the lanes that the instruction runs for
+
+  std::vector<PendingProducts> products;
+  std::vector<std::vector<PendingPiece>> pieces; // of each lane
+  std::vector<uint32_t> piece_groups;            // committed so far, of each lane
+  std::vector<uint8_t> local, local_written;     // all lanes'
+
+  uint32_t live() const { return live_; }
+  const std::vector<Split> &splits() const { return others_; }
+
+private:
+  bool Take();
+  void CheckProducts(const Instruction &i) const;
+  uint8_t *ResolveShared(const Instruction &i, uint32_t lane, uint64_t address, uint32_t bytes, Access access);
+  uint8_t *ResolveLocal(const Instruction &i, uint32_t lane, uint64_t address, uint32_t bytes, Access access);
+
+  std::vector<uint8_t> memory_;
+  uint8_t *registers_ = nullptr;
+  uint32_t live_ = 0;
+  Split now_;
+  uint32_t limit_ = 0; // the lowest place at which another split could run
+  std::vector<Split> others_;
+};
+
+} // namespace mirl::emulator
+
+#endif // MIRL_EMULATOR_WARP_H
