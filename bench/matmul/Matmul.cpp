@@ -102,11 +102,14 @@ void openblas(benchmark::State &state, Kind kind) {
 
 int main(int argc, char **argv) {
   const int64_t shapes[][3] = {
-      // M, N, K: squares, the small model, one row, larger models
+      // M, N, K: squares, the small model, one row, larger models, decode of few rows
       {512, 512, 512},   {1024, 1024, 1024}, {2048, 2048, 2048}, {64, 96, 96},     {1024, 96, 96},
       {1024, 256, 96},   {1024, 96, 256},    {64, 256, 96},      {64, 48, 96},     {1024, 48, 96},
       {1, 96, 96},       {1, 512, 512},      {4, 512, 512},      {1, 2048, 2048},  {1024, 512, 512},
       {1024, 1408, 512}, {1024, 512, 1408},  {256, 32000, 512},
+      {8, 96, 96},       {16, 96, 96},       {32, 96, 96},       {16, 256, 96},    {16, 512, 512},
+      {32, 512, 512},    {1, 4096, 4096},    {4, 4096, 4096},    {5, 4096, 4096},  {8, 4096, 4096},
+      {16, 4096, 4096},  {32, 4096, 4096},   {8, 768, 768},      {16, 768, 768},   {32, 768, 768},
   };
   const std::pair<const char *, Kind> kinds[] = {
       {"linear", linear}, {"data_grad", dataGrad}, {"weight_grad", weightGrad}};

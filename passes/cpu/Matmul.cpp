@@ -56,49 +56,64 @@ Value packTransposed(Lowering &lowering, Value weight, RankedTensorType type,
   return packed;
 }
 
-// The product of a block of columns for exactly `rows` rows, straight from w.
-void emitFewRows(KernelBuilder &b, const Product &p, Value weight, int64_t rows, Value block) {
+// The product of `rows` rows from row `first` on with the kLanes columns from `column` on, whose rows of w are
+// `weightRows`: 16×16 blocks of w are transposed in registers, and all rows use them there.
+void emitFewRowsTile(KernelBuilder &b, const Product &p, ArrayRef<Value> weightRows, Value column, Value first, int64_t rows) {
   int64_t n = p.columns, k = *p.staticDepth;
-  Value first = b.mul(block, p.columnBlock);
-  Value end = b.min(b.add(first, p.columnBlock), b.c(n));
-  b.loop(first, end, kLanes, [&](Value column) {
+  Value a = advance(b, p.a, b.mul(first, k));
+  SmallVector<Value> sums(rows, b.vf(0));
+  auto chain = [&](Value k0, int64_t depth, SmallVectorImpl<Value> &sums) {
+    SmallVector<Value> blockOfW;
+    for (Value row : weightRows)
+      blockOfW.push_back(loadLanes(b, row, k0, depth));
+    b.transpose(blockOfW);
+    for (int64_t i = 0; i < depth; ++i)
+      for (int64_t r = 0; r < rows; ++r)
+        sums[r] = b.fma(b.loadf(advance(b, a, r * k + i), k0), blockOfW[i], sums[r]);
+  };
+  int64_t whole = k / kLanes * kLanes;
+  if (whole)
+    sums = b.loopCarry(b.c(0), b.c(whole), kLanes, sums, [&](Value k0, ValueRange carried) {
+      SmallVector<Value> next(carried);
+      chain(k0, kLanes, next);
+      return next;
+    });
+  if (k > whole)
+    chain(b.c(whole), k - whole, sums);
+  Value lanes = b.sub(b.c(n), column);
+  auto load = [&](Value pointer, Value offset) {
+    return n % kLanes == 0 ? b.loadv(pointer, offset) : b.loadvMasked(pointer, offset, lanes);
+  };
+  Value corner = b.add(b.mul(first, n), column);
+  for (int64_t r = 0; r < rows; ++r) {
+    Value value = sums[r], at = b.add(corner, r * n);
+    if (p.bias)
+      value = b.fadd(value, load(p.bias, column));
+    if (p.residual)
+      value = b.fadd(b.roundTo(b.elementOf(p.c), value), load(p.residual, at));
+    if (n % kLanes == 0)
+      b.storev(value, p.c, at);
+    else
+      b.storevMasked(value, p.c, at, lanes);
+  }
+}
+
+// The product of a block of columns for all of at most kFewRows rows, straight from w. A row of w comes from memory
+// once: what the first kFewTile rows of x have used is in the cache for the others.
+void emitFewRows(KernelBuilder &b, const Product &p, Value weight, Value block) {
+  int64_t n = p.columns, k = *p.staticDepth;
+  Value begin = b.mul(block, p.columnBlock);
+  Value end = b.min(b.add(begin, p.columnBlock), b.c(n));
+  b.loop(begin, end, kLanes, [&](Value column) {
     SmallVector<Value> weightRows;
     for (int64_t i = 0; i < kLanes; ++i)
       weightRows.push_back(advance(b, weight, b.mul(b.min(b.add(column, i), b.c(n - 1)), k)));
-    SmallVector<Value> sums(rows, b.vf(0));
-    auto chain = [&](Value k0, int64_t depth, SmallVectorImpl<Value> &sums) {
-      SmallVector<Value> blockOfW;
-      for (Value row : weightRows)
-        blockOfW.push_back(loadLanes(b, row, k0, depth));
-      b.transpose(blockOfW);
-      for (int64_t i = 0; i < depth; ++i)
-        for (int64_t r = 0; r < rows; ++r)
-          sums[r] = b.fma(b.loadf(advance(b, p.a, r * k + i), k0), blockOfW[i], sums[r]);
-    };
-    int64_t whole = k / kLanes * kLanes;
-    if (whole)
-      sums = b.loopCarry(b.c(0), b.c(whole), kLanes, sums, [&](Value k0, ValueRange carried) {
-        SmallVector<Value> next(carried);
-        chain(k0, kLanes, next);
-        return next;
-      });
-    if (k > whole)
-      chain(b.c(whole), k - whole, sums);
-    Value lanes = b.sub(b.c(n), column);
-    auto load = [&](Value pointer, Value offset) {
-      return n % kLanes == 0 ? b.loadv(pointer, offset) : b.loadvMasked(pointer, offset, lanes);
-    };
-    for (int64_t r = 0; r < rows; ++r) {
-      Value value = sums[r], at = b.add(column, r * n);
-      if (p.bias)
-        value = b.fadd(value, load(p.bias, column));
-      if (p.residual)
-        value = b.fadd(b.roundTo(b.elementOf(p.c), value), load(p.residual, at));
-      if (n % kLanes == 0)
-        b.storev(value, p.c, at);
-      else
-        b.storevMasked(value, p.c, at, lanes);
-    }
+    b.loop(b.c(0), p.rows, kFewTile, [&](Value first) {
+      Value count = b.min(b.sub(p.rows, first), b.c(kFewTile));
+      for (int64_t rows = 1; rows <= kFewTile; ++rows)
+        if (!p.staticRows || (rows == kFewTile && *p.staticRows > rows) || *p.staticRows % kFewTile == rows % kFewTile)
+          b.ifThen(b.eq(count, b.c(rows)), [&] { emitFewRowsTile(b, p, weightRows, column, first, rows); });
+    });
   });
 }
 
@@ -124,6 +139,8 @@ LogicalResult lowerLinear(Operation *op, Lowering &lowering) {
   p.aK = 1;
   p.result = result.getElementType();
   chooseBlocks(p, k);
+  // Few rows are one block of rows.
+  p.rowTiles = std::max(p.rowTiles, (kFewRows + kTileRows - 1) / kTileRows);
   LaunchSpec spec;
   spec.reads = {lowering.slice(linear.getInput()), weights};
   spec.kernel = "linear_" + axisName(input) + "_k" + std::to_string(k) + "_n" + std::to_string(n);
@@ -157,11 +174,7 @@ LogicalResult lowerLinear(Operation *op, Lowering &lowering) {
     p.bias = hasBias ? b.buffer(next++) : Value();
     p.residual = hasResidual ? b.buffer(next++) : Value();
     p.c = b.buffer(next);
-    auto fewRows = [&](Value block) {
-      for (int64_t rows = 1; rows <= kFewRows; ++rows)
-        if (!p.staticRows || *p.staticRows == rows)
-          b.ifThen(b.eq(p.rows, b.c(rows)), [&] { emitFewRows(b, p, plain, rows, block); });
-    };
+    auto fewRows = [&](Value block) { emitFewRows(b, p, plain, block); };
     if (neverPacked)
       b.loop(b.begin(), b.end(), 1, [&](Value item) { fewRows(item); });
     else if (p.staticRows)

@@ -16,8 +16,9 @@ namespace mirl::passes::cpu {
 inline constexpr int64_t kDepthBlock = 256;
 // Rows (or columns) longer than this are packed: a long stride maps all rows of a tile to the same cache sets.
 inline constexpr int64_t kLongRow = 511;
-// Rows up to which nn.linear goes without packing.
-inline constexpr int64_t kFewRows = 4;
+// Rows up to which nn.linear goes without packing, and those of them that share a block of w in registers: 8 sums and
+// 16 vectors of w are 24 of the 32 registers.
+inline constexpr int64_t kFewRows = 32, kFewTile = 8;
 
 struct Product {
   int64_t columns = 0;                 // of C and of B

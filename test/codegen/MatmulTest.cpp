@@ -57,7 +57,7 @@ TEST_P(Sizes, Linear) {
   for (bool extras : {false, true}) {
     auto entry = Entry::compile(linear(n, k, extras, extras));
     ASSERT_TRUE(entry);
-    for (int64_t m : {1, 2, 3, 4, 7, 64, 1000}) {
+    for (int64_t m : {1, 2, 4, 7, 8, 9, 29, 32, 33, 64, 1000}) {
       SCOPED_TRACE("rows " + std::to_string(m));
       Extents extents{m, 0, 0, 0};
       check(*entry, entry->randomArguments(extents), extents, chainError(k), 0x1p-23);
@@ -95,7 +95,7 @@ TEST_P(Sizes, RowAlone) {
     ASSERT_TRUE(entry);
     auto all = entry->randomArguments({1000, 0, 0, 0});
     Tensor whole = entry->run(all, {1000, 0, 0, 0})[0];
-    for (int64_t m : {1, 2, 3, 4, 5, 7, 14, 64, 999}) {
+    for (int64_t m : {1, 2, 3, 4, 5, 6, 7, 8, 13, 16, 31, 32, 33, 64, 999}) {
       auto part = all;
       for (Tensor &argument : part)
         if (argument.rows() == 1000)
@@ -125,7 +125,22 @@ TEST_P(Sizes, MicroBatches) {
 TEST_P(Sizes, InstructionSets) {
   auto [n, k] = GetParam();
   for (const std::string &text : {linear(n, k, true, true), dataGrad(n, k), weightGrad(n, k)})
-    expectSameOnAllCpus(text, [](const Entry &entry) { return entry.randomArguments({65, 0, 0, 0}); }, {65, 0, 0, 0});
+    for (int64_t m : {21, 65})
+      expectSameOnAllCpus(text, [m](const Entry &entry) { return entry.randomArguments({m, 0, 0, 0}); }, {m, 0, 0, 0});
+}
+
+// A number of rows that is known beforehand.
+TEST_P(Sizes, FixedRows) {
+  auto [n, k] = GetParam();
+  for (int64_t m : {3, 8, 20, 32, 40}) {
+    SCOPED_TRACE("rows " + std::to_string(m));
+    EntryText text;
+    auto x = text.input("x", fixed({m, k})), w = text.input("w", fixed({n, k}));
+    text.result(text.op("nn.linear {0}, {1}", {x, w}, {fixed({m, n})})[0]);
+    auto entry = Entry::compile(text.str());
+    ASSERT_TRUE(entry);
+    check(*entry, entry->randomArguments({0, 0, 0, 0}), {0, 0, 0, 0}, chainError(k), 0x1p-23);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Matmul, Sizes, testing::ValuesIn(kShapes), [](const auto &info) {
