@@ -66,6 +66,7 @@ def main():
     parser.add_argument("--n", type=int, default=4)
     parser.add_argument("--settings", nargs="+", default=["4x16", "8x32"], metavar="GROUPSxSLOTS")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--under", default="", help="measure: a command that every run is an argument of, such as `taskset -c 0`")
     parser.add_argument("--budget-share", type=float, default=0.85)
     parser.add_argument("--max-age", type=int, default=24)
     parser.add_argument("--in-flight", type=int, default=4)
@@ -137,7 +138,7 @@ def distribution(options, groups):
 def measure(options, groups, slots):
     """The table of one setting."""
     work = options.folder.resolve()
-    tool = ["env", f"LD_LIBRARY_PATH={work / 'lib'}"]
+    tool = [*options.under.split(), "env", f"LD_LIBRARY_PATH={work / 'lib'}"]
     sigma, tokens = distribution(options, groups)
     plans = {name: work / f"{name}{groups}.plan" for name in ("waiting", "partial", "keep")}
     rounds, simulated = {name: [] for name in plans}, {name: [] for name in plans}
