@@ -82,7 +82,7 @@ class Reward(harness.World):
         self.assertGreater(sum(spread), 0.5 * sum(seconds[1:]), "they come all together")
 
     def test_what_gets_no_answer_is_left_out(self):
-        plan = self.program("some", 'if "3" in response[:2]: time.sleep(600)', timeout=3, workers=4)
+        plan = self.program("some", 'if "3" in response[:2]: time.sleep(600)', timeout=5, workers=4)
         self.ok(*self.train("some", plan, iterations=2))
         metrics = self.metrics(self.dir / "run-some")
         unscored = sum(m["unscored"] for m in metrics)
