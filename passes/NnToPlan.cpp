@@ -23,6 +23,7 @@
 // variables themselves are staged first, so that two variables can be exchanged. One zero may become the value of
 // many variables (all gradients are zeroed at once): each is filled.
 
+#include "passes/LaunchGroups.h"
 #include "passes/Passes.h"
 #include "passes/cpu/Schedules.h"
 #include "passes/cuda/SimtKernelBuilder.h"
@@ -78,11 +79,12 @@ public:
 private:
   LogicalResult lowerArguments();
   LogicalResult lowerOp(Operation *op);
+  LogicalResult lowerGroup(ArrayRef<Operation *> ops);
   LogicalResult lowerConstant(nn::ConstantOp op);
   LogicalResult lowerReturn(func::ReturnOp op);
   void createLaunch(const cpu::LaunchSpec &spec, StringRef kernel);
   void finishCuda(LLVM::LLVMFuncOp kernel);
-  void assignResults(Operation *op);
+  void assignResults(Operation *op, ArrayRef<Operation *> group = {});
   void findForwarding(func::ReturnOp op);
   bool readAfter(Value value, Operation *op);
   Value alloc(RankedTensorType type, StringRef name);
@@ -188,9 +190,14 @@ void EntryLowering::findForwarding(func::ReturnOp op) {
   }
 }
 
-void EntryLowering::assignResults(Operation *op) {
+// A value that only its own group reads has no slice.
+void EntryLowering::assignResults(Operation *op, ArrayRef<Operation *> group) {
   auto inPlace = dyn_cast<nn::InPlaceOpInterface>(op);
   for (OpResult result : op->getResults()) {
+    if (!result.use_empty() && llvm::all_of(result.getUsers(), [&](Operation *user) {
+          return llvm::is_contained(group, user);
+        }))
+      continue;
     auto type = cast<RankedTensorType>(result.getType());
     int tied = inPlace ? inPlace.getTiedOperand(result.getResultNumber()) : -1;
     if (tied >= 0) {
@@ -257,6 +264,39 @@ LogicalResult EntryLowering::lowerOp(Operation *op) {
   assignResults(op);
   LogicalResult lowered = tiles ? tiles(op, *this) : schedule(op, *this);
   return success(succeeded(lowered) && !kernelFailed_);
+}
+
+LogicalResult EntryLowering::lowerGroup(ArrayRef<Operation *> ops) {
+  if (std::optional<GroupFault> fault = groupFault(ops))
+    return fault->op->emitOpError() << fault->requirement << " (" << kGroupAttr << " = " << ops.front()->getAttr(kGroupAttr)
+                                    << " is one launch)";
+  // A result that is computed into the buffer of a variable must not meet its readers in one launch.
+  bool apart = llvm::all_of(ops, [&](Operation *op) {
+    return llvm::all_of(op->getResults(), [&](Value result) {
+      auto it = forwarded_.find(result);
+      return it == forwarded_.end() || llvm::none_of(it->second.getUsers(), [&](Operation *user) {
+               return llvm::is_contained(ops, user);
+             });
+    });
+  });
+  if (!state_.cuda || !apart || !cuda::isFasterTogether(ops, *this)) {
+    for (Operation *op : ops) {
+      loc_ = op->getLoc();
+      if (failed(lowerOp(op)))
+        return failure();
+    }
+    return success();
+  }
+  std::string names;
+  for (Operation *op : ops) {
+    auto from = op->getAttrOfType<StringAttr>("nn.fused_from");
+    names += (names.empty() ? "" : ", ") + (from ? from.getValue() : op->getName().stripDialect()).str();
+  }
+  fused_.push_back(builder_.getStringAttr(names));
+  current_ = ops.front();
+  for (Operation *op : ops)
+    assignResults(op, ops);
+  return success(succeeded(cuda::lowerGroup(ops, *this)) && !kernelFailed_);
 }
 
 LogicalResult EntryLowering::lowerReturn(func::ReturnOp op) {
@@ -336,9 +376,14 @@ LogicalResult EntryLowering::run() {
                                      << " arguments, names " << alias.getInt();
   }
   findForwarding(terminator);
-  for (Operation &op : function_.front().without_terminator()) {
-    loc_ = op.getLoc();
-    if (failed(lowerOp(&op)))
+  Operation *end = terminator;
+  for (Operation *op = &function_.front().front(); op != end;) {
+    SmallVector<Operation *> ops = {op};
+    Attribute group = op->getAttr(kGroupAttr);
+    for (op = op->getNextNode(); group && op->getAttr(kGroupAttr) == group; op = op->getNextNode())
+      ops.push_back(op);
+    loc_ = ops.front()->getLoc();
+    if (failed(group ? lowerGroup(ops) : lowerOp(ops.front())))
       return failure();
   }
   loc_ = terminator.getLoc();

@@ -59,6 +59,11 @@ def AssignNumerics : Pass<"assign-numerics", "mlir::func::FuncOp"> {
   ];
 }
 
+def GroupLaunches : Pass<"group-launches", "mlir::func::FuncOp"> {
+  let summary = "Gather the ops that are one launch on a GPU: products of one operand, and what is made of them";
+  let dependentDialects = ["mirl::nn::NnDialect"];
+}
+
 // --- plan: the executable ----------------------------------------------------------------------------
 
 def NnToPlan : Pass<"nn-to-plan", "mlir::ModuleOp"> {

@@ -44,6 +44,9 @@ void buildNnToKernels(OpPassManager &pm, const PipelineOptions &options) {
   AssignNumericsOptions numerics;
   numerics.tensorCores = options.tensorCores;
   entry.addPass(createAssignNumerics(numerics));
+  // After assign-numerics, which says what the tensor cores serve. It changes no bit.
+  if (options.tensorCores)
+    entry.addPass(createGroupLaunches());
 }
 
 // Launches, memory, machine code.

@@ -118,19 +118,20 @@ LogicalResult cloneOp(Operation *op, KernelBuilder &b, IRMapping &map) {
   return success();
 }
 
-// A kernel is shared by all bodies that print alike.
-std::string hashOf(Region &body) {
+} // namespace
+
+std::string programName(nn::FusedOp fused) {
   std::string text;
   llvm::raw_string_ostream os(text);
-  for (Operation &op : body.front())
+  for (Operation &op : fused.getBody().front())
     op.print(os, OpPrintingFlags().useLocalScope().printGenericOpForm());
   auto digest = llvm::SHA1::hash(llvm::arrayRefFromStringRef(text));
   return llvm::toHex(ArrayRef<uint8_t>(digest).take_front(6), /*LowerCase=*/true);
 }
 
-double flopsOf(Region &body) {
+double programFlops(nn::FusedOp fused) {
   double flops = 0;
-  for (Operation &op : body.front().without_terminator()) {
+  for (Operation &op : fused.getBody().front().without_terminator()) {
     if (isa<arith::ConstantOp>(op))
       continue;
     bool transcendental = isa<math::ExpOp, math::LogOp, math::Log1pOp, math::TanhOp>(op);
@@ -138,6 +139,22 @@ double flopsOf(Region &body) {
   }
   return flops;
 }
+
+LogicalResult emitElementwise(nn::FusedOp fused, KernelBuilder &b, ArrayRef<Value> operands,
+                              SmallVectorImpl<Value> &results) {
+  IRMapping map;
+  Block &body = fused.getBody().front();
+  for (auto [argument, operand] : llvm::zip_equal(body.getArguments(), operands))
+    map.map(argument, operand);
+  for (Operation &op : body.without_terminator())
+    if (failed(cloneOp(&op, b, map)))
+      return failure();
+  for (Value value : body.getTerminator()->getOperands())
+    results.push_back(map.lookup(value));
+  return success();
+}
+
+namespace {
 
 LogicalResult lowerFused(Operation *op, Lowering &lowering) {
   auto fused = cast<nn::FusedOp>(op);
@@ -178,11 +195,11 @@ LogicalResult lowerFused(Operation *op, Lowering &lowering) {
   }
   llvm::sort(spec.updates);
   spec.writes = results;
-  spec.kernel = "fused_" + hashOf(fused.getBody()) + "_" + pattern + "_" + axisName(type) + "_c" +
+  spec.kernel = "fused_" + programName(fused) + "_" + pattern + "_" + axisName(type) + "_c" +
                 std::to_string(columnsOf(type));
   spec.work = cut.work(lowering);
   double elements = bytesPerRow(type) * 8 / type.getElementTypeBitWidth();
-  spec.flops = plan::perRow(type, elements * flopsOf(fused.getBody()));
+  spec.flops = plan::perRow(type, elements * programFlops(fused));
   spec.bytes = plan::perRow(type, bytes);
   unsigned reads = spec.reads.size();
   LogicalResult status = success();
@@ -197,16 +214,13 @@ LogicalResult lowerFused(Operation *op, Lowering &lowering) {
       if (isScalar)
         values[i] = b.splat(b.loadf(pointers[i], b.c(0)));
     cut.elements(b, [&](Value index, Value count) {
-      IRMapping map;
-      Block &body = fused.getBody().front();
+      SmallVector<Value> operands, made;
       for (unsigned i = 0; i < position.size(); ++i)
-        map.map(body.getArgument(i),
-                scalar[i] ? values[i] : loadLanes(b, pointers[i], index, count));
-      for (Operation &inner : body.without_terminator())
-        if (failed(cloneOp(&inner, b, map)))
-          return void(status = failure());
-      for (auto [i, value] : llvm::enumerate(body.getTerminator()->getOperands()))
-        storeLanes(b, map.lookup(value), targets[i], index, count);
+        operands.push_back(scalar[i] ? values[i] : loadLanes(b, pointers[i], index, count));
+      if (failed(emitElementwise(fused, b, operands, made)))
+        return void(status = failure());
+      for (auto [value, target] : llvm::zip_equal(made, targets))
+        storeLanes(b, value, target, index, count);
     });
   });
   return status;

@@ -58,6 +58,14 @@ int64_t columnsOf(mlir::RankedTensorType type);
 // What a kernel's name says about the rows of a tensor: "context", "sequence1", "r256".
 std::string axisName(mlir::RankedTensorType type);
 
+// The elementwise program of nn.fused on one element of each operand, or on 16. The error is reported.
+llvm::LogicalResult emitElementwise(nn::FusedOp fused, KernelBuilder &b, llvm::ArrayRef<mlir::Value> operands,
+                                    llvm::SmallVectorImpl<mlir::Value> &results);
+// What a kernel's name says about the program of nn.fused: bodies that print alike have one name.
+std::string programName(nn::FusedOp fused);
+// Operations of the program on an element.
+double programFlops(nn::FusedOp fused);
+
 // Emits a launch that copies `from` to `to`, slices of one shape that hold f32 or bf16.
 void emitCast(Lowering &lowering, mlir::Value from, mlir::Value to);
 // Where a chain that goes on in memory is kept: the slice of `tensor` itself when that holds f32, else f32 scratch of its

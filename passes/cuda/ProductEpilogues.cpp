@@ -1,6 +1,7 @@
 #include "passes/cuda/ProductEpilogues.h"
 
 #include "passes/cpu/LogSumExp.h"
+#include "passes/cpu/Schedules.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -168,6 +169,26 @@ ProductEpilogue logitGradientEpilogue(int64_t chunk, float inverse, bool entropy
     };
     return ProductEpilogue::Pair(replace(sums.first, column),
                                  replace(sums.second, b.add(column, 1)));
+  };
+  return epilogue;
+}
+
+ProductEpilogue elementwiseEpilogue(nn::FusedOp fused, ArrayRef<int64_t> products,
+                                    ArrayRef<int64_t> keeps, LogicalResult &status) {
+  ProductEpilogue epilogue;
+  epilogue.results = fused.getNumResults();
+  epilogue.keeps.assign(keeps.begin(), keeps.end());
+  epilogue.combine = [fused, &status, products = SmallVector<int64_t>(products)](
+                         TileKernelBuilder &b, ValueRange numbers) mutable {
+    ThreadMaths m(b);
+    Values operands, results;
+    for (int64_t product : products)
+      operands.push_back(numbers[product]);
+    if (failed(cpu::emitElementwise(fused, m, operands, results))) {
+      status = failure();
+      results.assign(fused.getNumResults(), m.f(0));
+    }
+    return results;
   };
   return epilogue;
 }

@@ -1,10 +1,11 @@
 // What a product's kernel does with its sums other than storing them: the log-sum-exp over the
-// vocabulary and its adjoint, so that logits go from the tensor cores' registers straight into what
-// is made of them.
+// vocabulary and its adjoint, or an elementwise program, so that numbers go from the tensor cores'
+// registers straight into what is made of them.
 
 #ifndef MIRL_PASSES_CUDA_PRODUCTEPILOGUES_H
 #define MIRL_PASSES_CUDA_PRODUCTEPILOGUES_H
 
+#include "dialects/nn/Nn.h"
 #include "passes/cuda/TileKernelBuilder.h"
 
 #include <functional>
@@ -34,6 +35,11 @@ struct ProductEpilogue {
   std::function<Values(TileKernelBuilder &, Value row)> prepare;
   std::function<Pair(TileKernelBuilder &, mlir::ValueRange prepared, Pair sums, Value column)>
       replace;
+  // … or a number of each product of a group, rounded to bf16, is made into `results` of them,
+  // which are rounded and stored. The products in `keeps` are stored, too, before them.
+  std::function<Values(TileKernelBuilder &, mlir::ValueRange numbers)> combine;
+  int64_t results = 0;
+  llvm::SmallVector<int64_t> keeps;
 };
 
 // For each row and block of 256 of the vocabulary: maximum, sum of exponentials and, with
@@ -45,6 +51,11 @@ ProductEpilogue logSumExpEpilogue(int64_t vocabulary, float inverse, bool entrop
 // log-sum-exp and, with `entropy`, the gradient of the entropy and the entropy. `chunk`: the
 // vocabulary entry of column 0 is loop0 · chunk.
 ProductEpilogue logitGradientEpilogue(int64_t chunk, float inverse, bool entropy);
+
+// The elementwise program of `fused`, whose operands are results of products: operand i is that of
+// product `products[i]`. `status` fails where the program has an op that no kernel can have.
+ProductEpilogue elementwiseEpilogue(nn::FusedOp fused, llvm::ArrayRef<int64_t> products,
+                                    llvm::ArrayRef<int64_t> keeps, llvm::LogicalResult &status);
 
 } // namespace mirl::passes::cuda
 

@@ -16,28 +16,28 @@ int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 // fitted to the times of 1,900 launches (both Qwen2.5 models' products, 1 to 16,384 rows, every
 // tile below) on an H100 (bench/gpu). Of the tiles it was fitted to, the one it prefers is within 1
 // % of the fastest in the mean, and within 12 % at worst.
-double estimate(const ProductTile &tile, const TensorCoreProduct &p, int64_t i, int64_t j,
-                int64_t k) {
+double estimate(const TensorCoreProduct &p, int64_t i, int64_t j, int64_t k) {
+  const ProductTile &tile = p.tile;
   auto real = [](int64_t x) { return static_cast<double>(x); };
-  int64_t tiles = ceilDivide(i, tile.rows) * ceilDivide(j, tile.n);
+  int64_t tiles = tilesOfI(p, i) * tilesOfJ(p, j), rows = tile.rows * p.rowParts();
   double waves = real(ceilDivide(tiles, kMultiprocessors)),
          busy = real(std::min(tiles, kMultiprocessors));
   // Of 16 values of k. A product of 64 rows takes n / 2 cycles, but has a latency; nobody hides it
   // from a lone consumer.
   double steps = real(ceilDivide(k, 64) * 4);
-  double multiply =
-      std::max(39.0, real(tile.n) / 2) * real(tile.blocks * (tile.alternate ? 1 : tile.consumers));
+  double multiply = std::max(39.0, real(tile.n) / 2) *
+                    real(tile.blocks * p.rowParts() * (tile.alternate ? 1 : tile.consumers));
   if (tile.consumers == 1 || tile.alternate)
     multiply *= 1.09;
   // All multiprocessors together read some 9,900 bytes a cycle from the cache.
-  double fill = real(tile.rows + tile.n) * 32 * busy / 9900;
+  double fill = real(rows + tile.n) * 32 * busy / 9900;
   double step = std::max(multiply, fill) + 0.2 * std::min(multiply, fill);
   // Of exponentials it is an estimate.
   double perSum = p.epilogue ? 0.2 : p.accumulate ? 0.53 : 0.075;
-  double finish = 430 + perSum * real(tile.rows * tile.n);
+  double finish = 430 + perSum * real(rows * tile.n);
   double cycles = waves * steps * step + finish * (tile.alternate ? 1 + 0.53 * (waves - 1) : waves);
   constexpr double kLaunch = 2.2, kCyclesPerMicrosecond = 1700;
-  return kLaunch + (cycles + 4.4 * real(tile.rows + tile.n)) / kCyclesPerMicrosecond;
+  return kLaunch + (cycles + 4.4 * real(rows + tile.n)) / kCyclesPerMicrosecond;
 }
 
 SmallVector<ProductTile> candidates(const TensorCoreProduct &p) {
@@ -50,6 +50,8 @@ SmallVector<ProductTile> candidates(const TensorCoreProduct &p) {
         tiles.push_back({/*consumers=*/1, /*blocks=*/1, n, height, /*group=*/1});
       tiles.push_back({/*consumers=*/2, /*blocks=*/1, n, /*rows=*/128, /*group=*/1});
     }
+    // The sums of all parts are in the registers of one thread.
+    llvm::erase_if(tiles, [&](const ProductTile &tile) { return tile.n * p.rowParts() > 256; });
     return tiles;
   }
   for (int64_t n : {256, 224, 192, 160, 128, 96, 64})
@@ -77,35 +79,61 @@ double chooseTile(TensorCoreProduct &p, int64_t rows) {
   int64_t i = p.i.value_or(rows), j = p.j.value_or(rows), k = p.k.value_or(rows);
   double least = 0;
   bool any = false;
+  ProductTile best;
   for (const ProductTile &tile : candidates(p)) {
-    double time = estimate(tile, p, i, j, k);
+    p.tile = tile;
+    double time = estimate(p, i, j, k);
     if (any && time >= least)
       continue;
-    p.tile = tile;
+    best = tile;
     least = time;
     any = true;
   }
+  p.tile = best;
   return least;
+}
+
+// Of the parts of a group each has tiles of its own.
+static int64_t tilesOf(const TensorCoreProduct &p, bool grouped, int64_t extent, int64_t size) {
+  if (!grouped || p.parts.empty())
+    return ceilDivide(extent, size);
+  if (p.combines())
+    return ceilDivide(p.parts.front(), size);
+  int64_t tiles = 0;
+  for (int64_t part : p.parts)
+    tiles += ceilDivide(part, size);
+  return tiles;
+}
+
+int64_t tilesOfI(const TensorCoreProduct &p, int64_t extent) {
+  return tilesOf(p, p.partsOfI, extent, p.tile.rows);
+}
+
+int64_t tilesOfJ(const TensorCoreProduct &p, int64_t extent) {
+  return tilesOf(p, !p.partsOfI, extent, p.columns());
+}
+
+int64_t TensorCoreProduct::results() const {
+  return combines() ? epilogue->keeps.size() + epilogue->results : reduces() ? 0 : products();
 }
 
 plan::WorkAttr productWork(MLIRContext *context, const TensorCoreProduct &p, int64_t axis) {
   int64_t factor = 1, tile = 1, size = 1;
   if (p.i && p.j)
-    return plan::WorkAttr::get(context, std::nullopt,
-                               ceilDivide(*p.i, p.tile.rows) * ceilDivide(*p.j, p.tile.n));
+    return plan::WorkAttr::get(context, std::nullopt, tilesOfI(p, *p.i) * tilesOfJ(p, *p.j));
   if (p.i) {
-    factor = ceilDivide(*p.i, p.tile.rows);
+    factor = tilesOfI(p, *p.i);
     tile = p.tile.n;
   } else {
-    factor = ceilDivide(*p.j, p.tile.n);
+    factor = tilesOfJ(p, *p.j);
     tile = p.tile.rows;
   }
   size = p.rowsExtra;
   return plan::WorkAttr::get(context, axis, size, tile, factor);
 }
 
-int64_t resultColumns(const ProductTile &tile) {
-  return tile.n % 64 == 0 ? 64 : tile.n % 32 == 0 ? 32 : 16;
+int64_t resultColumns(const TensorCoreProduct &p) {
+  return p.columns() % 64 == 0 ? 64 : p.columns() % 32 == 0 ? 32 : 16;
 }
 
 SmallVector<Attribute> productMaps(MLIRContext *context, const TensorCoreProduct &p, int64_t axis,
@@ -113,7 +141,7 @@ SmallVector<Attribute> productMaps(MLIRContext *context, const TensorCoreProduct
   // A matrix whose rows are `inner` long. What is contiguous never is the run-time number of rows.
   auto map = [&](int64_t argument, std::optional<int64_t> outer, std::optional<int64_t> inner,
                  ArrayRef<int64_t> box) {
-    if (argument == 1 && p.bPiece)
+    if (argument == p.lefts() && p.bPiece)
       outer = p.bPiece->rows;
     auto array = [&](ArrayRef<int64_t> values) { return DenseI64ArrayAttr::get(context, values); };
     return plan::TensorMapAttr::get(
@@ -125,9 +153,19 @@ SmallVector<Attribute> productMaps(MLIRContext *context, const TensorCoreProduct
     return major == Major::k ? map(argument, extent, p.k, {kTileRow, box})
                              : map(argument, p.k, extent, {kTileRow, kTileRow});
   };
-  SmallVector<Attribute> maps = {operand(0, p.i, p.a, p.tile.rows), operand(1, p.j, p.b, p.tile.n)};
-  if (copiesResult(p))
-    maps.push_back(map(arguments - 1, p.i, p.j, {resultColumns(p.tile), 64}));
+  auto part = [&](bool ofI, int64_t at) {
+    bool grouped = ofI == p.partsOfI && !p.parts.empty();
+    return grouped ? std::optional(p.parts[at]) : ofI ? p.i : p.j;
+  };
+  SmallVector<Attribute> maps;
+  for (int64_t at = 0; at < p.lefts(); ++at)
+    maps.push_back(operand(at, part(true, at), p.a, p.tile.rows));
+  for (int64_t at = 0; at < p.rights(); ++at)
+    maps.push_back(operand(p.lefts() + at, part(false, at), p.b, p.columns()));
+  // What is made of all parts has the extent of one.
+  for (int64_t at = 0; copiesResult(p) && at < p.results(); ++at)
+    maps.push_back(map(arguments - p.results() + at, p.i, part(false, p.combines() ? 0 : at),
+                       {resultColumns(p), 64}));
   return maps;
 }
 

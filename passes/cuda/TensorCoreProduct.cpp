@@ -22,17 +22,23 @@ using Values = SmallVector<Value>;
 constexpr int64_t kChunkBytes = kTileRow * kTileRowBytes;
 constexpr int64_t kMostStages = 16;
 
+// Tensor maps of the launch.
+int64_t mapCount(const TensorCoreProduct &p) {
+  return p.products() + 1 + (copiesResult(p) ? p.results() : 0);
+}
+
 class ProductKernel {
 public:
   ProductKernel(TileKernelBuilder &b, const TensorCoreProduct &p) : b(b), p(p), tile(p.tile) {
-    aBytes = tile.rows * kTileRowBytes;
+    partBytes = tile.rows * kTileRowBytes;
+    aBytes = p.rowParts() * partBytes;
     // A Major::mn tile is whole chunks.
     bBytes = (p.b == Major::mn ? (tile.n + 63) / 64 * 64 : tile.n) * kTileRowBytes;
     // The tensor cores read 64 rows, also where a tile has fewer: what lies behind the last must be
     // shared memory.
-    slack = (tile.alternate ? 1 : tile.consumers) * tile.blocks * 64 * kTileRowBytes - aBytes;
+    slack = (tile.alternate ? 1 : tile.consumers) * tile.blocks * 64 * kTileRowBytes - partBytes;
     if (copiesResult(p))
-      outBytes = 64 * 2 * resultColumns(tile);
+      outBytes = 64 * 2 * resultColumns(p);
     int64_t fixed = slack + tile.consumers * 2 * outBytes;
     stages =
         std::min(kMostStages, (kSharedBytes - fixed - 16 * (kMostStages + 1)) / (aBytes + bBytes));
@@ -70,7 +76,14 @@ private:
   int64_t bTiles() const { return stages * aBytes + slack; }
   int64_t pieces() const { return bTiles() + stages * bBytes; }
   int64_t barriers() const { return pieces() + tile.consumers * 2 * outBytes; }
-  std::pair<Value, Value> place(Value item);
+  // Where a tile begins in its part of the product.
+  struct Place {
+    Value row, column, part;
+  };
+  Place place(Value item);
+  // That one of the parts' values which is the part's.
+  Value ofPart(Value part, ValueRange values);
+  void enterPart(Value part);
   void produce();
   void consume(Value consumer);
   Values multiplyTile(Value consumer, Value &stage, Value &parity);
@@ -81,11 +94,17 @@ private:
   Value pack(Pair x);
   Pair unpack(Value packed);
   void addRows(Value accumulator, Value row, Value column0);
+  Pair resultOf(ValueRange accumulators, int64_t block, int64_t at, int64_t result);
   void copyRows(ValueRange accumulators, Value consumer, Value row0, Value column0);
-  void writePiece(Value accumulator, int64_t firstColumn, Value piece, Value row0, Value column0);
-  void storeTransposed(Value accumulator, Value row, Value column0);
+  void writePiece(ValueRange accumulators, int64_t block, int64_t firstColumn, int64_t result,
+                  Value piece, Value row0, Value column0);
+  void storeTransposed(ValueRange accumulators, int64_t block, Value row, Value column0);
   void ifColumns(Value column, llvm::function_ref<void()> body);
-  bool wholeColumns() const { return p.j && *p.j % tile.n == 0; }
+  bool wholeColumns() const {
+    if (p.partsOfI || p.parts.empty())
+      return p.j && *p.j % tile.n == 0;
+    return llvm::all_of(p.parts, [&](int64_t part) { return part % p.columns() == 0; });
+  }
   Value loadPacked(Value pointer, Value index) {
     return LLVM::LoadOp::create(b, b.getI32Type(), b.at(pointer, index, b.getBF16Type()),
                                 /*alignment=*/4);
@@ -94,47 +113,98 @@ private:
   TileKernelBuilder &b;
   const TensorCoreProduct &p;
   const ProductTile &tile;
-  int64_t aBytes, bBytes, slack, stages, outBytes = 0;
+  int64_t partBytes, aBytes, bBytes, slack, stages, outBytes = 0;
   Value i, j, steps, iTiles, jTiles, items;
   Value bFirst, resultFirst; // of a piece
-  Value lane, warp, bias, residual, result;
+  Value lane, warp, residual;
+  // Of all parts, and of the one that a work item is in; a tile of all parts has several results.
+  Values extents, biases, allResults, allMaps;
+  Value bias;
+  Values results, maps;
 };
 
 // Where a work item's tile begins. Items run down a group of tiles of i first, then to the next
 // tile of j.
-std::pair<Value, Value> ProductKernel::place(Value item) {
+ProductKernel::Place ProductKernel::place(Value item) {
   Value perGroup = b.mul(jTiles, tile.group);
   Value group = b.divide(item, perGroup), inGroup = b.rem(item, perGroup);
   Value first = b.mul(group, tile.group);
   Value height = b.min(b.sub(iTiles, first), b.c(tile.group));
   Value row = b.add(first, b.rem(inGroup, height)), column = b.divide(inGroup, height);
-  return {b.mul(row, tile.rows), b.mul(column, tile.n)};
+  Value part = b.c(0);
+  if (p.products() > 1 && !p.combines()) {
+    Value &along = p.partsOfI ? row : column, begin = b.c(0);
+    int64_t tiles = 0, size = p.partsOfI ? tile.rows : p.columns();
+    for (int64_t extent : ArrayRef(p.parts).drop_back()) {
+      tiles += (extent + size - 1) / size;
+      Value before = b.lt(along, b.c(tiles));
+      part = b.select(before, part, b.add(part, 1));
+      begin = b.select(before, begin, b.c(tiles));
+    }
+    along = b.sub(along, begin);
+  }
+  return {b.mul(row, tile.rows), b.mul(column, p.columns()), part};
+}
+
+Value ProductKernel::ofPart(Value part, ValueRange values) {
+  Value chosen = values[0];
+  for (auto [at, value] : llvm::enumerate(values.drop_front()))
+    chosen = b.select(b.eq(part, b.c(at + 1)), value, chosen);
+  return chosen;
+}
+
+// What the code of a tile needs to know of its part.
+void ProductKernel::enterPart(Value part) {
+  if (!extents.empty())
+    (p.partsOfI ? i : j) = ofPart(part, extents);
+  bias = p.bias ? ofPart(part, biases) : Value();
+  results = allResults;
+  maps = allMaps;
+  if (p.combines())
+    return;
+  if (!results.empty())
+    results = {ofPart(part, allResults)};
+  if (!maps.empty())
+    maps = {ofPart(part, allMaps)};
 }
 
 void ProductKernel::produce() {
   int64_t aBoxes = p.a == Major::k ? 1 : tile.rows / 64,
           bBoxes = p.b == Major::k ? 1 : bBytes / kChunkBytes;
+  Values left, right;
+  for (int64_t at = 0; at < p.products() + 1; ++at)
+    (at < p.lefts() ? left : right).push_back(b.map(at));
   b.loop(b.firstItem(), items, b.itemStep(), {b.c(0), b.c(1)},
          [&](Value item, ValueRange ring) -> Values {
-           std::pair<Value, Value> tileAt = place(item);
+           Place tileAt = place(item);
+           Values as = left, bs = right;
+           if (!p.combines()) {
+             as = {ofPart(tileAt.part, left)};
+             bs = {ofPart(tileAt.part, right)};
+           }
            return b.loop(b.c(0), steps, b.c(1), ring, [&](Value step, ValueRange ring) -> Values {
              Value stage = ring[0];
              b.wait(empty(stage), ring[1]);
              Value barrier = full(stage);
              b.expect(barrier, aBytes + bBytes);
              Value k0 = b.mul(step, kTileRow);
-             auto copy = [&](unsigned map, Major major, int64_t boxes, Value target, Value first) {
+             auto copy = [&](Value map, Major major, int64_t boxes, Value target, Value first,
+                             Value piece) {
                for (int64_t box = 0; box < boxes; ++box) {
                  Value at = b.shared(b.add(target, box * kChunkBytes));
                  Value inner = major == Major::k ? k0 : b.add(first, box * 64),
                        outer = major == Major::k ? first : k0;
-                 if (map == 1 && bFirst)
-                   outer = b.add(outer, bFirst);
-                 b.load(at, b.map(map), {inner, outer}, barrier);
+                 if (piece)
+                   outer = b.add(outer, piece);
+                 b.load(at, map, {inner, outer}, barrier);
                }
              };
-             copy(0, p.a, aBoxes, b.mul(stage, aBytes), tileAt.first);
-             copy(1, p.b, bBoxes, b.add(b.mul(stage, bBytes), bTiles()), tileAt.second);
+             Value aTile = b.mul(stage, aBytes), bTile = b.add(b.mul(stage, bBytes), bTiles());
+             for (auto [at, map] : llvm::enumerate(as))
+               copy(map, p.a, aBoxes, b.add(aTile, at * partBytes), tileAt.row, Value());
+             for (auto [at, map] : llvm::enumerate(bs))
+               copy(map, p.b, bBoxes, b.add(bTile, at * p.columns() * kTileRowBytes), tileAt.column,
+                    bFirst);
              Stage following = next(stage, ring[1]);
              return {following.number, following.parity};
            });
@@ -143,7 +213,8 @@ void ProductKernel::produce() {
 
 Values ProductKernel::multiplyTile(Value consumer, Value &stage, Value &parity) {
   Values init = {stage, parity, b.c(0)};
-  for (int64_t block = 0; block < tile.blocks; ++block)
+  int64_t blocks = p.rowParts() * tile.blocks;
+  for (int64_t block = 0; block < blocks; ++block)
     init.push_back(b.zero(b.accumulator(tile.n)));
   Value base = b.sharedAddress(), lead = b.eq(b.threadOfGroup(), b.c(0));
   Value mine =
@@ -156,10 +227,12 @@ Values ProductKernel::multiplyTile(Value consumer, Value &stage, Value &parity) 
     Values sums(carried.drop_front(3));
     b.beginProducts();
     SmallVector<Value> aTiles;
-    for (int64_t block = 0; block < tile.blocks; ++block)
-      aTiles.push_back(b.descriptor(b.add(aTile, block * 64 * kTileRowBytes), p.a, kChunkBytes));
+    for (int64_t block = 0; block < blocks; ++block) {
+      int64_t at = block / tile.blocks * partBytes + block % tile.blocks * 64 * kTileRowBytes;
+      aTiles.push_back(b.descriptor(b.add(aTile, at), p.a, kChunkBytes));
+    }
     for (int64_t k = 0; k < kTileRow / 16; ++k)
-      for (int64_t block = 0; block < tile.blocks; ++block)
+      for (int64_t block = 0; block < blocks; ++block)
         sums[block] = b.multiply(b.nextK(aTiles[block], p.a, k), p.a, b.nextK(bTile, p.b, k), p.b,
                                  tile.n, sums[block]);
     b.commitProducts();
@@ -217,7 +290,7 @@ void ProductKernel::addRows(Value accumulator, Value row, Value column0) {
       inside = b.both(inside, b.lt(here, b.c(p.resultPiece->rows)));
     }
     Value start = arith::MulIOp::create(b, b.wide(here), b.wide(j));
-    Value at = b.at(result, arith::AddIOp::create(b, start, b.wide(column)), f32);
+    Value at = b.at(results[0], arith::AddIOp::create(b, start, b.wide(column)), f32);
     auto loadOld = [&](int64_t block) -> Value {
       return LLVM::LoadOp::create(b, pairType, b.at(at, 8 * block, f32), /*alignment=*/8);
     };
@@ -247,26 +320,52 @@ void ProductKernel::addRows(Value accumulator, Value row, Value column0) {
   }
 }
 
+// Two neighbours of result `result` in a block of 64 rows of the tile, from element `at` of its
+// accumulator on: before bias, rounding, residual.
+ProductKernel::Pair ProductKernel::resultOf(ValueRange accumulators, int64_t block, int64_t at,
+                                            int64_t result) {
+  auto sumOf = [&](int64_t part) {
+    Value sums = accumulators[p.rowParts() > 1 ? part * tile.blocks + block : block];
+    int64_t first = p.columnParts() > 1 ? part * p.columns() / 2 + at : at;
+    return Pair(b.element(sums, first), b.element(sums, first + 1));
+  };
+  if (!p.combines())
+    return sumOf(0);
+  ArrayRef<int64_t> keeps = p.epilogue->keeps;
+  if (result < static_cast<int64_t>(keeps.size()))
+    return sumOf(keeps[result]);
+  Values first, second;
+  for (int64_t part = 0; part < p.products(); ++part) {
+    Pair rounded = unpack(pack(sumOf(part)));
+    first.push_back(rounded.first);
+    second.push_back(rounded.second);
+  }
+  int64_t made = result - keeps.size();
+  Value x = p.epilogue->combine(b, first)[made];
+  return {x, p.epilogue->combine(b, second)[made]};
+}
+
 // Of bf16: piece by piece through shared memory. A consumer has two pieces; one is copied while the
 // other is written. `row0`: the consumer's first row.
 void ProductKernel::copyRows(ValueRange accumulators, Value consumer, Value row0, Value column0) {
-  int64_t columns = resultColumns(tile), perBlock = tile.n / columns,
+  int64_t columns = resultColumns(p), perBlock = p.columns() / columns * maps.size(),
           count = perBlock * tile.blocks;
   Value lead = b.eq(b.threadOfGroup(), b.c(0)), meeting = b.add(consumer, 1);
   Value mine = b.add(b.mul(consumer, 2 * outBytes), pieces());
   for (int64_t at = 0; at < count; ++at) {
-    int64_t block = at / perBlock, firstColumn = at % perBlock * columns;
+    int64_t block = at / perBlock, result = at % maps.size(),
+            firstColumn = at % perBlock / maps.size() * columns;
     // The copy before the last one has read its piece; with an odd number of pieces a tile begins
     // with the one written last.
     b.ifThen(lead, [&] { b.waitStores(at == 0 && count % 2 ? 0 : 1); });
     b.meetSome(meeting, kWarpgroup);
     Value piece = b.shared(b.add(mine, at % 2 * outBytes));
     Value rows = b.add(row0, 64 * block);
-    writePiece(accumulators[block], firstColumn, piece, rows, column0);
+    writePiece(accumulators, block, firstColumn, result, piece, rows, column0);
     b.publishTile();
     b.meetSome(meeting, kWarpgroup);
     b.ifThen(lead, [&] {
-      b.store(b.map(2), piece, {b.add(column0, firstColumn), rows});
+      b.store(maps[result], piece, {b.add(column0, firstColumn), rows});
       b.commitStores();
     });
   }
@@ -274,9 +373,9 @@ void ProductKernel::copyRows(ValueRange accumulators, Value consumer, Value row0
 
 // 64 rows of the columns from `firstColumn` of the tile on, with bias and residual, rounded and
 // swizzled.
-void ProductKernel::writePiece(Value accumulator, int64_t firstColumn, Value piece, Value row0,
-                               Value column0) {
-  int64_t columns = resultColumns(tile), rowBytes = 2 * columns;
+void ProductKernel::writePiece(ValueRange accumulators, int64_t block64, int64_t firstColumn,
+                               int64_t result, Value piece, Value row0, Value column0) {
+  int64_t columns = resultColumns(p), rowBytes = 2 * columns;
   Value inQuad = b.mul(b.rem(lane, 4), 2), warpRow = b.mul(warp, 16);
   // Beyond the end another value is read, which is not stored.
   auto columnOf = [&](int64_t block) {
@@ -294,14 +393,15 @@ void ProductKernel::writePiece(Value accumulator, int64_t firstColumn, Value pie
           loadPacked(residual, arith::AddIOp::create(b, start, b.wide(columnOf(block)))));
   }
   Values prepared[2];
-  for (int64_t half = 0; p.epilogue && half < 2; ++half) {
+  bool replaces = p.epilogue && p.epilogue->replace;
+  for (int64_t half = 0; replaces && half < 2; ++half) {
     Value row = b.add(b.add(row0, warpRow), b.add(b.divide(lane, 4), 8 * half));
     prepared[half] = p.epilogue->prepare(b, b.select(b.lt(row, i), row, b.c(0)));
   }
   auto word = [&](int64_t block, int64_t half) {
     int64_t at = 4 * (firstColumn / 8 + block) + 2 * half;
-    Pair sum(b.element(accumulator, at), b.element(accumulator, at + 1));
-    if (p.epilogue)
+    Pair sum = resultOf(accumulators, block64, at, result);
+    if (replaces)
       sum = p.epilogue->replace(b, prepared[half], sum,
                                 b.add(b.add(column0, inQuad), firstColumn + 8 * block));
     if (p.bias)
@@ -324,7 +424,8 @@ void ProductKernel::writePiece(Value accumulator, int64_t firstColumn, Value pie
 
 // The result is C[j, i]: two lanes with neighbouring rows exchange, so that a thread stores two
 // rows of one column.
-void ProductKernel::storeTransposed(Value accumulator, Value row, Value column0) {
+void ProductKernel::storeTransposed(ValueRange accumulators, int64_t block64, Value row,
+                                    Value column0) {
   Type bf16 = b.getBF16Type();
   Value odd = b.eq(b.rem(b.divide(lane, 4), 2), b.c(1));
   Value column = b.add(b.add(column0, b.mul(b.rem(lane, 4), 2)), b.select(odd, b.c(1), b.c(0)));
@@ -338,20 +439,24 @@ void ProductKernel::storeTransposed(Value accumulator, Value row, Value column0)
     if (tile.rows < 64)
       rowInside = b.both(rowInside, b.lt(warp, b.c(tile.rows / 16)));
     for (int64_t block = 0; block < tile.n / 8; ++block) {
-      Value x = b.element(accumulator, 4 * block + 2 * half),
-            y = b.element(accumulator, 4 * block + 2 * half + 1);
-      Value given = b.exchange(b.select(odd, x, y), 4);
-      Pair sum = {b.select(odd, given, x), b.select(odd, y, given)};
-      Value to = b.add(column, 8 * block);
-      b.ifThen(b.both(rowInside, b.lt(to, j)), [&] {
+      Value to = b.add(column, 8 * block), inside = b.both(rowInside, b.lt(to, j));
+      SmallVector<Pair> sums;
+      for (size_t result = 0; result < results.size(); ++result) {
+        auto [x, y] = resultOf(accumulators, block64, 4 * block + 2 * half, result);
+        Value given = b.exchange(b.select(odd, x, y), 4);
+        sums.push_back({b.select(odd, given, x), b.select(odd, y, given)});
+      }
+      b.ifThen(inside, [&] {
         Value at =
             arith::AddIOp::create(b, arith::MulIOp::create(b, b.wide(to), b.wide(i)), b.wide(here));
-        if (p.bias)
-          sum = fadd(sum, unpack(loadPacked(bias, here)));
-        Value word = pack(sum);
-        if (p.residual)
-          word = pack(fadd(unpack(word), unpack(loadPacked(residual, at))));
-        LLVM::StoreOp::create(b, word, b.at(result, at, bf16), /*alignment=*/4);
+        for (auto [result, sum] : llvm::zip_equal(results, sums)) {
+          if (p.bias)
+            sum = fadd(sum, unpack(loadPacked(bias, here)));
+          Value word = pack(sum);
+          if (p.residual)
+            word = pack(fadd(unpack(word), unpack(loadPacked(residual, at))));
+          LLVM::StoreOp::create(b, word, b.at(result, at, bf16), /*alignment=*/4);
+        }
       });
     }
   }
@@ -376,7 +481,8 @@ void ProductKernel::consume(Value consumer) {
     ring.push_back(
         b.sub(b.c(1), consumer)); // parity of its turns: the first consumer's first one has come
   b.loop(from, items, step, ring, [&](Value item, ValueRange ring) -> Values {
-    auto [row0, column0] = place(item);
+    auto [row0, column0, part] = place(item);
+    enterPart(part);
     Value stage = ring[0], parity = ring[1];
     if (tile.alternate)
       b.wait(turn(consumer), ring[2]);
@@ -384,14 +490,15 @@ void ProductKernel::consume(Value consumer) {
     if (copiesResult(p)) {
       copyRows(sums, consumer, b.add(row0, first), column0);
     } else {
-      for (auto [block, sum] : llvm::enumerate(sums)) {
-        Value row = b.add(b.add(row0, b.add(first, inBlock)), 64 * static_cast<int64_t>(block));
+      for (int64_t block = 0; block < tile.blocks; ++block) {
+        Value row = b.add(b.add(row0, b.add(first, inBlock)), 64 * block);
         if (p.reduces())
-          p.epilogue->reduce(b, sum, {row, i, b.add(column0, b.mul(b.rem(lane, 4), 2)), lane});
+          p.epilogue->reduce(b, sums[block],
+                             {row, i, b.add(column0, b.mul(b.rem(lane, 4), 2)), lane});
         else if (p.transposed)
-          storeTransposed(sum, row, column0);
+          storeTransposed(sums, block, row, column0);
         else
-          addRows(sum, row, column0);
+          addRows(sums[block], row, column0);
       }
     }
     if (tile.alternate) {
@@ -411,32 +518,34 @@ void ProductKernel::emit() {
   i = extent(p.i);
   j = extent(p.j);
   steps = p.k ? b.c((*p.k + kTileRow - 1) / kTileRow) : b.ceilDivide(rows, kTileRow);
-  iTiles = p.i ? b.c((*p.i + tile.rows - 1) / tile.rows) : b.ceilDivide(rows, tile.rows);
-  jTiles = p.j ? b.c((*p.j + tile.n - 1) / tile.n) : b.ceilDivide(rows, tile.n);
+  iTiles = p.i ? b.c(tilesOfI(p, *p.i)) : b.ceilDivide(rows, tile.rows);
+  jTiles = p.j ? b.c(tilesOfJ(p, *p.j)) : b.ceilDivide(rows, tile.n);
   items = b.items();
   if (p.bPiece)
     bFirst = b.mul(b.dim(kLoop), p.bPiece->step);
   if (p.resultPiece)
     resultFirst = b.mul(b.dim(kLoop), p.resultPiece->step);
-  unsigned next = 2;
-  if (p.bias)
-    bias = b.buffer(next++);
+  for (int64_t part : p.parts)
+    extents.push_back(b.c(part));
+  unsigned next = p.products() + 1;
+  for (int64_t at = 0; p.bias && at < p.products(); ++at)
+    biases.push_back(b.buffer(next++));
   if (p.residual)
     residual = b.buffer(next++);
   if (p.epilogue)
     next += p.epilogue->buffers;
-  if (!p.reduces())
-    result = b.buffer(next);
+  for (int64_t at = 0; at < p.results(); ++at)
+    allResults.push_back(b.buffer(next++));
+  for (int64_t at = 0; copiesResult(p) && at < p.results(); ++at)
+    allMaps.push_back(b.map(p.products() + 1 + at));
   b.ifThen(b.eq(b.threadId(), b.c(0)), [&] {
     b.initBarriers(b.shared(b.c(barriers())), stages, 1);
     b.initBarriers(b.shared(b.c(barriers() + 8 * stages)), stages,
                    tile.alternate ? 1 : tile.consumers);
     b.initBarriers(b.shared(b.c(barriers() + 16 * stages)), 2, 1);
     b.publishBarriers();
-    b.prefetchMap(b.map(0));
-    b.prefetchMap(b.map(1));
-    if (copiesResult(p))
-      b.prefetchMap(b.map(2));
+    for (int64_t at = 0; at < mapCount(p); ++at)
+      b.prefetchMap(b.map(at));
   });
   b.meet();
   // What the producer does not need, consumers with many sums do: 64 K registers for all
@@ -465,11 +574,10 @@ std::string ProductTile::name() const {
 }
 
 void emitProduct(LLVM::LLVMFuncOp kernel, Location loc, const TensorCoreProduct &product) {
-  unsigned buffers =
-      2 + product.bias + product.residual + (product.epilogue ? product.epilogue->buffers : 0);
-  if (!product.reduces())
-    ++buffers;
-  TileKernelBuilder builder(loc, kernel, /*maps=*/copiesResult(product) ? 3 : 2, buffers);
+  int64_t buffers = product.products() + 1 + (product.bias ? product.products() : 0) +
+                    product.residual + (product.epilogue ? product.epilogue->buffers : 0) +
+                    product.results();
+  TileKernelBuilder builder(loc, kernel, mapCount(product), buffers);
   ProductKernel(builder, product).emit();
 }
 

@@ -7,6 +7,11 @@
 //   linear_weight_grad   N     K     rows  dy[k, i]  x[k, j]   (added to the gradient)
 //   logits               rows  V     d     h[i, k]   w[j, k]   (used up: ProductEpilogues.h)
 //
+// Several products of one operand (q, k and v; gate and up; their weights' gradients) are one
+// launch, a group: the products are the parts of its j, or of its i where that is the side of the
+// weights. A tile is of one part; or of the same columns (rows) of all parts, where an elementwise
+// program makes its result of them.
+//
 // Numbers: k in ascending order in steps of 16 with one accumulator, from zero. Every tile gives
 // the same bits; so does padding k with zeros, which is what copies read beyond the end of a
 // tensor.
@@ -53,31 +58,50 @@ struct TensorCoreProduct {
   };
   std::optional<Piece> bPiece, resultPiece;
   std::optional<ProductEpilogue> epilogue;
+  // Of a group: the extents of its products on the side where they differ, of which i or j is the
+  // sum. Empty: one product.
+  llvm::SmallVector<int64_t> parts;
+  bool partsOfI = false;
   ProductTile tile;
 
   bool reduces() const { return epilogue && epilogue->reduce; }
+  // Whether a tile has all parts.
+  bool combines() const { return epilogue && epilogue->combine; }
+  int64_t products() const { return std::max<int64_t>(1, parts.size()); }
+  // Left and right operands; results.
+  int64_t lefts() const { return partsOfI ? products() : 1; }
+  int64_t rights() const { return partsOfI ? 1 : products(); }
+  int64_t results() const;
+  // Parts in the rows, and in the columns, of a tile.
+  int64_t rowParts() const { return combines() && partsOfI ? products() : 1; }
+  int64_t columnParts() const { return combines() && !partsOfI ? products() : 1; }
+  // Columns of a part in a tile.
+  int64_t columns() const { return tile.n / columnParts(); }
 };
 
 // Sets the tile for these extents (rows: the capacity) by an estimate of the time in microseconds,
-// which it returns. No tile changes bits.
+// which it returns. The tile of a group is the best for all of it. No tile changes bits.
 double chooseTile(TensorCoreProduct &product, int64_t rows);
 
 // Work items (tiles) of the launch.
 plan::WorkAttr productWork(mlir::MLIRContext *context, const TensorCoreProduct &product,
                            int64_t axis);
-// Whether the result goes to memory by copies of pieces: 64 rows of resultColumns(tile).
+// Tiles along i or j, of which `extent` is the whole.
+int64_t tilesOfI(const TensorCoreProduct &product, int64_t extent);
+int64_t tilesOfJ(const TensorCoreProduct &product, int64_t extent);
+// Whether the result goes to memory by copies of pieces: 64 rows of resultColumns(product).
 inline bool copiesResult(const TensorCoreProduct &product) {
   return !product.transposed && !product.f32Result && !product.reduces();
 }
-int64_t resultColumns(const ProductTile &tile);
-// The tensor maps of A and B, which are the arguments 0 and 1 of the launch, and of a result that
-// is copied, which is the last one of its `arguments`.
+int64_t resultColumns(const TensorCoreProduct &product);
+// The tensor maps of A and B, which are the first arguments of the launch, and of results that are
+// copied, which are the last ones of its `arguments`.
 llvm::SmallVector<mlir::Attribute> productMaps(mlir::MLIRContext *context,
                                                const TensorCoreProduct &product, int64_t axis,
                                                int64_t arguments);
 
-// Writes the kernel: buffers are A, B, bias, residual, those of the epilogue (where there are any),
-// and C, where it is stored.
+// Writes the kernel: buffers are A, B, bias (of each product), residual, those of the epilogue
+// (where there are any), and C, where it is stored.
 void emitProduct(mlir::LLVM::LLVMFuncOp kernel, mlir::Location loc,
                  const TensorCoreProduct &product);
 

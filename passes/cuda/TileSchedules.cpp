@@ -21,13 +21,13 @@ constexpr int64_t kFewRows = 256;
 
 RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
-// 2·n·k operations a row; what is read and written once.
-void setCost(cpu::LaunchSpec &spec, RankedTensorType rows, double n, double k, double rowBytes,
+// Operations and bytes of a row, and bytes of all rows together; what is read and written once.
+void setCost(cpu::LaunchSpec &spec, RankedTensorType rows, double rowFlops, double rowBytes,
              double fixedBytes) {
   double count = rows.isDynamicDim(0) ? 1 : static_cast<double>(rows.getDimSize(0));
   auto *context = rows.getContext();
   auto fixed = plan::AffineAttr::get(context, fixedBytes, 0.0, 0.0, 0.0, 0.0);
-  spec.flops = plan::perRow(rows, count * 2.0 * n * k);
+  spec.flops = plan::perRow(rows, count * rowFlops);
   spec.bytes = plan::add(plan::perRow(rows, count * rowBytes), fixed);
 }
 
@@ -35,39 +35,116 @@ std::string extents(RankedTensorType rows, int64_t n, int64_t k) {
   return cpu::axisName(rows) + "_n" + std::to_string(n) + "_k" + std::to_string(k);
 }
 
-LogicalResult lowerLinear(Operation *op, Lowering &lowering) {
-  auto linear = cast<nn::LinearOp>(op);
-  RankedTensorType input = typeOf(linear.getInput()), weight = typeOf(linear.getWeight());
-  int64_t n = weight.getDimSize(0), k = weight.getDimSize(1), capacity = lowering.capacity(input);
-  TensorCoreProduct p;
+// What linears of one input have in common: one of them, or a group.
+struct Linears {
+  ArrayRef<nn::LinearOp> ops;
+  nn::LinearOp first;
+  RankedTensorType input;
+  int64_t k;
+
+  explicit Linears(ArrayRef<nn::LinearOp> ops)
+      : ops(ops), first(ops.front()), input(typeOf(first.getInput())),
+        k(typeOf(first.getWeight()).getDimSize(1)) {}
+  // The faster of both ways to lay them out, with its tile; microseconds.
+  double choose(Lowering &lowering, TensorCoreProduct &p);
+};
+
+double Linears::choose(Lowering &lowering, TensorCoreProduct &p) {
+  int64_t n = 0, capacity = lowering.capacity(input);
+  for (nn::LinearOp op : ops) {
+    n += typeOf(op.getWeight()).getDimSize(0);
+    if (ops.size() > 1)
+      p.parts.push_back(typeOf(op.getWeight()).getDimSize(0));
+  }
   p.k = k;
   p.j = n;
-  p.bias = static_cast<bool>(linear.getBias());
-  p.residual = static_cast<bool>(linear.getResidual());
-  p.f32Result = typeOf(linear.getResult()).getElementType().isF32();
+  p.bias = static_cast<bool>(first.getBias());
+  p.residual = static_cast<bool>(first.getResidual());
+  p.f32Result = typeOf(first.getResult()).getElementType().isF32();
   TensorCoreProduct few = p;
   setRows(p, input, p.i);
   few.i = std::exchange(few.j, std::nullopt);
-  few.transposed = true;
+  few.transposed = few.partsOfI = true;
   setRows(few, input, few.j);
   double time = chooseTile(p, capacity);
-  if (!p.f32Result && capacity <= kFewRows && chooseTile(few, capacity) <= time)
-    p = few;
+  if (p.f32Result || capacity > kFewRows)
+    return time;
+  double fewTime = chooseTile(few, capacity);
+  if (fewTime > time)
+    return time;
+  p = few;
+  return fewTime;
+}
+
+LogicalResult lowerLinears(Linears linears, nn::FusedOp fused, Lowering &lowering) {
+  LogicalResult status = success();
+  TensorCoreProduct p;
+  std::string program;
+  if (fused) {
+    SmallVector<int64_t> products, keeps;
+    for (Value operand : fused.getInputs())
+      products.push_back(llvm::find(linears.ops, operand.getDefiningOp<nn::LinearOp>()) -
+                         linears.ops.begin());
+    for (size_t at = 0; at < linears.ops.size(); ++at)
+      if (lowering.slice(linears.ops[at]->getResult(0)))
+        keeps.push_back(at);
+    program = "_fused_" + cpu::programName(fused) + "_p";
+    for (int64_t product : products)
+      program += std::to_string(product);
+    if (!keeps.empty())
+      program += "_keep";
+    for (int64_t keep : keeps)
+      program += std::to_string(keep);
+    p.epilogue = elementwiseEpilogue(fused, products, keeps, status);
+  }
+  linears.choose(lowering, p);
   cpu::LaunchSpec spec;
+  std::string sizes;
+  double rowBytes = 2.0 * linears.k, n = p.transposed ? *p.i : *p.j;
+  SmallVector<Value> weights;
+  for (nn::LinearOp op : linears.ops) {
+    int64_t columns = typeOf(op.getWeight()).getDimSize(0);
+    sizes += "_n" + std::to_string(columns);
+    weights.push_back(lowering.slice(op.getWeight()));
+    if (Value result = lowering.slice(op.getResult())) {
+      spec.writes.push_back(result);
+      rowBytes += (p.f32Result ? 4.0 : 2.0) * columns;
+    }
+  }
+  double perRow = 2.0 * linears.k * n;
+  if (fused) {
+    double columns = p.parts.empty() ? n : static_cast<double>(p.parts.front());
+    perRow += cpu::programFlops(fused) * columns;
+    for (Value result : fused.getResults()) {
+      spec.writes.push_back(lowering.slice(result));
+      rowBytes += 2.0 * columns;
+    }
+  }
   spec.kernel = std::string(p.transposed ? "tile_linear_few_" : "tile_linear_") +
-                extents(input, n, k) + (p.bias ? "_bias" : "") + (p.residual ? "_residual" : "") +
+                cpu::axisName(linears.input) + sizes + "_k" + std::to_string(linears.k) + program +
+                (p.bias ? "_bias" : "") + (p.residual ? "_residual" : "") +
                 (p.f32Result ? "_f32" : "");
-  spec.reads = {lowering.slice(linear.getInput()), lowering.slice(linear.getWeight())};
+  Value input = lowering.slice(linears.first.getInput());
+  if (!p.transposed)
+    spec.reads.push_back(input);
+  spec.reads.append(weights);
   if (p.transposed)
-    std::swap(spec.reads[0], spec.reads[1]);
-  if (p.bias)
-    spec.reads.push_back(lowering.slice(linear.getBias()));
-  if (p.residual)
-    spec.reads.push_back(lowering.slice(linear.getResidual()));
-  spec.writes = {lowering.slice(linear.getResult())};
-  setCost(spec, input, n, k, 2.0 * k + (p.residual || p.f32Result ? 4.0 : 2.0) * n, 2.0 * n * k);
-  launchProduct(lowering, spec, p, input, op->getLoc());
-  return success();
+    spec.reads.push_back(input);
+  for (nn::LinearOp op : linears.ops)
+    if (p.bias)
+      spec.reads.push_back(lowering.slice(op.getBias()));
+  if (p.residual) {
+    spec.reads.push_back(lowering.slice(linears.first.getResidual()));
+    rowBytes += 2.0 * n;
+  }
+  setCost(spec, linears.input, perRow, rowBytes, 2.0 * n * linears.k);
+  launchProduct(lowering, spec, p, linears.input, linears.first.getLoc());
+  return status;
+}
+
+LogicalResult lowerLinear(Operation *op, Lowering &lowering) {
+  nn::LinearOp linear = cast<nn::LinearOp>(op);
+  return lowerLinears(Linears(linear), nn::FusedOp(), lowering);
 }
 
 LogicalResult lowerDataGrad(Operation *op, Lowering &lowering) {
@@ -84,34 +161,88 @@ LogicalResult lowerDataGrad(Operation *op, Lowering &lowering) {
   spec.kernel = "tile_linear_data_grad_" + extents(gradient, n, k) + (p.f32Result ? "_f32" : "");
   spec.reads = {lowering.slice(grad.getGradient()), lowering.slice(grad.getWeight())};
   spec.writes = {lowering.slice(grad.getResult())};
-  setCost(spec, gradient, n, k, 2.0 * n + (p.f32Result ? 4.0 : 2.0) * k, 2.0 * n * k);
+  setCost(spec, gradient, 2.0 * n * k, 2.0 * n + (p.f32Result ? 4.0 : 2.0) * k, 2.0 * n * k);
   chooseTile(p, lowering.capacity(gradient));
   launchProduct(lowering, spec, p, gradient, op->getLoc());
+  return success();
+}
+
+// Gradients of the weights of one input: one of them, or a group. The tile is chosen; microseconds.
+double chooseWeightGrads(ArrayRef<nn::LinearWeightGradOp> grads, Lowering &lowering,
+                         TensorCoreProduct &p) {
+  nn::LinearWeightGradOp first = grads.front();
+  int64_t n = 0;
+  for (nn::LinearWeightGradOp grad : grads) {
+    n += typeOf(grad.getResult()).getDimSize(0);
+    if (grads.size() > 1)
+      p.parts.push_back(typeOf(grad.getResult()).getDimSize(0));
+  }
+  p.i = n;
+  p.j = typeOf(first.getResult()).getDimSize(1);
+  p.a = p.b = Major::mn;
+  p.partsOfI = true;
+  setRows(p, typeOf(first.getGradient()), p.k);
+  p.f32Result = p.accumulate = true;
+  return chooseTile(p, lowering.capacity(typeOf(first.getGradient())));
+}
+
+LogicalResult lowerWeightGrads(ArrayRef<nn::LinearWeightGradOp> grads, Lowering &lowering) {
+  nn::LinearWeightGradOp first = grads.front();
+  TensorCoreProduct p;
+  chooseWeightGrads(grads, lowering, p);
+  RankedTensorType rows = typeOf(first.getGradient());
+  cpu::LaunchSpec spec;
+  spec.kernel = "tile_linear_weight_grad_" + cpu::axisName(rows);
+  for (nn::LinearWeightGradOp grad : grads) {
+    spec.kernel += "_n" + std::to_string(typeOf(grad.getResult()).getDimSize(0));
+    spec.reads.push_back(lowering.slice(grad.getGradient()));
+    spec.updates.push_back(spec.writes.size());
+    spec.writes.push_back(lowering.slice(grad.getResult()));
+  }
+  spec.kernel += "_k" + std::to_string(*p.j);
+  spec.reads.push_back(lowering.slice(first.getInput()));
+  double n = *p.i, k = *p.j;
+  setCost(spec, rows, 2.0 * n * k, 2.0 * (n + k), 8.0 * n * k);
+  launchProduct(lowering, spec, p, rows, first.getLoc());
   return success();
 }
 
 LogicalResult lowerWeightGrad(Operation *op, Lowering &lowering) {
-  auto grad = cast<nn::LinearWeightGradOp>(op);
-  RankedTensorType gradient = typeOf(grad.getGradient()), result = typeOf(grad.getResult());
-  int64_t n = result.getDimSize(0), k = result.getDimSize(1);
-  TensorCoreProduct p;
-  p.i = n;
-  p.j = k;
-  p.a = p.b = Major::mn;
-  setRows(p, gradient, p.k);
-  p.f32Result = p.accumulate = true;
-  cpu::LaunchSpec spec;
-  spec.kernel = "tile_linear_weight_grad_" + extents(gradient, n, k);
-  spec.reads = {lowering.slice(grad.getGradient()), lowering.slice(grad.getInput())};
-  spec.writes = {lowering.slice(grad.getResult())};
-  spec.updates = {0};
-  setCost(spec, gradient, n, k, 2.0 * (n + k), 8.0 * n * k);
-  chooseTile(p, lowering.capacity(gradient));
-  launchProduct(lowering, spec, p, gradient, op->getLoc());
-  return success();
+  return lowerWeightGrads(cast<nn::LinearWeightGradOp>(op), lowering);
+}
+
+template <typename Op> SmallVector<Op> opsOf(ArrayRef<Operation *> ops) {
+  SmallVector<Op> typed;
+  for (Operation *op : ops)
+    if (auto one = dyn_cast<Op>(op))
+      typed.push_back(one);
+  return typed;
 }
 
 } // namespace
+
+bool isFasterTogether(ArrayRef<Operation *> ops, Lowering &lowering) {
+  // Numbers that are not stored to be read again are saved in any case.
+  if (isa<nn::FusedOp>(ops.back()))
+    return true;
+  auto time = [&](ArrayRef<Operation *> ops) {
+    TensorCoreProduct p;
+    return isa<nn::LinearOp>(ops.front())
+               ? Linears(opsOf<nn::LinearOp>(ops)).choose(lowering, p)
+               : chooseWeightGrads(opsOf<nn::LinearWeightGradOp>(ops), lowering, p);
+  };
+  double alone = 0;
+  for (Operation *op : ops)
+    alone += time(op);
+  return time(ops) <= alone;
+}
+
+LogicalResult lowerGroup(ArrayRef<Operation *> ops, Lowering &lowering) {
+  if (isa<nn::LinearWeightGradOp>(ops.front()))
+    return lowerWeightGrads(opsOf<nn::LinearWeightGradOp>(ops), lowering);
+  auto linears = opsOf<nn::LinearOp>(ops);
+  return lowerLinears(Linears(linears), dyn_cast<nn::FusedOp>(ops.back()), lowering);
+}
 
 void setRows(TensorCoreProduct &p, RankedTensorType type, std::optional<int64_t> &extent) {
   if (std::optional<nn::AxisAttr> axis = nn::axisOf(type)) {

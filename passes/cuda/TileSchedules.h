@@ -39,6 +39,11 @@ llvm::LogicalResult lowerRowBlocks(mlir::Operation *op, Lowering &lowering);
 // The schedule of an op with an order of sums that only a GPU has; else null.
 TileSchedule findTileSchedule(mlir::Operation *op);
 
+// A group (passes/LaunchGroups.h) is one launch. A value that only the group reads has no slice. By
+// the estimate of ProductTiles.cpp it may be faster not to: a tile that suits all may suit none.
+bool isFasterTogether(llvm::ArrayRef<mlir::Operation *> ops, Lowering &lowering);
+llvm::LogicalResult lowerGroup(llvm::ArrayRef<mlir::Operation *> ops, Lowering &lowering);
+
 // Of attention, with the numerics `tiles`.
 llvm::LogicalResult lowerPackedAttention(mlir::Operation *op, Lowering &lowering);
 llvm::LogicalResult lowerPagedAttention(mlir::Operation *op, Lowering &lowering);

@@ -3,11 +3,11 @@
 
 Every entry of the chain example's plans in f32 is called on the same inputs on both devices, and both programs are trained
 for a few iterations: outputs, metrics and weights must be equal bit for bit. Matrix products of bf16 must have the bits of
-the CPU's model of the tensor cores, and log-probs those that sampling records. The adjoint of attention in bf16, whose sums are
-others than the CPU's, must be like the CPU's, and have the same bits twice and in whatever order the sequences are packed. A
-training in bf16 must give the same bits twice, and losses like the CPU's, whose
-sums are others. Exit code 0: all equal; 1: something differs or
-fails; 77: there is no GPU here (a reason is printed). Needs python3 alone.
+the CPU's model of the tensor cores, groups of ops that are one launch those of the ops one by one, and log-probs those that
+sampling records. The adjoint of attention in bf16, whose sums are others than the CPU's, must be like the CPU's, and have the
+same bits twice and in whatever order the sequences are packed. A training in bf16 must give the same bits twice, and losses
+like the CPU's, whose sums are others. Exit code 0: all equal; 1: something differs or fails; 77: there is no GPU here (a reason
+is printed). Needs python3 alone.
 """
 
 import array
@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 
+import groups
 import logprob
 import paged
 
@@ -319,6 +320,7 @@ def main():
         scratch = pathlib.Path(scratch)
         comparison.products(folder / "products", scratch)
         logprob.check(comparison, scratch, write_safetensors, read_safetensors, differing)
+        groups.check(comparison, scratch, write_safetensors, read_safetensors, to_bf16, differing)
         comparison.attention(folder, scratch)
         paged.check(comparison, scratch, write_safetensors, read_safetensors, to_bf16, distance)
         comparison.parity(folder / "data", scratch)

@@ -10,7 +10,7 @@ cp "$bin/mirl" "$folder/bin/"
 # Libraries that another distribution does not have in these versions; not the C library and what belongs to it.
 ldd "$bin/mirl" | awk '$3 ~ /^\// {print $3}' | grep -Ev '/(libc|libm|libgcc_s|libstdc\+\+|libpthread|libdl|ld-linux[^/]*)\.so' |
   xargs -I{} cp -L {} "$folder/lib/"
-cp "$root/test/gpu/compare.py" "$root/test/gpu/logprob.py" "$root/test/gpu/paged.py" "$root/test/gpu/run.sh" "$folder/"
+cp "$root/test/gpu/compare.py" "$root/test/gpu/groups.py" "$root/test/gpu/logprob.py" "$root/test/gpu/paged.py" "$root/test/gpu/run.sh" "$folder/"
 python3 "$chain/generate.py" "$folder/data" --seed 0 >/dev/null
 for program in sft mirror_descent; do
   # Without an instruction set of its own, the CPU's plan runs on any machine with AVX2.
@@ -39,6 +39,7 @@ mkdir -p "$folder/products"
 for target in cpu:x86-64-v3 cuda:sm_90a; do
   "$bin/mirlc" "$root/test/gpu/logprob.mlir" --target $target --dtype f32 -o "$folder/logprob.${target%%:*}.plan"
 done
+"$bin/mirlc" "$root/test/gpu/groups.mlir" --target cuda:sm_90a --dtype f32 -o "$folder/groups.cuda.plan"
 "$bin/mirl" init "$folder/sft.cpu.plan" --out "$folder/base" --seed 0 >/dev/null
 "$bin/mirl" init "$folder/parity.plan" --out "$folder/parity" --seed 0 >/dev/null
 cp "$folder/model64/"* "$folder/parity/"

@@ -1,0 +1,156 @@
+// group-launches: ops that one launch serves stand behind each other and say so.
+//
+// In: nn ops after assign-numerics, for a GPU. Out: the ops of a group (LaunchGroups.h) follow each
+// other and carry its number, nn.group. Nothing else changes: an op that joins a group moves up to
+// the group's first op, and only when all that it reads is there by then. Here, because only now is
+// it known which sums are the tensor cores'; it is on nn because decode, prefill, score and train
+// have the same ops.
+//
+// A launch costs microseconds however small, and products that are too small for the machine fill
+// it together.
+//
+// So that no value lives much longer than before:
+//  - a product joins only when no sum but products of the same operand stands between it and the
+//    group: within one stage of a layer. The copies that plan-recompute made for the backward pass
+//    are groups of their own: a group has at most one product of a weight;
+//  - a weight's gradient, which is added to memory that is there anyway, joins from anywhere.
+
+#include "passes/LaunchGroups.h"
+#include "passes/Passes.h"
+
+#include "llvm/ADT/SetVector.h"
+
+namespace mirl::passes {
+#define GEN_PASS_DEF_GROUPLAUNCHES
+#include "passes/Passes.h.inc"
+} // namespace mirl::passes
+
+using namespace mlir;
+
+namespace mirl::passes {
+namespace {
+
+class Grouping {
+public:
+  explicit Grouping(Block &block) : block_(block) {}
+  void run();
+
+private:
+  using Ops = SmallVector<Operation *>;
+  bool isFree(Operation *op) { return !op->hasAttr(kGroupAttr); }
+  bool isGroup(ArrayRef<Operation *> ops) { return !groupFault(ops); }
+  bool canRise(Operation *op, const Ops &group);
+  bool endsStage(Operation *op, Value operand);
+  void programs(nn::FusedOp fused);
+  void products(nn::LinearOp first);
+  void weightGrads(nn::LinearWeightGradOp first);
+  void join(const Ops &group);
+
+  Block &block_;
+  int64_t groups_ = 0;
+};
+
+// Whether all that `op` reads is there before the group's first op, or made by the group.
+bool Grouping::canRise(Operation *op, const Ops &group) {
+  return llvm::all_of(op->getOperands(), [&](Value operand) {
+    Operation *def = operand.getDefiningOp();
+    return !def || llvm::is_contained(group, def) || def->isBeforeInBlock(group.front());
+  });
+}
+
+// Whether `op` is a sum, other than a product of `operand`.
+bool Grouping::endsStage(Operation *op, Value operand) {
+  auto linear = dyn_cast<nn::LinearOp>(op);
+  return op->hasAttr("numerics") && !(linear && linear.getInput() == operand);
+}
+
+void Grouping::join(const Ops &group) {
+  auto number = IntegerAttr::get(IntegerType::get(group.front()->getContext(), 64), groups_++);
+  Operation *last = group.front();
+  for (Operation *op : group) {
+    if (op != group.front())
+      op->moveAfter(last);
+    last = op;
+    op->setAttr(kGroupAttr, number);
+  }
+}
+
+// The products that an elementwise program reads, in the order of the block, and the program.
+void Grouping::programs(nn::FusedOp fused) {
+  llvm::SetVector<Operation *> read;
+  for (Value input : fused.getInputs()) {
+    Operation *def = input.getDefiningOp();
+    if (!def || !isFree(def))
+      return;
+    read.insert(def);
+  }
+  Ops group(read.begin(), read.end());
+  llvm::sort(group, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  group.push_back(fused);
+  if (!isGroup(group))
+    return;
+  Value operand = group.front()->getOperand(0);
+  for (Operation *op = group.front()->getNextNode(); op != fused.getOperation();
+       op = op->getNextNode())
+    if (endsStage(op, operand))
+      return;
+  if (llvm::all_of(group, [&](Operation *op) { return op == group.front() || canRise(op, group); }))
+    join(group);
+}
+
+void Grouping::products(nn::LinearOp first) {
+  Ops group = {first};
+  llvm::DenseSet<Value> weights = {first.getWeight()};
+  for (Operation *op = first->getNextNode(); op && group.size() < kMostProducts;
+       op = op->getNextNode()) {
+    auto linear = dyn_cast<nn::LinearOp>(op);
+    Ops larger = group;
+    larger.push_back(op);
+    if (linear && isFree(op) && canRise(op, group) && !weights.contains(linear.getWeight()) &&
+        isGroup(larger)) {
+      group = std::move(larger);
+      weights.insert(linear.getWeight());
+    } else if (endsStage(op, first.getInput())) {
+      break;
+    }
+  }
+  if (group.size() > 1)
+    join(group);
+}
+
+void Grouping::weightGrads(nn::LinearWeightGradOp first) {
+  Ops group = {first}, users(first.getInput().getUsers());
+  llvm::sort(users, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  for (Operation *op : users) {
+    Ops larger = group;
+    larger.push_back(op);
+    if (group.size() < kMostProducts && first->isBeforeInBlock(op) && isFree(op) &&
+        canRise(op, group) && isGroup(larger))
+      group = std::move(larger);
+  }
+  if (group.size() > 1)
+    join(group);
+}
+
+void Grouping::run() {
+  // Programs first: what they take is not to be had for a group of products alone.
+  for (auto fused : llvm::to_vector(block_.getOps<nn::FusedOp>()))
+    programs(fused);
+  for (auto linear : llvm::to_vector(block_.getOps<nn::LinearOp>()))
+    if (isFree(linear))
+      products(linear);
+  for (auto grad : llvm::to_vector(block_.getOps<nn::LinearWeightGradOp>()))
+    if (isFree(grad))
+      weightGrads(grad);
+}
+
+struct GroupLaunches : impl::GroupLaunchesBase<GroupLaunches> {
+  void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    if (!function->hasAttr(nn::attr::kModel) && llvm::hasSingleElement(function.getBody()))
+      Grouping(function.front()).run();
+  }
+};
+
+} // namespace
+} // namespace mirl::passes

@@ -1,0 +1,111 @@
+// What a group is (LaunchGroups.h).
+
+#include "passes/LaunchGroups.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+
+namespace mirl::passes {
+namespace {
+
+bool isTensorCoreSum(Operation *op) {
+  auto numerics = op->getAttrOfType<nn::NumericsAttr>("numerics");
+  return numerics && numerics.getOrder() == "k16";
+}
+
+bool isNarrow(Value value) {
+  return cast<RankedTensorType>(value.getType()).getElementType().isBF16();
+}
+
+using Fault = std::optional<GroupFault>;
+
+Fault linearFault(nn::LinearOp op, nn::LinearOp first, bool program) {
+  if (!isTensorCoreSum(op) || !isNarrow(op.getResult()))
+    return GroupFault{op, "must be a product of the tensor cores with a result of bf16"};
+  if (op.getInput() != first.getInput())
+    return GroupFault{op, "must have the left operand of the group's first product"};
+  if (op.getResidual())
+    return GroupFault{op, "must have no residual"};
+  if (program && op.getBias())
+    return GroupFault{op, "must have no bias, since nn.fused follows in its group"};
+  if (!op.getBias() != !first.getBias())
+    return GroupFault{op,
+                      "must have a bias where the group's first product has one, and nowhere else"};
+  return std::nullopt;
+}
+
+// The program works on one element of each product.
+Fault programFault(nn::FusedOp op, ArrayRef<Operation *> products) {
+  Type shape = products.front()->getResult(0).getType();
+  bool inputs = llvm::all_of(op.getInputs(), [&](Value input) {
+    return llvm::is_contained(products, input.getDefiningOp()) && input.getType() == shape;
+  });
+  bool read = llvm::all_of(products, [&](Operation *product) {
+    return llvm::is_contained(op.getInputs(), product->getResult(0));
+  });
+  if (!inputs || !read || products.size() > 2)
+    return GroupFault{
+        op,
+        "must have the results of the group's one or two products as operands, and these alone"};
+  if (op.getNumResults() == 0 || op.getNumResults() > kMostProgramResults ||
+      llvm::any_of(op.getResultTypes(), [&](Type type) { return type != shape; }))
+    return GroupFault{op, "must have one to three results, of the type of the group's products"};
+  return std::nullopt;
+}
+
+Fault weightGradFault(nn::LinearWeightGradOp op, nn::LinearWeightGradOp first) {
+  if (!isTensorCoreSum(op))
+    return GroupFault{op, "must be a product of the tensor cores"};
+  if (op.getInput() != first.getInput())
+    return GroupFault{op, "must have the input of the group's first gradient"};
+  return std::nullopt;
+}
+
+// The ops run at the same time, but for a program, which comes last.
+Fault orderFault(ArrayRef<Operation *> ops) {
+  for (Operation *op : ops) {
+    if (!isa<nn::FusedOp>(op) && llvm::any_of(op->getOperands(), [&](Value operand) {
+          return llvm::is_contained(ops, operand.getDefiningOp());
+        }))
+      return GroupFault{op, "must not read what another op of its group makes"};
+    auto inPlace = dyn_cast<nn::InPlaceOpInterface>(op);
+    for (unsigned i = 0; inPlace && i < op->getNumResults(); ++i)
+      if (int tied = inPlace.getTiedOperand(i); tied >= 0)
+        for (Operation *other : ops)
+          if (other != op && llvm::is_contained(other->getOperands(), op->getOperand(tied)))
+            return GroupFault{op, "must not overwrite what another op of its group reads"};
+  }
+  return std::nullopt;
+}
+
+} // namespace
+
+Fault groupFault(ArrayRef<Operation *> ops) {
+  bool program = isa<nn::FusedOp>(ops.back());
+  ArrayRef<Operation *> products = program ? ops.drop_back() : ops;
+  if (products.empty() || (ops.size() < 2))
+    return GroupFault{ops.front(), "must have a product before it in its group, or behind it"};
+  if (products.size() > kMostProducts)
+    return GroupFault{ops[kMostProducts], "is one too many: a group has at most " +
+                                              llvm::utostr(kMostProducts) + " products"};
+  for (Operation *op : products) {
+    Fault fault;
+    if (auto linear = dyn_cast<nn::LinearOp>(op); linear && isa<nn::LinearOp>(products.front()))
+      fault = linearFault(linear, cast<nn::LinearOp>(products.front()), program);
+    else if (auto grad = dyn_cast<nn::LinearWeightGradOp>(op);
+             grad && !program && isa<nn::LinearWeightGradOp>(products.front()))
+      fault = weightGradFault(grad, cast<nn::LinearWeightGradOp>(products.front()));
+    else
+      fault = GroupFault{
+          op, "must be an nn.linear or an nn.linear_weight_grad, as all products of its group"};
+    if (fault)
+      return fault;
+  }
+  if (program)
+    if (Fault fault = programFault(cast<nn::FusedOp>(ops.back()), products))
+      return fault;
+  return orderFault(ops);
+}
+
+} // namespace mirl::passes

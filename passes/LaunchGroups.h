@@ -1,0 +1,38 @@
+// Groups: ops that stand behind each other in an entry, carry the same number as `nn.group`, and
+// are one launch on a GPU. group-launches forms them, nn-to-plan lowers them. A group changes no
+// bit: what its launch computes is what the ops compute one by one.
+//
+//  - products: nn.linear ops of bf16 with one left operand, in the order k16; all of them have a
+//    bias or none has;
+//  - products and their elementwise program: the same without biases, of one shape, then the
+//    nn.fused all of whose operands are their results. What nobody else reads is not stored;
+//  - gradients of weights: nn.linear_weight_grad ops of one input, in the order k16.
+
+#ifndef MIRL_PASSES_LAUNCHGROUPS_H
+#define MIRL_PASSES_LAUNCHGROUPS_H
+
+#include "dialects/nn/Nn.h"
+
+#include <optional>
+#include <string>
+
+namespace mirl::passes {
+
+inline constexpr llvm::StringLiteral kGroupAttr = "nn.group";
+
+// Products of a group, and results of its program: a launch has at most 8 tensor maps, one for the
+// common operand, and one for each weight and result.
+inline constexpr size_t kMostProducts = 3;
+inline constexpr size_t kMostProgramResults = 3;
+
+struct GroupFault {
+  mlir::Operation *op;
+  std::string requirement; // "must …"
+};
+
+// Why these ops, in this order, are no group; nothing when they are one.
+std::optional<GroupFault> groupFault(llvm::ArrayRef<mlir::Operation *> ops);
+
+} // namespace mirl::passes
+
+#endif // MIRL_PASSES_LAUNCHGROUPS_H

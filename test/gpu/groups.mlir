@@ -1,0 +1,293 @@
+// Groups that are one launch, and the same ops one by one, for groups.py: bits must be equal. Extents that no tile divides,
+// several tiles and less than one; 4,096, 256 and 16 rows at capacity, where the operands change sides.
+
+func.func @products_4096(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wq: tensor<520x104xbf16> {nn.name = "wq", nn.source = "input:wq"}, %wk: tensor<72x104xbf16> {nn.name = "wk", nn.source = "input:wk"}, %wv: tensor<136x104xbf16> {nn.name = "wv", nn.source = "input:wv"}, %bq: tensor<520xbf16> {nn.name = "bq", nn.source = "input:bq"}, %bk: tensor<72xbf16> {nn.name = "bk", nn.source = "input:bk"}, %bv: tensor<136xbf16> {nn.name = "bv", nn.source = "input:bv"})
+    -> (tensor<?x520xbf16, #nn.axis<context>> {nn.name = "q", nn.source = "output:q"}, tensor<?x72xbf16, #nn.axis<context>> {nn.name = "k", nn.source = "output:k"}, tensor<?x136xbf16, #nn.axis<context>> {nn.name = "v", nn.source = "output:v"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %q = nn.linear %x, %wq bias(%bq) : (tensor<?x104xbf16, #nn.axis<context>>, tensor<520x104xbf16>, tensor<520xbf16>) -> tensor<?x520xbf16, #nn.axis<context>>
+  %k = nn.linear %x, %wk bias(%bk) : (tensor<?x104xbf16, #nn.axis<context>>, tensor<72x104xbf16>, tensor<72xbf16>) -> tensor<?x72xbf16, #nn.axis<context>>
+  %v = nn.linear %x, %wv bias(%bv) : (tensor<?x104xbf16, #nn.axis<context>>, tensor<136x104xbf16>, tensor<136xbf16>) -> tensor<?x136xbf16, #nn.axis<context>>
+  return %q, %k, %v : tensor<?x520xbf16, #nn.axis<context>>, tensor<?x72xbf16, #nn.axis<context>>, tensor<?x136xbf16, #nn.axis<context>>
+}
+
+func.func @alone_q_4096(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wq: tensor<520x104xbf16> {nn.name = "wq", nn.source = "input:wq"}, %bq: tensor<520xbf16> {nn.name = "bq", nn.source = "input:bq"})
+    -> (tensor<?x520xbf16, #nn.axis<context>> {nn.name = "q", nn.source = "output:q"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %q = nn.linear %x, %wq bias(%bq) : (tensor<?x104xbf16, #nn.axis<context>>, tensor<520x104xbf16>, tensor<520xbf16>) -> tensor<?x520xbf16, #nn.axis<context>>
+  return %q : tensor<?x520xbf16, #nn.axis<context>>
+}
+
+func.func @alone_k_4096(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wk: tensor<72x104xbf16> {nn.name = "wk", nn.source = "input:wk"}, %bk: tensor<72xbf16> {nn.name = "bk", nn.source = "input:bk"})
+    -> (tensor<?x72xbf16, #nn.axis<context>> {nn.name = "k", nn.source = "output:k"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %k = nn.linear %x, %wk bias(%bk) : (tensor<?x104xbf16, #nn.axis<context>>, tensor<72x104xbf16>, tensor<72xbf16>) -> tensor<?x72xbf16, #nn.axis<context>>
+  return %k : tensor<?x72xbf16, #nn.axis<context>>
+}
+
+func.func @alone_v_4096(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wv: tensor<136x104xbf16> {nn.name = "wv", nn.source = "input:wv"}, %bv: tensor<136xbf16> {nn.name = "bv", nn.source = "input:bv"})
+    -> (tensor<?x136xbf16, #nn.axis<context>> {nn.name = "v", nn.source = "output:v"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %v = nn.linear %x, %wv bias(%bv) : (tensor<?x104xbf16, #nn.axis<context>>, tensor<136x104xbf16>, tensor<136xbf16>) -> tensor<?x136xbf16, #nn.axis<context>>
+  return %v : tensor<?x136xbf16, #nn.axis<context>>
+}
+
+func.func @gated_4096(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wg: tensor<200x104xbf16> {nn.name = "wg", nn.source = "input:wg"}, %wu: tensor<200x104xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "h", nn.source = "output:h"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %u = nn.linear %x, %wu : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %g = nn.linear %x, %wg : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %s = nn.unary silu %g : tensor<?x200xbf16, #nn.axis<context>>
+  %h = nn.binary mul %s, %u : tensor<?x200xbf16, #nn.axis<context>>
+  return %h : tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @gated_u_4096(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wg: tensor<200x104xbf16> {nn.name = "wg", nn.source = "input:wg"}, %wu: tensor<200x104xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "u", nn.source = "output:u"}, tensor<?x200xbf16, #nn.axis<context>> {nn.name = "h", nn.source = "output:h"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %u = nn.linear %x, %wu : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %g = nn.linear %x, %wg : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %s = nn.unary silu %g : tensor<?x200xbf16, #nn.axis<context>>
+  %h = nn.binary mul %s, %u : tensor<?x200xbf16, #nn.axis<context>>
+  return %u, %h : tensor<?x200xbf16, #nn.axis<context>>, tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @gated_gu_4096(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wg: tensor<200x104xbf16> {nn.name = "wg", nn.source = "input:wg"}, %wu: tensor<200x104xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "g", nn.source = "output:g"}, tensor<?x200xbf16, #nn.axis<context>> {nn.name = "u", nn.source = "output:u"}, tensor<?x200xbf16, #nn.axis<context>> {nn.name = "h", nn.source = "output:h"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %u = nn.linear %x, %wu : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %g = nn.linear %x, %wg : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %s = nn.unary silu %g : tensor<?x200xbf16, #nn.axis<context>>
+  %h = nn.binary mul %s, %u : tensor<?x200xbf16, #nn.axis<context>>
+  return %g, %u, %h : tensor<?x200xbf16, #nn.axis<context>>, tensor<?x200xbf16, #nn.axis<context>>, tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @alone_g_4096(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wg: tensor<200x104xbf16> {nn.name = "wg", nn.source = "input:wg"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "g", nn.source = "output:g"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %g = nn.linear %x, %wg : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  return %g : tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @alone_u_4096(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wu: tensor<200x104xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "u", nn.source = "output:u"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %u = nn.linear %x, %wu : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  return %u : tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @activation_4096(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wg: tensor<200x104xbf16> {nn.name = "wg", nn.source = "input:wg"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "t", nn.source = "output:t"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %g = nn.linear %x, %wg : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %t = nn.unary sigmoid %g : tensor<?x200xbf16, #nn.axis<context>>
+  return %t : tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @products_256(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wq: tensor<520x104xbf16> {nn.name = "wq", nn.source = "input:wq"}, %wk: tensor<72x104xbf16> {nn.name = "wk", nn.source = "input:wk"}, %wv: tensor<136x104xbf16> {nn.name = "wv", nn.source = "input:wv"}, %bq: tensor<520xbf16> {nn.name = "bq", nn.source = "input:bq"}, %bk: tensor<72xbf16> {nn.name = "bk", nn.source = "input:bk"}, %bv: tensor<136xbf16> {nn.name = "bv", nn.source = "input:bv"})
+    -> (tensor<?x520xbf16, #nn.axis<context>> {nn.name = "q", nn.source = "output:q"}, tensor<?x72xbf16, #nn.axis<context>> {nn.name = "k", nn.source = "output:k"}, tensor<?x136xbf16, #nn.axis<context>> {nn.name = "v", nn.source = "output:v"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 256 : i64}} {
+  %q = nn.linear %x, %wq bias(%bq) : (tensor<?x104xbf16, #nn.axis<context>>, tensor<520x104xbf16>, tensor<520xbf16>) -> tensor<?x520xbf16, #nn.axis<context>>
+  %k = nn.linear %x, %wk bias(%bk) : (tensor<?x104xbf16, #nn.axis<context>>, tensor<72x104xbf16>, tensor<72xbf16>) -> tensor<?x72xbf16, #nn.axis<context>>
+  %v = nn.linear %x, %wv bias(%bv) : (tensor<?x104xbf16, #nn.axis<context>>, tensor<136x104xbf16>, tensor<136xbf16>) -> tensor<?x136xbf16, #nn.axis<context>>
+  return %q, %k, %v : tensor<?x520xbf16, #nn.axis<context>>, tensor<?x72xbf16, #nn.axis<context>>, tensor<?x136xbf16, #nn.axis<context>>
+}
+
+func.func @alone_q_256(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wq: tensor<520x104xbf16> {nn.name = "wq", nn.source = "input:wq"}, %bq: tensor<520xbf16> {nn.name = "bq", nn.source = "input:bq"})
+    -> (tensor<?x520xbf16, #nn.axis<context>> {nn.name = "q", nn.source = "output:q"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 256 : i64}} {
+  %q = nn.linear %x, %wq bias(%bq) : (tensor<?x104xbf16, #nn.axis<context>>, tensor<520x104xbf16>, tensor<520xbf16>) -> tensor<?x520xbf16, #nn.axis<context>>
+  return %q : tensor<?x520xbf16, #nn.axis<context>>
+}
+
+func.func @alone_k_256(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wk: tensor<72x104xbf16> {nn.name = "wk", nn.source = "input:wk"}, %bk: tensor<72xbf16> {nn.name = "bk", nn.source = "input:bk"})
+    -> (tensor<?x72xbf16, #nn.axis<context>> {nn.name = "k", nn.source = "output:k"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 256 : i64}} {
+  %k = nn.linear %x, %wk bias(%bk) : (tensor<?x104xbf16, #nn.axis<context>>, tensor<72x104xbf16>, tensor<72xbf16>) -> tensor<?x72xbf16, #nn.axis<context>>
+  return %k : tensor<?x72xbf16, #nn.axis<context>>
+}
+
+func.func @alone_v_256(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wv: tensor<136x104xbf16> {nn.name = "wv", nn.source = "input:wv"}, %bv: tensor<136xbf16> {nn.name = "bv", nn.source = "input:bv"})
+    -> (tensor<?x136xbf16, #nn.axis<context>> {nn.name = "v", nn.source = "output:v"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 256 : i64}} {
+  %v = nn.linear %x, %wv bias(%bv) : (tensor<?x104xbf16, #nn.axis<context>>, tensor<136x104xbf16>, tensor<136xbf16>) -> tensor<?x136xbf16, #nn.axis<context>>
+  return %v : tensor<?x136xbf16, #nn.axis<context>>
+}
+
+func.func @gated_256(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wg: tensor<200x104xbf16> {nn.name = "wg", nn.source = "input:wg"}, %wu: tensor<200x104xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "h", nn.source = "output:h"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 256 : i64}} {
+  %u = nn.linear %x, %wu : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %g = nn.linear %x, %wg : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %s = nn.unary silu %g : tensor<?x200xbf16, #nn.axis<context>>
+  %h = nn.binary mul %s, %u : tensor<?x200xbf16, #nn.axis<context>>
+  return %h : tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @gated_u_256(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wg: tensor<200x104xbf16> {nn.name = "wg", nn.source = "input:wg"}, %wu: tensor<200x104xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "u", nn.source = "output:u"}, tensor<?x200xbf16, #nn.axis<context>> {nn.name = "h", nn.source = "output:h"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 256 : i64}} {
+  %u = nn.linear %x, %wu : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %g = nn.linear %x, %wg : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %s = nn.unary silu %g : tensor<?x200xbf16, #nn.axis<context>>
+  %h = nn.binary mul %s, %u : tensor<?x200xbf16, #nn.axis<context>>
+  return %u, %h : tensor<?x200xbf16, #nn.axis<context>>, tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @gated_gu_256(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wg: tensor<200x104xbf16> {nn.name = "wg", nn.source = "input:wg"}, %wu: tensor<200x104xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "g", nn.source = "output:g"}, tensor<?x200xbf16, #nn.axis<context>> {nn.name = "u", nn.source = "output:u"}, tensor<?x200xbf16, #nn.axis<context>> {nn.name = "h", nn.source = "output:h"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 256 : i64}} {
+  %u = nn.linear %x, %wu : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %g = nn.linear %x, %wg : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %s = nn.unary silu %g : tensor<?x200xbf16, #nn.axis<context>>
+  %h = nn.binary mul %s, %u : tensor<?x200xbf16, #nn.axis<context>>
+  return %g, %u, %h : tensor<?x200xbf16, #nn.axis<context>>, tensor<?x200xbf16, #nn.axis<context>>, tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @alone_g_256(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wg: tensor<200x104xbf16> {nn.name = "wg", nn.source = "input:wg"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "g", nn.source = "output:g"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 256 : i64}} {
+  %g = nn.linear %x, %wg : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  return %g : tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @alone_u_256(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wu: tensor<200x104xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "u", nn.source = "output:u"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 256 : i64}} {
+  %u = nn.linear %x, %wu : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  return %u : tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @activation_256(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wg: tensor<200x104xbf16> {nn.name = "wg", nn.source = "input:wg"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "t", nn.source = "output:t"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 256 : i64}} {
+  %g = nn.linear %x, %wg : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %t = nn.unary sigmoid %g : tensor<?x200xbf16, #nn.axis<context>>
+  return %t : tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @products_16(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wq: tensor<520x104xbf16> {nn.name = "wq", nn.source = "input:wq"}, %wk: tensor<72x104xbf16> {nn.name = "wk", nn.source = "input:wk"}, %wv: tensor<136x104xbf16> {nn.name = "wv", nn.source = "input:wv"}, %bq: tensor<520xbf16> {nn.name = "bq", nn.source = "input:bq"}, %bk: tensor<72xbf16> {nn.name = "bk", nn.source = "input:bk"}, %bv: tensor<136xbf16> {nn.name = "bv", nn.source = "input:bv"})
+    -> (tensor<?x520xbf16, #nn.axis<context>> {nn.name = "q", nn.source = "output:q"}, tensor<?x72xbf16, #nn.axis<context>> {nn.name = "k", nn.source = "output:k"}, tensor<?x136xbf16, #nn.axis<context>> {nn.name = "v", nn.source = "output:v"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 16 : i64}} {
+  %q = nn.linear %x, %wq bias(%bq) : (tensor<?x104xbf16, #nn.axis<context>>, tensor<520x104xbf16>, tensor<520xbf16>) -> tensor<?x520xbf16, #nn.axis<context>>
+  %k = nn.linear %x, %wk bias(%bk) : (tensor<?x104xbf16, #nn.axis<context>>, tensor<72x104xbf16>, tensor<72xbf16>) -> tensor<?x72xbf16, #nn.axis<context>>
+  %v = nn.linear %x, %wv bias(%bv) : (tensor<?x104xbf16, #nn.axis<context>>, tensor<136x104xbf16>, tensor<136xbf16>) -> tensor<?x136xbf16, #nn.axis<context>>
+  return %q, %k, %v : tensor<?x520xbf16, #nn.axis<context>>, tensor<?x72xbf16, #nn.axis<context>>, tensor<?x136xbf16, #nn.axis<context>>
+}
+
+func.func @alone_q_16(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wq: tensor<520x104xbf16> {nn.name = "wq", nn.source = "input:wq"}, %bq: tensor<520xbf16> {nn.name = "bq", nn.source = "input:bq"})
+    -> (tensor<?x520xbf16, #nn.axis<context>> {nn.name = "q", nn.source = "output:q"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 16 : i64}} {
+  %q = nn.linear %x, %wq bias(%bq) : (tensor<?x104xbf16, #nn.axis<context>>, tensor<520x104xbf16>, tensor<520xbf16>) -> tensor<?x520xbf16, #nn.axis<context>>
+  return %q : tensor<?x520xbf16, #nn.axis<context>>
+}
+
+func.func @alone_k_16(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wk: tensor<72x104xbf16> {nn.name = "wk", nn.source = "input:wk"}, %bk: tensor<72xbf16> {nn.name = "bk", nn.source = "input:bk"})
+    -> (tensor<?x72xbf16, #nn.axis<context>> {nn.name = "k", nn.source = "output:k"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 16 : i64}} {
+  %k = nn.linear %x, %wk bias(%bk) : (tensor<?x104xbf16, #nn.axis<context>>, tensor<72x104xbf16>, tensor<72xbf16>) -> tensor<?x72xbf16, #nn.axis<context>>
+  return %k : tensor<?x72xbf16, #nn.axis<context>>
+}
+
+func.func @alone_v_16(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wv: tensor<136x104xbf16> {nn.name = "wv", nn.source = "input:wv"}, %bv: tensor<136xbf16> {nn.name = "bv", nn.source = "input:bv"})
+    -> (tensor<?x136xbf16, #nn.axis<context>> {nn.name = "v", nn.source = "output:v"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 16 : i64}} {
+  %v = nn.linear %x, %wv bias(%bv) : (tensor<?x104xbf16, #nn.axis<context>>, tensor<136x104xbf16>, tensor<136xbf16>) -> tensor<?x136xbf16, #nn.axis<context>>
+  return %v : tensor<?x136xbf16, #nn.axis<context>>
+}
+
+func.func @gated_16(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wg: tensor<200x104xbf16> {nn.name = "wg", nn.source = "input:wg"}, %wu: tensor<200x104xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "h", nn.source = "output:h"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 16 : i64}} {
+  %u = nn.linear %x, %wu : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %g = nn.linear %x, %wg : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %s = nn.unary silu %g : tensor<?x200xbf16, #nn.axis<context>>
+  %h = nn.binary mul %s, %u : tensor<?x200xbf16, #nn.axis<context>>
+  return %h : tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @gated_u_16(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wg: tensor<200x104xbf16> {nn.name = "wg", nn.source = "input:wg"}, %wu: tensor<200x104xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "u", nn.source = "output:u"}, tensor<?x200xbf16, #nn.axis<context>> {nn.name = "h", nn.source = "output:h"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 16 : i64}} {
+  %u = nn.linear %x, %wu : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %g = nn.linear %x, %wg : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %s = nn.unary silu %g : tensor<?x200xbf16, #nn.axis<context>>
+  %h = nn.binary mul %s, %u : tensor<?x200xbf16, #nn.axis<context>>
+  return %u, %h : tensor<?x200xbf16, #nn.axis<context>>, tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @gated_gu_16(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wg: tensor<200x104xbf16> {nn.name = "wg", nn.source = "input:wg"}, %wu: tensor<200x104xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "g", nn.source = "output:g"}, tensor<?x200xbf16, #nn.axis<context>> {nn.name = "u", nn.source = "output:u"}, tensor<?x200xbf16, #nn.axis<context>> {nn.name = "h", nn.source = "output:h"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 16 : i64}} {
+  %u = nn.linear %x, %wu : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %g = nn.linear %x, %wg : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %s = nn.unary silu %g : tensor<?x200xbf16, #nn.axis<context>>
+  %h = nn.binary mul %s, %u : tensor<?x200xbf16, #nn.axis<context>>
+  return %g, %u, %h : tensor<?x200xbf16, #nn.axis<context>>, tensor<?x200xbf16, #nn.axis<context>>, tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @alone_g_16(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wg: tensor<200x104xbf16> {nn.name = "wg", nn.source = "input:wg"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "g", nn.source = "output:g"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 16 : i64}} {
+  %g = nn.linear %x, %wg : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  return %g : tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @alone_u_16(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wu: tensor<200x104xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "u", nn.source = "output:u"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 16 : i64}} {
+  %u = nn.linear %x, %wu : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  return %u : tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @activation_16(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %wg: tensor<200x104xbf16> {nn.name = "wg", nn.source = "input:wg"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "t", nn.source = "output:t"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 16 : i64}} {
+  %g = nn.linear %x, %wg : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %t = nn.unary sigmoid %g : tensor<?x200xbf16, #nn.axis<context>>
+  return %t : tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @program_gated(%g: tensor<?x200xbf16, #nn.axis<context>> {nn.name = "g", nn.source = "input:g"}, %u: tensor<?x200xbf16, #nn.axis<context>> {nn.name = "u", nn.source = "input:u"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "h", nn.source = "output:h"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %s = nn.unary silu %g : tensor<?x200xbf16, #nn.axis<context>>
+  %h = nn.binary mul %s, %u : tensor<?x200xbf16, #nn.axis<context>>
+  return %h : tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @program_activation(%g: tensor<?x200xbf16, #nn.axis<context>> {nn.name = "g", nn.source = "input:g"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "t", nn.source = "output:t"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %t = nn.unary sigmoid %g : tensor<?x200xbf16, #nn.axis<context>>
+  return %t : tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @weights(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %gq: tensor<?x520xbf16, #nn.axis<context>> {nn.name = "gq", nn.source = "input:gq"}, %gk: tensor<?x72xbf16, #nn.axis<context>> {nn.name = "gk", nn.source = "input:gk"}, %gv: tensor<?x136xbf16, #nn.axis<context>> {nn.name = "gv", nn.source = "input:gv"}, %iq: tensor<520x104xf32> {nn.name = "iq", nn.source = "input:iq"}, %ik: tensor<72x104xf32> {nn.name = "ik", nn.source = "input:ik"}, %iv: tensor<136x104xf32> {nn.name = "iv", nn.source = "input:iv"})
+    -> (tensor<520x104xf32> {nn.name = "q", nn.source = "output:q"}, tensor<72x104xf32> {nn.name = "k", nn.source = "output:k"}, tensor<136x104xf32> {nn.name = "v", nn.source = "output:v"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %q = nn.linear_weight_grad %gq, %x, %iq : (tensor<?x520xbf16, #nn.axis<context>>, tensor<?x104xbf16, #nn.axis<context>>, tensor<520x104xf32>) -> tensor<520x104xf32>
+  %k = nn.linear_weight_grad %gk, %x, %ik : (tensor<?x72xbf16, #nn.axis<context>>, tensor<?x104xbf16, #nn.axis<context>>, tensor<72x104xf32>) -> tensor<72x104xf32>
+  %v = nn.linear_weight_grad %gv, %x, %iv : (tensor<?x136xbf16, #nn.axis<context>>, tensor<?x104xbf16, #nn.axis<context>>, tensor<136x104xf32>) -> tensor<136x104xf32>
+  return %q, %k, %v : tensor<520x104xf32>, tensor<72x104xf32>, tensor<136x104xf32>
+}
+
+func.func @alone_weight_q(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %gq: tensor<?x520xbf16, #nn.axis<context>> {nn.name = "gq", nn.source = "input:gq"}, %iq: tensor<520x104xf32> {nn.name = "iq", nn.source = "input:iq"})
+    -> (tensor<520x104xf32> {nn.name = "q", nn.source = "output:q"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %q = nn.linear_weight_grad %gq, %x, %iq : (tensor<?x520xbf16, #nn.axis<context>>, tensor<?x104xbf16, #nn.axis<context>>, tensor<520x104xf32>) -> tensor<520x104xf32>
+  return %q : tensor<520x104xf32>
+}
+
+func.func @alone_weight_k(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %gk: tensor<?x72xbf16, #nn.axis<context>> {nn.name = "gk", nn.source = "input:gk"}, %ik: tensor<72x104xf32> {nn.name = "ik", nn.source = "input:ik"})
+    -> (tensor<72x104xf32> {nn.name = "k", nn.source = "output:k"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %k = nn.linear_weight_grad %gk, %x, %ik : (tensor<?x72xbf16, #nn.axis<context>>, tensor<?x104xbf16, #nn.axis<context>>, tensor<72x104xf32>) -> tensor<72x104xf32>
+  return %k : tensor<72x104xf32>
+}
+
+func.func @alone_weight_v(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %gv: tensor<?x136xbf16, #nn.axis<context>> {nn.name = "gv", nn.source = "input:gv"}, %iv: tensor<136x104xf32> {nn.name = "iv", nn.source = "input:iv"})
+    -> (tensor<136x104xf32> {nn.name = "v", nn.source = "output:v"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %v = nn.linear_weight_grad %gv, %x, %iv : (tensor<?x136xbf16, #nn.axis<context>>, tensor<?x104xbf16, #nn.axis<context>>, tensor<136x104xf32>) -> tensor<136x104xf32>
+  return %v : tensor<136x104xf32>
+}

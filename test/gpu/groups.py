@@ -1,0 +1,71 @@
+"""Groups of ops that are one launch against the same ops one by one (groups.mlir), for compare.py: by bits."""
+
+import array
+import json
+import random
+
+DEPTH, HIDDEN, COLUMNS = 104, 200, {"q": 520, "k": 72, "v": 136}
+# Of each capacity: one row, rows that no tile divides, several tiles.
+ROWS = {4096: (1, 77, 301), 256: (1, 33, 200), 16: (1, 9, 16)}
+
+
+def check(comparison, scratch, write, read, to_bf16, differing):
+    generator = random.Random(0)
+    plan, given, out = comparison.folder / "groups.cuda.plan", scratch / "in.safetensors", scratch / "out.safetensors"
+    normal = lambda count, scale=1.0: [generator.gauss(0, scale) for _ in range(count)]
+    narrow = lambda *shape, scale=1.0: ("bf16", list(shape), to_bf16(normal(shape[0] * (shape[1] if len(shape) > 1 else 1), scale)))
+
+    def call(entry, tensors):
+        write(given, tensors)
+        done, _ = comparison.run("call", plan, entry, "--in", given, "--out", out)
+        if done.returncode:
+            raise RuntimeError(f"FAILED: {done.stderr.strip()}")
+        return read(out)
+
+    done, _ = comparison.run("inspect", plan, "--json")
+    launches = {entry["name"]: entry["launches"] for entry in json.loads(done.stdout)["entries"]}
+
+    def compare(entry, what, tensors, alone):
+        """`alone`: the results of the ops one by one."""
+        try:
+            found, expected = call(entry, tensors), alone()
+        except RuntimeError as error:
+            return comparison.add(what, str(error), False)
+        wrong = {name: differing(bits, expected[name]) for name, bits in found.items()}
+        wrong = {name: n for name, n in wrong.items() if n}
+        words = sum(len(bits) // 4 for bits in found.values())
+        if launches[entry] != 1:
+            return comparison.add(what, f"has {launches[entry]} launches, must have one", False)
+        comparison.add(what, f"DIFFERS: {wrong}" if wrong else f"equal ({words} words)", not wrong)
+
+    weights = {"w" + p: narrow(n, DEPTH, scale=DEPTH ** -0.5) for p, n in COLUMNS.items()}
+    weights |= {"w" + p: narrow(HIDDEN, DEPTH, scale=2 * DEPTH ** -0.5) for p in "gu"}
+    biases = {"b" + p: narrow(n) for p, n in COLUMNS.items()}
+    for capacity, counts in ROWS.items():
+        for rows in counts:
+            x = {"x": narrow(rows, DEPTH)}
+            one = lambda p, more: call(f"alone_{p}_{capacity}", {**x, "w" + p: weights["w" + p], **more})
+            ports = lambda parts: {p: ("bf16", [rows, HIDDEN], array.array("H", one(p, {})[p])) for p in parts}
+            bits = lambda tensors: {name: tensor[2].tobytes() for name, tensor in tensors.items()}
+
+            def products():
+                return {p: one(p, {"b" + p: biases["b" + p]})[p] for p in COLUMNS}
+
+            def gated():
+                parts = ports("gu")
+                return {**bits(parts), **call("program_gated", parts)}
+
+            compare(f"products_{capacity}", f"group of products, {rows} of {capacity} rows",
+                    {**x, **{k: v for k, v in weights.items() if k[1] in COLUMNS}, **biases}, products)
+            for kept in ("", "u_", "gu_"):
+                compare(f"gated_{kept}{capacity}", f"gated products {kept}{rows} of {capacity} rows",
+                        {**x, "wg": weights["wg"], "wu": weights["wu"]}, gated)
+            compare(f"activation_{capacity}", f"product and activation, {rows} of {capacity} rows",
+                    {**x, "wg": weights["wg"]}, lambda: call("program_activation", ports("g")))
+    for rows in (1, 100, 300):
+        x = {"x": narrow(rows, DEPTH)}
+        of = lambda p: {"g" + p: gradients["g" + p], "i" + p: gradients["i" + p]}
+        gradients = {"g" + p: narrow(rows, n) for p, n in COLUMNS.items()}
+        gradients |= {"i" + p: ("f32", [n, DEPTH], normal(n * DEPTH)) for p, n in COLUMNS.items()}
+        compare("weights", f"group of weights' gradients, {rows} rows", {**x, **gradients},
+                lambda: {p: call(f"alone_weight_{p}", {**x, **of(p)})[p] for p in COLUMNS})

@@ -1,0 +1,93 @@
+// nn-to-plan refuses what says that it is one launch, but is not: it names the op and what the group requires.
+// RUN: mirl-opt %s --nn-to-plan="target=cuda" -split-input-file -verify-diagnostics
+
+!x = tensor<?x64xbf16, #nn.axis<context>>
+func.func @operand(%x: !x {nn.name = "x", nn.source = "input:x"}, %y: !x {nn.name = "y", nn.source = "input:y"}, %w: tensor<64x64xbf16> {nn.name = "w", nn.source = "input:w"})
+    -> (!x {nn.name = "a", nn.source = "output:a"}, !x {nn.name = "b", nn.source = "output:b"}) attributes {nn.kind = "plain", nn.capacities = {context = 512 : i64}} {
+  %a = nn.linear %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, tensor<64x64xbf16>) -> !x
+  // expected-error @+1 {{must have the left operand of the group's first product (nn.group = 0 : i64 is one launch)}}
+  %b = nn.linear %y, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, tensor<64x64xbf16>) -> !x
+  return %a, %b : !x, !x
+}
+
+// -----
+
+!x = tensor<?x64xbf16, #nn.axis<context>>
+func.func @order(%x: !x {nn.name = "x", nn.source = "input:x"}, %w: tensor<64x64xbf16> {nn.name = "w", nn.source = "input:w"})
+    -> (!x {nn.name = "a", nn.source = "output:a"}, !x {nn.name = "b", nn.source = "output:b"}) attributes {nn.kind = "plain", nn.capacities = {context = 512 : i64}} {
+  %a = nn.linear %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, tensor<64x64xbf16>) -> !x
+  // expected-error @+1 {{must be a product of the tensor cores with a result of bf16}}
+  %b = nn.linear %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"chain", 1, f32>} : (!x, tensor<64x64xbf16>) -> !x
+  return %a, %b : !x, !x
+}
+
+// -----
+
+!x = tensor<?x64xbf16, #nn.axis<context>>
+func.func @bias(%x: !x {nn.name = "x", nn.source = "input:x"}, %w: tensor<64x64xbf16> {nn.name = "w", nn.source = "input:w"}, %b: tensor<64xbf16> {nn.name = "b", nn.source = "input:b"})
+    -> (!x {nn.name = "a", nn.source = "output:a"}, !x {nn.name = "r", nn.source = "output:r"}) attributes {nn.kind = "plain", nn.capacities = {context = 512 : i64}} {
+  %a = nn.linear %x, %w bias(%b) {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, tensor<64x64xbf16>, tensor<64xbf16>) -> !x
+  // expected-error @+1 {{must have a bias where the group's first product has one, and nowhere else}}
+  %r = nn.linear %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, tensor<64x64xbf16>) -> !x
+  return %a, %r : !x, !x
+}
+
+// -----
+
+!x = tensor<?x64xbf16, #nn.axis<context>>
+func.func @residual(%x: !x {nn.name = "x", nn.source = "input:x"}, %w: tensor<64x64xbf16> {nn.name = "w", nn.source = "input:w"})
+    -> (!x {nn.name = "a", nn.source = "output:a"}, !x {nn.name = "r", nn.source = "output:r"}) attributes {nn.kind = "plain", nn.capacities = {context = 512 : i64}} {
+  %a = nn.linear %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, tensor<64x64xbf16>) -> !x
+  // expected-error @+1 {{must have no residual}}
+  %r = nn.linear %x, %w residual(%x) {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, tensor<64x64xbf16>, !x) -> !x
+  return %a, %r : !x, !x
+}
+
+// -----
+
+!x = tensor<?x64xbf16, #nn.axis<context>>
+func.func @program(%x: !x {nn.name = "x", nn.source = "input:x"}, %w: tensor<64x64xbf16> {nn.name = "w", nn.source = "input:w"})
+    -> (!x {nn.name = "h", nn.source = "output:h"}) attributes {nn.kind = "plain", nn.capacities = {context = 512 : i64}} {
+  %a = nn.linear %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, tensor<64x64xbf16>) -> !x
+  // expected-error @+1 {{must have the results of the group's one or two products as operands, and these alone}}
+  %h = nn.fused %a, %x {nn.group = 0 : i64} : (!x, !x) -> !x {
+  ^bb0(%p: f32, %q: f32):
+    %m = arith.mulf %p, %q : f32
+    nn.yield %m : f32
+  }
+  return %h : !x
+}
+
+// -----
+
+!x = tensor<?x64xbf16, #nn.axis<context>>
+func.func @lonely(%x: !x {nn.name = "x", nn.source = "input:x"}, %w: tensor<64x64xbf16> {nn.name = "w", nn.source = "input:w"})
+    -> (!x {nn.name = "a", nn.source = "output:a"}) attributes {nn.kind = "plain", nn.capacities = {context = 512 : i64}} {
+  // expected-error @+1 {{must have a product before it in its group, or behind it}}
+  %a = nn.linear %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, tensor<64x64xbf16>) -> !x
+  return %a : !x
+}
+
+// -----
+
+!x = tensor<?x64xbf16, #nn.axis<context>>
+func.func @kind(%x: !x {nn.name = "x", nn.source = "input:x"}, %w: tensor<64x64xbf16> {nn.name = "w", nn.source = "input:w"})
+    -> (!x {nn.name = "a", nn.source = "output:a"}, !x {nn.name = "b", nn.source = "output:b"}) attributes {nn.kind = "plain", nn.capacities = {context = 512 : i64}} {
+  %a = nn.linear %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, tensor<64x64xbf16>) -> !x
+  // expected-error @+1 {{must be an nn.linear or an nn.linear_weight_grad, as all products of its group}}
+  %b = nn.linear_data_grad %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, tensor<64x64xbf16>) -> !x
+  return %a, %b : !x, !x
+}
+
+// -----
+
+// Both are added to the same memory at the same time.
+!x = tensor<?x64xbf16, #nn.axis<context>>
+!dw = tensor<64x64xf32>
+func.func @chained(%g: !x {nn.name = "g", nn.source = "input:g"}, %x: !x {nn.name = "x", nn.source = "input:x"}, %w: !dw {nn.name = "w", nn.source = "input:w"})
+    -> (!dw {nn.name = "r", nn.source = "output:r"}, !dw {nn.name = "s", nn.source = "output:s"}) attributes {nn.kind = "plain", nn.capacities = {context = 512 : i64}} {
+  // expected-error @+1 {{must not overwrite what another op of its group reads}}
+  %r = nn.linear_weight_grad %g, %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, !x, !dw) -> !dw
+  %s = nn.linear_weight_grad %g, %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, !x, !dw) -> !dw
+  return %r, %s : !dw, !dw
+}

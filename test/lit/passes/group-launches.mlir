@@ -1,0 +1,169 @@
+// group-launches: products of one operand, what an elementwise program makes of two of them, and weights' gradients of one
+// input stand behind each other and carry a number. An op moves up to its group's first op, never down.
+// RUN: mirl-opt %s --group-launches | FileCheck %s
+
+!x = tensor<?x64xbf16, #nn.axis<context>>
+!q = tensor<?x96xbf16, #nn.axis<context>>
+!f = tensor<?x64xf32, #nn.axis<context>>
+!w = tensor<64x64xbf16>
+!wq = tensor<96x64xbf16>
+!b = tensor<64xbf16>
+!bq = tensor<96xbf16>
+!dw = tensor<64x64xf32>
+!dq = tensor<96x64xf32>
+#k16 = #nn.numerics<"k16", 16, f32>
+#chain = #nn.numerics<"chain", 1, f32>
+
+// Ops without sums may stand in between.
+// CHECK-LABEL: func.func @products
+// CHECK: nn.linear %{{.*}}, %arg1 bias(%arg4) {nn.group = 0 : i64, numerics
+// CHECK-NEXT: nn.linear %{{.*}}, %arg2 bias(%arg5) {nn.group = 0 : i64, numerics
+// CHECK-NEXT: nn.linear %{{.*}}, %arg3 bias(%arg5) {nn.group = 0 : i64, numerics
+// CHECK-NEXT: nn.fused
+func.func @products(%x: !x, %wq: !wq, %wk: !w, %wv: !w, %bq: !bq, %b: !b) -> (!q, !x, !x) {
+  %q = nn.linear %x, %wq bias(%bq) {numerics = #k16} : (!x, !wq, !bq) -> !q
+  %p = nn.fused %q : (!q) -> !q {
+  ^bb0(%a: f32):
+    %n = arith.negf %a : f32
+    nn.yield %n : f32
+  }
+  %k = nn.linear %x, %wk bias(%b) {numerics = #k16} : (!x, !w, !b) -> !x
+  %v = nn.linear %x, %wv bias(%b) {numerics = #k16} : (!x, !w, !b) -> !x
+  return %p, %k, %v : !q, !x, !x
+}
+
+// Four are two groups of at most three.
+// CHECK-LABEL: func.func @four
+// CHECK-COUNT-3: nn.group = 0
+// CHECK-NOT: nn.group
+func.func @four(%x: !x, %w0: !w, %w1: !w, %w2: !w, %w3: !w) -> (!x, !x, !x, !x) {
+  %0 = nn.linear %x, %w0 {numerics = #k16} : (!x, !w) -> !x
+  %1 = nn.linear %x, %w1 {numerics = #k16} : (!x, !w) -> !x
+  %2 = nn.linear %x, %w2 {numerics = #k16} : (!x, !w) -> !x
+  %3 = nn.linear %x, %w3 {numerics = #k16} : (!x, !w) -> !x
+  return %0, %1, %2, %3 : !x, !x, !x, !x
+}
+
+// The program's products come before a group of products alone.
+// CHECK-LABEL: func.func @gated
+// CHECK: nn.linear %arg0, %arg2 {nn.group = 1
+// CHECK-NEXT: nn.linear %arg0, %arg4 {nn.group = 1
+// CHECK-NEXT: %[[GATE:.*]] = nn.linear %arg0, %arg1 {nn.group = 0
+// CHECK-NEXT: %[[UP:.*]] = nn.linear %arg0, %arg3 {nn.group = 0
+// CHECK-NEXT: nn.fused %[[UP]], %[[GATE]] {nn.group = 0
+func.func @gated(%x: !x, %wg: !w, %wr: !w, %wu: !w, %ws: !w) -> (!x, !x, !x) {
+  %r = nn.linear %x, %wr {numerics = #k16} : (!x, !w) -> !x
+  %g = nn.linear %x, %wg {numerics = #k16} : (!x, !w) -> !x
+  %u = nn.linear %x, %wu {numerics = #k16} : (!x, !w) -> !x
+  %s = nn.linear %x, %ws {numerics = #k16} : (!x, !w) -> !x
+  %h = nn.fused %u, %g : (!x, !x) -> !x {
+  ^bb0(%a: f32, %c: f32):
+    %m = arith.mulf %a, %c : f32
+    nn.yield %m : f32
+  }
+  return %r, %s, %h : !x, !x, !x
+}
+
+// Two gradients of one input, however far apart; the second had been there for long. What the third adds to the first's
+// result waits for it.
+// CHECK-LABEL: func.func @weight_grads
+// CHECK: nn.linear_weight_grad %arg0, %arg2, %arg3 {nn.group = 0
+// CHECK-NEXT: nn.linear_weight_grad %arg1, %arg2, %arg4 {nn.group = 0
+// CHECK-NEXT: nn.linear_data_grad
+// CHECK-NEXT: nn.linear_weight_grad %{{.*}} {numerics
+func.func @weight_grads(%gq: !q, %g: !x, %x: !x, %intoq: !dq, %into: !dw, %w: !w) -> (!dq, !dw, !x) {
+  %dq = nn.linear_weight_grad %gq, %x, %intoq {numerics = #k16} : (!q, !x, !dq) -> !dq
+  %dx = nn.linear_data_grad %g, %w {numerics = #k16} : (!x, !w) -> !x
+  %dw = nn.linear_weight_grad %g, %x, %into {numerics = #k16} : (!x, !x, !dw) -> !dw
+  %again = nn.linear_weight_grad %gq, %x, %dq {numerics = #k16} : (!q, !x, !dq) -> !dq
+  return %again, %dw, %dx : !dq, !dw, !x
+}
+
+// --- what stays alone
+
+// CHECK-LABEL: func.func @other_operand
+// CHECK-NOT: nn.group
+func.func @other_operand(%x: !x, %y: !x, %w0: !w, %w1: !w) -> (!x, !x) {
+  %0 = nn.linear %x, %w0 {numerics = #k16} : (!x, !w) -> !x
+  %1 = nn.linear %y, %w1 {numerics = #k16} : (!x, !w) -> !x
+  return %0, %1 : !x, !x
+}
+
+// CHECK-LABEL: func.func @other_order
+// CHECK-NOT: nn.group
+func.func @other_order(%x: !f, %w0: tensor<64x64xf32>, %w1: tensor<64x64xf32>) -> (!f, !f) {
+  %0 = nn.linear %x, %w0 {numerics = #chain} : (!f, tensor<64x64xf32>) -> !f
+  %1 = nn.linear %x, %w1 {numerics = #chain} : (!f, tensor<64x64xf32>) -> !f
+  return %0, %1 : !f, !f
+}
+
+// CHECK-LABEL: func.func @f32_result
+// CHECK-NOT: nn.group
+func.func @f32_result(%x: !x, %w0: !w, %w1: !w) -> (!x, !f) {
+  %0 = nn.linear %x, %w0 {numerics = #k16} : (!x, !w) -> !x
+  %1 = nn.linear %x, %w1 {numerics = #k16} : (!x, !w) -> !f
+  return %0, %1 : !x, !f
+}
+
+// CHECK-LABEL: func.func @bias_and_residual
+// CHECK-NOT: nn.group
+func.func @bias_and_residual(%x: !x, %w0: !w, %w1: !w, %w2: !w, %b: !b, %r: !x) -> (!x, !x, !x) {
+  %0 = nn.linear %x, %w0 {numerics = #k16} : (!x, !w) -> !x
+  %1 = nn.linear %x, %w1 bias(%b) {numerics = #k16} : (!x, !w, !b) -> !x
+  %2 = nn.linear %x, %w2 residual(%r) {numerics = #k16} : (!x, !w, !x) -> !x
+  return %0, %1, %2 : !x, !x, !x
+}
+
+// A copy for the backward pass must not be made in the forward pass already.
+// CHECK-LABEL: func.func @recomputed
+// CHECK: nn.linear %arg0, %arg1 {nn.group = 0
+// CHECK-NEXT: nn.linear %arg0, %arg2 {nn.group = 0
+// CHECK-NEXT: nn.linear %arg0, %arg1 {nn.group = 1
+// CHECK-NEXT: nn.linear %arg0, %arg2 {nn.group = 1
+func.func @recomputed(%x: !x, %w0: !w, %w1: !w) -> (!x, !x, !x, !x) {
+  %0 = nn.linear %x, %w0 {numerics = #k16} : (!x, !w) -> !x
+  %1 = nn.linear %x, %w1 {numerics = #k16} : (!x, !w) -> !x
+  %2 = nn.linear %x, %w0 {numerics = #k16} : (!x, !w) -> !x
+  %3 = nn.linear %x, %w1 {numerics = #k16} : (!x, !w) -> !x
+  return %0, %1, %2, %3 : !x, !x, !x, !x
+}
+
+// A sum in between ends the stage.
+// CHECK-LABEL: func.func @other_sum
+// CHECK-NOT: nn.group
+func.func @other_sum(%x: !x, %w0: !w, %w1: !w, %wq: !wq) -> (!x, !q, !x) {
+  %0 = nn.linear %x, %w0 {numerics = #k16} : (!x, !w) -> !x
+  %1 = nn.linear %0, %wq {numerics = #k16} : (!x, !wq) -> !q
+  %2 = nn.linear %x, %w1 {numerics = #k16} : (!x, !w) -> !x
+  return %0, %1, %2 : !x, !q, !x
+}
+
+// A program that reads another tensor, or a number, beside its products.
+// CHECK-LABEL: func.func @other_input
+// CHECK: nn.linear
+// CHECK-SAME: nn.group = 0
+// CHECK: nn.linear
+// CHECK-SAME: nn.group = 0
+// CHECK: nn.fused
+// CHECK-NOT: nn.group
+func.func @other_input(%x: !x, %w0: !w, %w1: !w) -> !x {
+  %0 = nn.linear %x, %w0 {numerics = #k16} : (!x, !w) -> !x
+  %1 = nn.linear %x, %w1 {numerics = #k16} : (!x, !w) -> !x
+  %h = nn.fused %0, %1, %x : (!x, !x, !x) -> !x {
+  ^bb0(%a: f32, %c: f32, %d: f32):
+    %m = arith.mulf %a, %c : f32
+    %n = arith.addf %m, %d : f32
+    nn.yield %n : f32
+  }
+  return %h : !x
+}
+
+// The gradient of the second is not there yet.
+// CHECK-LABEL: func.func @late_gradient
+// CHECK-NOT: nn.group
+func.func @late_gradient(%g: !x, %x: !x, %w: !w, %into0: !dw, %into1: !dw) -> (!dw, !dw) {
+  %0 = nn.linear_weight_grad %g, %x, %into0 {numerics = #k16} : (!x, !x, !dw) -> !dw
+  %dx = nn.linear_data_grad %g, %w {numerics = #k16} : (!x, !w) -> !x
+  %1 = nn.linear_weight_grad %dx, %x, %into1 {numerics = #k16} : (!x, !x, !dw) -> !dw
+  return %0, %1 : !dw, !dw
+}
