@@ -12,6 +12,7 @@ Val RlLowering::callSample(const Expr &e) {
   llvm::SmallVector<const Expr *> args;
   if (!bind(e, "sample", {{"policy"}, {"prompts"}, {"n", false}, {"temperature", false}, {"top_k", false}, {"top_p", false}, {"max_tokens"},
                           {"budget", false}, {"total_budget", false}, {"max_age", false}, {"in_flight", false}, {"cache", false},
+                          {"ready", false},
                           {"repeat_ngram", false}, {"repeat_times", false}, {"repeat_window", false}}, args))
     return Val::error();
   Val policy = evalKind(*args[0], ValKind::Policy, "the first argument of `sample`");
@@ -29,7 +30,8 @@ Val RlLowering::callSample(const Expr &e) {
                                  mlir::FlatSymbolRefAttr::get(b.getContext(), policy.decl->name), prompts.value,
                                  b.getI64IntegerAttr(*n), b.getF64FloatAttr(*temperature), b.getI64IntegerAttr(*topK),
                                  b.getF64FloatAttr(*topP), b.getI64IntegerAttr(*maxTokens), mlir::Attribute(), mlir::Attribute(),
-                                 mlir::IntegerAttr(), mlir::IntegerAttr(), mlir::StringAttr(), mlir::DenseI64ArrayAttr());
+                                 mlir::IntegerAttr(), mlir::IntegerAttr(), mlir::StringAttr(), mlir::IntegerAttr(),
+                                 mlir::DenseI64ArrayAttr());
   for (mlir::NamedAttribute attribute : more)
     op->setAttr(attribute.getName(), attribute.getValue());
   return Val::of(ValKind::Trajectory, op.getResult());
@@ -46,7 +48,7 @@ mlir::Attribute RlLowering::countArgument(const Expr &e, llvm::StringRef what) {
 
 // What `sample` may say of budgets and repetitions: its arguments from the eighth on.
 bool RlLowering::sampleOptions(const Expr &e, llvm::ArrayRef<const Expr *> args, mlir::NamedAttrList &more) {
-  const Expr *budget = args[7], *total = args[8], *age = args[9], *flight = args[10], *cache = args[11];
+  const Expr *budget = args[7], *total = args[8], *age = args[9], *flight = args[10], *cache = args[11], *ready = args[12];
   for (auto [name, value] : {std::pair("budget", budget), std::pair("total_budget", total)}) {
     if (!value)
       continue;
@@ -55,14 +57,19 @@ bool RlLowering::sampleOptions(const Expr &e, llvm::ArrayRef<const Expr *> args,
       return false;
     more.set(name, count);
   }
-  bool partial = budget || total;
+  if (ready && (budget || total)) {
+    error(ready->span, "ready says how many groups end an iteration, a budget how many tokens: it must be one of them");
+    return false;
+  }
+  bool partial = budget || total || ready;
   if (partial && !age) {
-    error(e.span, "a budget needs max_age: the oldest that a token may be when it is trained on, in updates of the policy");
+    error(e.span, llvm::Twine(ready ? "ready" : "a budget") +
+                      " needs max_age: the oldest that a token may be when it is trained on, in updates of the policy");
     return false;
   }
   for (const Expr *alone : {age, flight, cache})
     if (alone && !partial) {
-      error(alone->span, "max_age, in_flight and cache belong to a budget: sample(…, budget = 1024, max_age = 4)");
+      error(alone->span, "max_age, in_flight and cache belong to a budget or `ready`: sample(…, budget = 1024, max_age = 4)");
       return false;
     }
   if (cache) {
@@ -74,32 +81,33 @@ bool RlLowering::sampleOptions(const Expr &e, llvm::ArrayRef<const Expr *> args,
     }
     more.set("cache", b.getStringAttr(choice));
   }
-  for (auto [name, value] : {std::pair("max_age", age), std::pair("in_flight", flight)}) {
+  for (auto [name, value] : {std::pair("max_age", age), std::pair("in_flight", flight), std::pair("ready", ready)}) {
     if (!value)
       continue;
-    auto number = intArgument(value, name, 1, name == llvm::StringRef("in_flight") ? 64 : 1 << 24, 1);
+    llvm::StringRef what = value == ready ? "ready (groups that end an iteration)" : name;
+    auto number = intArgument(value, what, 1, name == llvm::StringRef("in_flight") ? 64 : 1 << 24, 1);
     if (!number)
       return false;
     more.set(name, b.getI64IntegerAttr(*number));
   }
-  auto ngram = intArgument(args[12], "repeat_ngram (tokens)", 1, 1 << 20, 0);
-  auto times = intArgument(args[13], "repeat_times", 2, 1 << 20, 4);
+  auto ngram = intArgument(args[13], "repeat_ngram (tokens)", 1, 1 << 20, 0);
+  auto times = intArgument(args[14], "repeat_times", 2, 1 << 20, 4);
   if (!ngram || !times)
     return false;
-  auto window = intArgument(args[14], "repeat_window (tokens)", 1, 1 << 24, 2 * *ngram * *times);
+  auto window = intArgument(args[15], "repeat_window (tokens)", 1, 1 << 24, 2 * *ngram * *times);
   if (!window)
     return false;
-  if (!args[12] && (args[13] || args[14])) {
-    error((args[13] ? args[13] : args[14])->span, "repetitions are looked for when repeat_ngram says of how many tokens");
+  if (!args[13] && (args[14] || args[15])) {
+    error((args[14] ? args[14] : args[15])->span, "repetitions are looked for when repeat_ngram says of how many tokens");
     return false;
   }
-  if (args[12] && *window / *ngram < *times) {
-    error(args[14] ? args[14]->span : args[12]->span,
+  if (args[13] && *window / *ngram < *times) {
+    error(args[15] ? args[15]->span : args[13]->span,
           "repeat_window must hold repeat_times n-grams: " + llvm::Twine(*times) + " of " + llvm::Twine(*ngram) +
               " tokens; it is " + llvm::Twine(*window));
     return false;
   }
-  if (args[12])
+  if (args[13])
     more.set("repeat", b.getDenseI64ArrayAttr({*ngram, *times, *window}));
   return true;
 }

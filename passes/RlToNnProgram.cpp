@@ -63,6 +63,8 @@ static void addBudget(NamedAttrList &settings, rl::SampleOp sample, Builder &b) 
     settings.set("in_flight", number(sample.groupsInFlight()));
     if (auto cache = sample.getCacheAttr())
       settings.set("cache", cache);
+    if (auto ready = sample.getReady())
+      settings.set("ready", number(*ready));
   }
   if (auto repeat = sample.getRepeat())
     for (auto [key, value] : llvm::zip(ArrayRef<StringRef>{"repeat_ngram", "repeat_times", "repeat_window"}, *repeat))
@@ -96,12 +98,17 @@ LogicalResult Program::hostCall(rl::CallOp call) {
   names_[body.getArgument(0)] = input;
   for (Operation &op : body) {
     if (auto sample = dyn_cast<rl::SampleOp>(op)) {
+      if (auto ready = sample.getReady(); ready && static_cast<int64_t>(*ready) > arriving.groups) {
+        auto error = sample.emitOpError() << "ready is " << *ready << " groups, but " << arriving.groups
+                                          << " are drawn in an iteration; it must be at most as many";
+        return error.attachNote(call.getLoc()) << "called here";
+      }
       // A budget lets groups of several iterations end in one.
-      int64_t groups = arriving.groups * sample.groupsInFlight(), sequences = groups * sample.getN();
-      extents_[sample.getResult()] = {sequences, groups, static_cast<int64_t>(sample.getN()),
-                                      sequences * options_.context};
+      auto n = static_cast<int64_t>(sample.getN());
+      int64_t groups = sample.groupsHandedOver(arriving.groups), sequences = groups * n;
+      extents_[sample.getResult()] = {sequences, groups, n, sequences * options_.context};
       Policy &policy = policies_.find(symbol<rl::PolicyOp>(sample.getPolicyAttr()))->second;
-      policy.sampled = std::max(policy.sampled, sequences);
+      policy.sampled = std::max(policy.sampled, arriving.groups * sample.groupsInFlight() * n);
       reach(step, extents_[sample.getResult()]);
       NamedAttrList how;
       how.set("policy", builder_.getStringAttr(sample.getPolicy()));

@@ -240,20 +240,24 @@ def Rl_SampleOp : Rl_Op<"sample", [DeclareOpInterfaceMethods<SymbolUserOpInterfa
     token of the result may be, in updates of the policy. `in_flight`: groups that are begun and not handed over, at most so
     many times those that are drawn. `cache`: what becomes of the keys and values of what waits: "recompute" (computed again
     with the weights of the next iteration; the default) or "keep".
+    `ready`, in place of a budget: the result is exactly so many groups; what has not ended when they have waits (docs/async.md).
     `repeat`: [n, times, window], the detector of repetitions.
   }];
   let arguments = (ins FlatSymbolRefAttr:$policy, Rl_PromptsType:$prompts, I64Attr:$n, F64Attr:$temperature,
                        I64Attr:$top_k, F64Attr:$top_p, I64Attr:$max_tokens, OptionalAttr<Rl_Count>:$budget,
                        OptionalAttr<Rl_Count>:$total_budget, OptionalAttr<I64Attr>:$max_age,
                        OptionalAttr<I64Attr>:$in_flight, OptionalAttr<StrAttr>:$cache,
+                       OptionalAttr<I64Attr>:$ready,
                        OptionalAttr<DenseI64ArrayAttr>:$repeat);
   let results = (outs Rl_TrajectoryType:$result);
   let assemblyFormat = "$policy `,` $prompts attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
   let extraClassDeclaration = [{
-    bool isPartial() { return getBudgetAttr() || getTotalBudgetAttr(); }
-    // Groups that one call can hand over, as a multiple of those that are drawn.
+    bool isPartial() { return getBudgetAttr() || getTotalBudgetAttr() || getReady(); }
+    // Groups that are begun and not handed over at most, as a multiple of those that are drawn.
     int64_t groupsInFlight() { return isPartial() ? getInFlight().value_or(kInFlight) : 1; }
+    // Groups that one call can hand over when so many are drawn.
+    int64_t groupsHandedOver(int64_t drawn) { return getReady().value_or(drawn * groupsInFlight()); }
     static constexpr int64_t kInFlight = 2;
   }];
 }

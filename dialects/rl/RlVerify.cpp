@@ -329,15 +329,18 @@ LogicalResult SampleOp::verify() {
     if (auto number = dyn_cast_or_null<IntegerAttr>(budget))
       if (failed(atLeast(*this, name, number.getInt(), 1)))
         return failure();
+  if (getReady() && (getBudgetAttr() || getTotalBudgetAttr()))
+    return emitOpError("ready takes the place of budget and total_budget; there are both");
   if (isPartial() && !getMaxAge())
-    return emitOpError("needs max_age beside a budget: the oldest that a token may be when it is trained on, in "
-                       "updates of the policy");
+    return emitOpError() << "needs max_age beside " << (getReady() ? "ready" : "a budget")
+                         << ": the oldest that a token may be when it is trained on, in updates of the policy";
   if (!isPartial() && (getMaxAge() || getInFlight() || getCache()))
-    return emitOpError("max_age, in_flight and cache belong to a budget, and there is none");
+    return emitOpError("max_age, in_flight and cache belong to a budget or ready, and there is none");
   if (auto cache = getCache(); cache && *cache != "keep" && *cache != "recompute")
     return emitOpError() << "cache must be \"keep\" or \"recompute\", is \"" << *cache << "\"";
   if ((getMaxAge() && failed(atLeast(*this, "max_age", *getMaxAge(), 1))) ||
-      (getInFlight() && failed(atLeast(*this, "in_flight", *getInFlight(), 1))))
+      (getInFlight() && failed(atLeast(*this, "in_flight", *getInFlight(), 1))) ||
+      (getReady() && failed(atLeast(*this, "ready", *getReady(), 1))))
     return failure();
   if (auto repeat = getRepeat()) {
     if (repeat->size() != 3)

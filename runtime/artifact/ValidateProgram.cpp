@@ -102,6 +102,12 @@ private:
         partial = true;
         MIRL_TRY(text(key).empty() ? number(key, 1) : named(plan_.params(), key));
       }
+      if (FindAttribute(instruction, "ready")) {
+        if (partial)
+          return Invalid("sample with ready and a budget");
+        partial = true;
+        MIRL_TRY(number("ready", 1));
+      }
       if (partial) {
         MIRL_TRY(number("max_age", 1));
         MIRL_TRY(number("in_flight", 1));

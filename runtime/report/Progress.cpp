@@ -39,6 +39,9 @@ std::string FormatProgress(const IterationMetrics &metrics, int64_t done, int64_
   add("reward", "reward_mean", 3);
   add("accuracy", "accuracy", 3);
   add("length", "response_length_mean", 1);
+  // Groups that wait to be trained on, and the age of the oldest token that was.
+  add("waiting", "unfinished_groups", 0);
+  add("age", "staleness_max", 0);
   auto speed = [&](const char *label, const char *name) {
     if (double value = metrics.Get(name); std::isfinite(value))
       line += absl::StrFormat("  %s %s tok/s", label, FormatCount(value));
@@ -131,6 +134,8 @@ std::string Summary::Format() const {
   row("accuracy", "accuracy", 4);
   row("response length", "response_length_mean", 1);
   row("finished fraction", "finished_fraction", 4);
+  row("groups that wait", "unfinished_groups", 1);
+  row("age of a token", "staleness_mean", 2);
   row("rollout tokens/s", "rollout_tokens_per_s", 0);
   row("training tokens/s", "train_tokens_per_s", 0);
   return table;

@@ -40,10 +40,25 @@ int64_t OldestVersion(const Batch &batch, int64_t group) {
   return oldest;
 }
 
-Batch TakeFinished(Batch &batch, int64_t version) {
+int64_t GroupsDue(std::span<const int64_t> left, int64_t ready) {
+  int64_t due = 0;
+  // Of the first i + 1 groups, ready · left[i] can go later and still in time.
+  for (size_t i = 0; i < left.size(); ++i)
+    due = std::max(due, static_cast<int64_t>(i) + 1 - ready * left[i]);
+  return due;
+}
+
+int64_t CountEnded(const Batch &batch) {
+  int64_t ended = 0;
+  for (int64_t group = 0; group < batch.groups(); ++group)
+    ended += HasEnded(batch, group);
+  return ended;
+}
+
+Batch TakeFinished(Batch &batch, int64_t version, int64_t most) {
   Batch finished, rest;
   for (int64_t group = 0; group < batch.groups(); ++group)
-    AppendGroup(HasEnded(batch, group) ? finished : rest, batch, group);
+    AppendGroup(finished.groups() < most && HasEnded(batch, group) ? finished : rest, batch, group);
   for (const auto &trajectory : finished.trajectories)
     trajectory->handed_over = version;
   batch = std::move(rest);

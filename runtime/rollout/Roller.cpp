@@ -212,10 +212,14 @@ absl::Status Roller::CheckPrompt(const Prompt &prompt) const {
 }
 
 absl::Status Roller::Add(const Batch &batch, const SampleOptions &options) {
-  scheduler_->Begin(options.total_budget, options.version);
+  RolloutGoal goal;
+  goal.budget = options.total_budget;
+  if (options.ready != kNoLimit)
+    goal.groups = std::max<int64_t>(0, options.ready - CountEnded(batch));
+  scheduler_->Begin(goal, options.version);
   running_.clear();
   for (int64_t group = 0; group < batch.groups(); ++group) {
-    bool overdue = OldestVersion(batch, group) < options.finish_below;
+    bool overdue = group < options.finish_first || OldestVersion(batch, group) < options.finish_below;
     for (int64_t s = batch.group_offsets[static_cast<size_t>(group)];
          s < batch.group_offsets[static_cast<size_t>(group) + 1]; ++s) {
       Trajectory &trajectory = *batch.trajectories[static_cast<size_t>(s)];

@@ -35,6 +35,10 @@ struct SampleOptions {
   int64_t version = 0;  // of the weights; written to the trajectories
   // Most tokens to sample, of a sequence and of all, until what has not ended waits (Ending::none).
   int64_t budget = kNoLimit, total_budget = kNoLimit;
+  // What has not ended waits when so many groups of the batch have.
+  int64_t ready = kNoLimit;
+  // The first so many groups end now, whatever the budgets say, and before those that are ready count.
+  int64_t finish_first = 0;
   // A group with a token of an older version than this ends now, whatever the budgets say.
   int64_t finish_below = INT64_MIN;
   // What a budget stops keeps its blocks of the KV cache, until the pool needs them, and goes on with

@@ -39,7 +39,7 @@ Scheduler::Scheduler(const SchedulerLimits &limits)
   Begin();
 }
 
-void Scheduler::Begin(int64_t budget, int64_t weights) {
+void Scheduler::Begin(const RolloutGoal &goal, int64_t weights) {
   for (int32_t index : active_)
     Vacate(at(index));
   active_.clear();
@@ -51,7 +51,10 @@ void Scheduler::Begin(int64_t budget, int64_t weights) {
   for (auto &[key, kept] : kept_)
     kept.sequence = -1;
   next_ = unfinished_ = 0;
-  budget_ = budget;
+  groups_.clear();
+  ended_groups_ = overdue_groups_ = 0;
+  goal_ = goal;
+  budget_ = goal.budget;
   weights_ = weights;
   stats_ = {};
 }
@@ -86,6 +89,13 @@ absl::Status Scheduler::Add(const SequenceSpec &spec) {
       kept_.erase(kept);
     }
   }
+  if (sequences_.empty() || sequences_.back().spec.group != spec.group)
+    groups_.push_back({});
+  sequence.group = static_cast<int32_t>(groups_.size()) - 1;
+  Group &group = groups_.back();
+  ++group.open;
+  overdue_groups_ += spec.overdue && !group.overdue;
+  group.overdue |= spec.overdue;
   sequences_.push_back(sequence);
   ++unfinished_;
   return absl::OkStatus();
@@ -114,6 +124,8 @@ const Step *Scheduler::Next() {
   step_.sampled.clear();
   step_.rows = 0;
   step_.decode = true;
+  if (stats_.steps == 0 && ReachedGoal())
+    SuspendRest();
   if (unfinished_ == 0)
     return nullptr;
   samples_left_ = budget_;
@@ -502,6 +514,28 @@ void Scheduler::Leave(int32_t index, SequenceState state) {
   --unfinished_;
 }
 
+void Scheduler::EndOne(const Sequence &sequence) {
+  Group &group = groups_[static_cast<size_t>(sequence.group)];
+  if (--group.open > 0)
+    return;
+  ++ended_groups_;
+  overdue_groups_ -= group.overdue;
+}
+
+bool Scheduler::ReachedGoal() const {
+  return budget_ == 0 || (ended_groups_ >= goal_.groups && overdue_groups_ == 0);
+}
+
+void Scheduler::SuspendRest() {
+  for (int64_t index = 0; index < sequences(); ++index) {
+    const Sequence &s = at(index);
+    if (!s.spec.overdue &&
+        (s.state == SequenceState::waiting || s.state == SequenceState::prefilling))
+      Leave(static_cast<int32_t>(index), SequenceState::suspended);
+  }
+  SkipToWaiting();
+}
+
 void Scheduler::Complete(std::span<const uint8_t> stop) {
   for (const Piece &piece : step_.pieces) {
     Sequence &s = at(piece.sequence);
@@ -523,19 +557,15 @@ void Scheduler::Complete(std::span<const uint8_t> stop) {
       state = SequenceState::suspended;
     if (state == SequenceState::running)
       continue;
+    if (state == SequenceState::ended)
+      EndOne(s);
     Hold(s);
     Leave(index, state);
     left = true;
   }
-  if (budget_ == 0) {
-    for (int64_t index = 0; index < sequences(); ++index) {
-      const Sequence &s = at(index);
-      if (!s.spec.overdue &&
-          (s.state == SequenceState::waiting || s.state == SequenceState::prefilling))
-        Leave(static_cast<int32_t>(index), SequenceState::suspended);
-    }
+  if (ReachedGoal()) {
+    SuspendRest();
     left = true;
-    SkipToWaiting();
   }
   if (left) {
     std::erase_if(active_, [&](int32_t index) { return at(index).slot < 0; });

@@ -47,6 +47,14 @@ struct SchedulerLimits {
   int64_t chunk = 0;       // most rows of a call beyond one for each active sequence; 0: no limit
 };
 
+// What ends a rollout before all its sequences have ended: then every one that is not overdue is suspended.
+struct RolloutGoal {
+  int64_t budget = kNoLimit; // tokens that were sampled
+  // Groups of which every sequence that was added has ended, none of an overdue sequence being open. Until then
+  // all others go on.
+  int64_t groups = kNoLimit;
+};
+
 struct SequenceSpec {
   int64_t group = 0;    // sequences of equal group have the same prompt, and are added in a row
   int64_t prompt = 1;   // tokens
@@ -109,10 +117,9 @@ public:
   // An error with the numbers when the limits leave no room for one sequence of the longest length.
   static absl::StatusOr<std::unique_ptr<Scheduler>> Create(const SchedulerLimits &limits);
 
-  // Forgets all sequences; every block that is not kept is free. `budget`: most tokens to sample
-  // until everything that has not ended, and is not overdue, is suspended. `weights` names those that
+  // Forgets all sequences; every block that is not kept is free. `weights` names those that
   // keys are computed with; a prompt's keys of other weights are not shared with who begins now.
-  void Begin(int64_t budget = kNoLimit, int64_t weights = 0);
+  void Begin(const RolloutGoal &goal = {}, int64_t weights = 0);
   // Adds the youngest sequence; sequences are numbered from 0. An error says what of it cannot be.
   absl::Status Add(const SequenceSpec &spec);
 
@@ -159,8 +166,14 @@ private:
     int64_t sampled = 0; // in this rollout
     int64_t weights = 0; // the oldest that its keys were computed with
     int32_t slot = -1;
+    int32_t group = 0; // its place in groups_
     bool kept = false; // waits with blocks
     SequenceState state = SequenceState::waiting; // prefilling stands for running too
+  };
+
+  struct Group {
+    int64_t open = 0; // sequences that have not ended
+    bool overdue = false;
   };
 
   explicit Scheduler(const SchedulerLimits &limits);
@@ -194,6 +207,9 @@ private:
   void Occupy(int32_t index);
   void Vacate(Sequence &sequence);
   void Leave(int32_t index, SequenceState state);
+  void EndOne(const Sequence &sequence);
+  bool ReachedGoal() const;
+  void SuspendRest();
   void Hold(const Sequence &sequence);
   void DropHeld();
   void SkipToWaiting();
@@ -211,6 +227,9 @@ private:
   std::vector<int32_t> active_;     // by age
   int64_t next_ = 0;                // the oldest that waits
   int64_t unfinished_ = 0;
+  std::vector<Group> groups_;       // by age
+  int64_t ended_groups_ = 0, overdue_groups_ = 0; // all of it has ended; open, with an overdue sequence
+  RolloutGoal goal_;
   int64_t budget_ = kNoLimit, samples_left_ = 0, weights_ = 0;
   int64_t held_group_ = -1;
   std::vector<int32_t> held_;

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "runtime/artifact/Macros.h"
+#include "runtime/rollout/Replay.h"
 
 namespace mirl::rt {
 
@@ -160,6 +161,7 @@ struct Group {
   int64_t prompt = 0;
   int64_t oldest = -1; // the iteration of its first token
   int64_t device = -1; // that it runs on, if it has to stay there
+  bool go = false;     // it is trained on in this iteration
   std::vector<Response> responses;
   int64_t open() const {
     return std::count_if(responses.begin(), responses.end(),
@@ -174,16 +176,43 @@ struct DeviceTime {
   int64_t tokens = 0, resumed = 0, preemptions = 0, kept = 0, given_up = 0;
 };
 
-// Runs an iteration's groups of one device.
+// How many of a device's first groups must be trained on now, for none to become too old later.
+int64_t Due(const SimulatorOptions &options, std::span<Group *const> groups, int64_t ready,
+            int64_t iteration) {
+  if (ready == kNoLimit || options.max_staleness == kNoLimit)
+    return 0;
+  std::vector<int64_t> left;
+  for (const Group *group : groups)
+    left.push_back(options.max_staleness - (group->oldest < 0 ? 0 : iteration - group->oldest));
+  return GroupsDue(left, ready);
+}
+
+// What a device does in an iteration.
+struct Share {
+  int64_t budget = kNoLimit, ready = kNoLimit;
+};
+
+// Runs an iteration's groups of one device, and says which of them are trained on.
 absl::StatusOr<DeviceTime> RunDevice(Scheduler &scheduler, const SimulatorOptions &options,
-                                     std::span<Group *const> groups, int64_t budget,
+                                     std::span<Group *const> groups, const Share &share,
                                      int64_t iteration) {
   DeviceTime time;
   std::vector<Response *> sequences;
-  scheduler.Begin(budget);
+  int64_t due = Due(options, groups, share.ready, iteration), ready = share.ready;
+  RolloutGoal goal;
+  goal.budget = share.budget;
+  if (ready != kNoLimit) {
+    ready = std::max(ready, due);
+    goal.groups = std::max<int64_t>(0, std::min(ready, static_cast<int64_t>(groups.size())) -
+                                           std::count_if(groups.begin(), groups.end(), [](const Group *group) {
+                                             return group->open() == 0;
+                                           }));
+  }
+  scheduler.Begin(goal);
   int64_t number = 0;
   for (Group *group : groups) {
-    bool overdue = group->oldest >= 0 && iteration - group->oldest >= options.max_staleness;
+    bool overdue = ready != kNoLimit ? number < due
+                                     : group->oldest >= 0 && iteration - group->oldest >= options.max_staleness;
     for (Response &response : group->responses) {
       if (response.ended())
         continue;
@@ -220,6 +249,11 @@ absl::StatusOr<DeviceTime> RunDevice(Scheduler &scheduler, const SimulatorOption
       sequences[i]->segments.push_back({iteration, tokens});
       time.resumed += before[i];
     }
+  for (Group *group : groups)
+    if (group->open() == 0 && ready > 0) {
+      group->go = true;
+      --ready;
+    }
   time.work = WorkBetween({}, last);
   time.tokens = last.sampled;
   time.preemptions = last.preemptions;
@@ -232,12 +266,26 @@ absl::Status Check(const SimulatorOptions &options) {
   for (auto [name, value] :
        {std::pair{"devices", options.devices}, {"prompts", options.prompts},
         {"iterations", options.iterations}, {"sequence budget", options.sequence_budget},
-        {"total budget", options.total_budget}})
+        {"total budget", options.total_budget}, {"number of ready groups", options.ready}})
     if (value < 1)
       return Invalid("a simulation needs ", name, " of at least 1, not ", value);
   if (options.warmup < 0 || options.max_staleness < 0)
     return Invalid("a simulation's warm-up and staleness must not be negative; they are ",
                    options.warmup, " and ", options.max_staleness);
+  if (options.ready != kNoLimit) {
+    if (options.sequence_budget != kNoLimit || options.total_budget != kNoLimit)
+      return Invalid("a simulation's iteration ends with a budget or with groups that are ready, not both");
+    if (options.ready < options.devices || options.ready > options.prompts)
+      return Invalid("a simulation's ready groups must be at least the devices, ", options.devices,
+                     ", and at most the new prompts, ", options.prompts, "; they are ", options.ready);
+    if (options.in_flight == 0)
+      return Invalid("a simulation with ready groups needs a limit of those in flight");
+    auto begun = static_cast<int64_t>(std::min(options.in_flight * static_cast<double>(options.prompts), 1e15));
+    if (int64_t last = (begun + options.ready - 1) / options.ready - 1; last > options.max_staleness)
+      return Invalid("with ", begun, " groups in flight and ", options.ready,
+                     " trained on in an iteration, the last is ", last, " iterations old; the most is ",
+                     options.max_staleness);
+  }
   if (options.total_budget < options.devices)
     return Invalid("a total budget of ", options.total_budget, " tokens leaves some of ",
                    options.devices, " devices nothing");
@@ -291,10 +339,10 @@ public:
         for (const Response &response : group.responses)
           if (!response.segments.empty())
             group.oldest = iteration;
-      if (group.open() == 0)
+      if (group.go)
         trained += Train(group, iteration, counts);
     }
-    std::erase_if(groups_, [](const Group &group) { return group.open() == 0; });
+    std::erase_if(groups_, [](const Group &group) { return group.go; });
     if (counts)
       Count(times, trained);
     return absl::OkStatus();
@@ -347,12 +395,13 @@ private:
     std::atomic<size_t> next{0};
     auto work = [&](size_t thread) {
       for (size_t d; failures[thread].ok() && (d = next++) < devices;) {
-        int64_t budget = kNoLimit;
-        if (options_.total_budget != kNoLimit)
-          budget = options_.total_budget / options_.devices +
-                   (static_cast<int64_t>(d) < options_.total_budget % options_.devices);
-        auto time = RunDevice(*schedulers_[options_.keep ? d : thread], options_, dealt[d], budget,
-                              iteration);
+        auto share = [&](int64_t whole) {
+          return whole == kNoLimit ? whole
+                                   : whole / options_.devices +
+                                         (static_cast<int64_t>(d) < whole % options_.devices);
+        };
+        auto time = RunDevice(*schedulers_[options_.keep ? d : thread], options_, dealt[d],
+                              {share(options_.total_budget), share(options_.ready)}, iteration);
         if (time.ok())
           times[d] = *time;
         else

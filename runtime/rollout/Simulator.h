@@ -62,6 +62,9 @@ struct SimulatorOptions {
   // Partial rollouts: most tokens of an iteration, of a sequence and over all devices (dealt out
   // evenly). No limit: an iteration waits for its longest response.
   int64_t sequence_budget = kNoLimit, total_budget = kNoLimit;
+  // In place of a budget: an iteration ends when so many groups have, over all devices (dealt out evenly), which are
+  // trained on; the first that have, in the order in which they were begun.
+  int64_t ready = kNoLimit;
   // A group with tokens that are so many iterations old must end now, whatever the budgets.
   int64_t max_staleness = kNoLimit;
   // What a budget stops keeps its blocks, until the pool needs them; else it is computed again.

@@ -90,6 +90,10 @@ absl::StatusOr<Budgets> ReadBudgets(const fb::Instruction &sample, const Params 
                      param.empty() ? "" : Cat("the parameter ", param, " "), "is ", value);
     *budget = static_cast<int64_t>(value);
   }
+  if (Has(sample, "ready")) {
+    budgets.partial = true;
+    budgets.ready = static_cast<int64_t>(Number(sample, "ready", 1));
+  }
   if (budgets.partial) {
     budgets.max_age = static_cast<int64_t>(Number(sample, "max_age", 1));
     budgets.in_flight = static_cast<int64_t>(Number(sample, "in_flight", 1));
@@ -118,10 +122,11 @@ int64_t CountUpdates(const Plan &plan, const Instructions *program, std::string_
           static_cast<int64_t>(Number(instruction, "count", 1)), 1};
     } else if (op == "sample") {
       auto known = handed.find(&instruction);
+      auto most = operand().groups * static_cast<int64_t>(Number(instruction, "in_flight", 1));
       sizes[View(instruction.results()->Get(0))] = {
           known != handed.end()
               ? known->second
-              : operand().groups * static_cast<int64_t>(Number(instruction, "in_flight", 1)),
+              : std::min(most, static_cast<int64_t>(Number(instruction, "ready", static_cast<double>(most)))),
           static_cast<int64_t>(Number(instruction, "n", 1))};
     } else if (op == "batches") {
       // Whole groups, as many as there is room for, one at least.
@@ -165,7 +170,7 @@ absl::Status CheckProgram(const Plan &plan) {
   absl::Status status;
   FindInstruction(plan, [&](const fb::Instruction &instruction) {
     for (const char *key : {"count", "n", "top_k", "max_tokens", "sequences", "every", "max_age",
-                            "in_flight", "workers", "repeat_ngram", "repeat_times", "repeat_window"}) {
+                            "in_flight", "ready", "workers", "repeat_ngram", "repeat_times", "repeat_window"}) {
       double value = Number(instruction, key, 0);
       if (status.ok() && (!(value >= 0 && value < 1e9) || value != std::floor(value)))
         status = Invalid(InstructionPlace(instruction), key, " must be a whole number, is ", value);

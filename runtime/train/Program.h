@@ -34,6 +34,7 @@ struct Budgets {
   int64_t max_age = 0;                           // of a token that is handed over, in updates
   int64_t in_flight = 1; // groups begun, in multiples of those that are drawn
   bool keep = false;     // what waits keeps its keys and values, though the policy changes
+  int64_t ready = kNoLimit; // groups that are handed over: exactly so many
 };
 // An error names a parameter whose value is no budget.
 absl::StatusOr<Budgets> ReadBudgets(const fb::Instruction &sample, const Params &params);

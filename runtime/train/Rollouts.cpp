@@ -14,17 +14,51 @@ absl::Status Trainer::PrepareSampling(const fb::Instruction &instruction) {
   MIRL_ASSIGN(sampling.budgets, ReadBudgets(instruction, options_.params));
   const Budgets &budgets = sampling.budgets;
   std::string policy = Text(instruction, "policy");
+  int64_t updates = MaxUpdates(session_.plan(), policy, {});
+  if (budgets.ready != kNoLimit)
+    MIRL_TRY(CheckReady(instruction, budgets, updates));
   // What is begun now is handed over in the next iteration at the earliest, if it has to wait.
-  if (int64_t updates = MaxUpdates(session_.plan(), policy, {});
-      budgets.partial && updates > budgets.max_age)
+  else if (budgets.partial && updates > budgets.max_age)
     return Invalid(InstructionPlace(instruction), "max_age is ", budgets.max_age,
                    ", but an iteration can update policy ", policy, " ", updates,
                    " times (with in_flight = ", budgets.in_flight,
                    "): a response that waits would be too old; max_age must be at least ", updates);
   // Keys of weights that never change are as good as new ones.
-  sampling.keep = budgets.partial && (budgets.keep || MaxUpdates(session_.plan(), policy, {}) == 0);
+  sampling.keep = budgets.partial && (budgets.keep || updates == 0);
   samplings_.push_back(std::move(sampling));
   return absl::OkStatus();
+}
+
+// So many groups are handed over in every iteration, and no group waits longer than max_age allows, if all that may be
+// in flight at a time can go in time, even when it was begun at once.
+absl::Status Trainer::CheckReady(const fb::Instruction &sample, const Budgets &budgets, int64_t updates) const {
+  std::string_view prompts = View(sample.operands()->Get(0));
+  const fb::Instruction *draw = FindInstruction(session_.plan(), [&](const fb::Instruction &other) {
+    return View(other.op()) == "draw" && View(other.results()->Get(0)) == prompts;
+  });
+  auto drawn = draw ? static_cast<int64_t>(Number(*draw, "count", 1)) : 0;
+  if (budgets.ready > drawn)
+    return Invalid(InstructionPlace(sample), "ready is ", budgets.ready, " groups, but ", drawn,
+                   " are drawn in an iteration; it must be at most as many");
+  int64_t begun = budgets.in_flight * drawn, last = (begun + budgets.ready - 1) / budgets.ready - 1;
+  if (last * updates > budgets.max_age)
+    return Invalid(InstructionPlace(sample), "max_age is ", budgets.max_age, ", but ", begun,
+                   " groups can be begun (in_flight = ", budgets.in_flight, "), and of them ", budgets.ready,
+                   " are handed over in an iteration, which can update policy ", Text(sample, "policy"), " ",
+                   updates, " times: the last would be ", last * updates,
+                   " updates old; max_age must be at least that");
+  return absl::OkStatus();
+}
+
+// How many of the first groups must be handed over now, for none to become too old later.
+int64_t Trainer::Due(const fb::Instruction &sample, const Budgets &budgets, const Batch &batch, int64_t version) const {
+  int64_t updates = MaxUpdates(session_.plan(), Text(sample, "policy"), {});
+  if (updates == 0)
+    return 0;
+  std::vector<int64_t> left;
+  for (int64_t group = 0; group < batch.groups(); ++group)
+    left.push_back((budgets.max_age - (version - std::min(version, OldestVersion(batch, group)))) / updates);
+  return GroupsDue(left, budgets.ready);
 }
 
 absl::Status Trainer::Draw(const fb::Instruction &instruction, Values &values, Totals &totals) {
@@ -89,14 +123,17 @@ absl::Status Trainer::Sample(const fb::Instruction &instruction, Values &values,
   Batch &batch = sampling.waiting;
   totals.resumed += CountUnfinished(batch).begun;
   AppendGroups(batch, fresh);
-  if (budgets.partial) {
+  if (budgets.ready != kNoLimit) {
+    options.ready = std::min(budgets.ready, batch.groups());
+    options.finish_first = Due(instruction, budgets, batch, options.version);
+  } else if (budgets.partial) {
     // The next iteration's policy is this one after at most so many updates. What would then be too
     // old ends now.
     int64_t updates = MaxUpdates(session_.plan(), policy, {{&instruction, batch.groups()}});
     options.finish_below = options.version + updates - budgets.max_age;
   }
   MIRL_TRY(roller.Continue(batch, options, totals.rollout));
-  auto result = std::make_shared<Batch>(TakeFinished(batch, options.version));
+  auto result = std::make_shared<Batch>(TakeFinished(batch, options.version, budgets.ready));
   for (const auto &trajectory : result->trajectories) {
     trajectory->mixed_keys = sampling.keep && trajectory->segments.size() > 1;
     totals.segments.Add(static_cast<double>(trajectory->segments.size()));
@@ -163,7 +200,8 @@ std::string Trainer::schedule() const {
   std::string schedule;
   for (const auto &[policy, roller] : rollers_) {
     bool depends = std::any_of(samplings_.begin(), samplings_.end(), [&](const Sampling &sampling) {
-      return (sampling.budgets.total != kNoLimit || sampling.budgets.keep) &&
+      return (sampling.budgets.total != kNoLimit || sampling.budgets.ready != kNoLimit ||
+              sampling.budgets.keep) &&
              Text(*sampling.instruction, "policy") == policy;
     });
     const SchedulerLimits &limits = roller->limits();
@@ -182,14 +220,19 @@ Batch Trainer::unfinished() const {
 }
 
 void Trainer::SetPartial(const Totals &totals, IterationMetrics &metrics) const {
-  int64_t sequences = 0, groups = 0;
+  int64_t sequences = 0, groups = 0, ended = 0;
+  bool ready = false;
   for (const Sampling &sampling : samplings_) {
+    ready |= sampling.budgets.ready != kNoLimit;
+    ended += CountEnded(sampling.waiting);
     sequences += CountUnfinished(sampling.waiting).sequences;
     groups += sampling.waiting.groups();
   }
   metrics.Set("groups", static_cast<double>(totals.groups));
   metrics.Set("unfinished", static_cast<double>(sequences));
   metrics.Set("unfinished_groups", static_cast<double>(groups));
+  if (ready)
+    metrics.Set("ended_groups", static_cast<double>(ended));
   metrics.Set("resumed", static_cast<double>(totals.resumed));
   metrics.Set("segments_mean", totals.segments.Get());
   metrics.Set("staleness_mean", totals.staleness.Get());

@@ -96,6 +96,8 @@ private:
   absl::Status Prepare(const Instructions *program);
   absl::Status Execute(const Instructions *program, Values &values, Totals &totals);
   absl::Status PrepareSampling(const fb::Instruction &instruction);
+  absl::Status CheckReady(const fb::Instruction &sample, const Budgets &budgets, int64_t updates) const;
+  int64_t Due(const fb::Instruction &sample, const Budgets &budgets, const Batch &batch, int64_t version) const;
   absl::Status Draw(const fb::Instruction &instruction, Values &values, Totals &totals);
   absl::Status Sample(const fb::Instruction &instruction, Values &values, Totals &totals);
   bool Keeps(std::string_view policy) const; // one of its samplings does

@@ -139,6 +139,52 @@ class Partial(Killed, harness.World):
         self.refused(["--resume", "total_budget", "--slots 3"], *self.resume("whole", "--slots", 3))
 
 
+class Ready(Killed, harness.World):
+    """An iteration ends when so many groups have: what has not goes on with its keys and values, and what was too many waits."""
+
+    budget = ", ready = 6, max_age = 4, in_flight = 2, cache = keep"
+
+    def train(self, run, *options, plan=None):
+        return super().train(run, "--slots", 10, *options, plan=plan)
+
+    def resume(self, run, *options, plan=None):
+        return super().resume(run, *(options or ("--slots", 10)), plan=plan)
+
+    def test_as_many_groups_in_every_iteration(self):
+        metrics, rows = self.expected[1:]
+        self.assertEqual([m["groups"] for m in metrics], ITERATIONS * [6])
+        self.assertEqual([m["sequences"] for m in metrics], ITERATIONS * [24])
+        self.assertLessEqual(max(m["staleness_max"] for m in metrics), 4)
+        self.assertGreater(max(m["staleness_max"] for m in metrics), 0)
+        self.assertGreater(sum(m["resumed"] for m in metrics), 20)
+        self.assertGreater(sum(m["kept"] for m in metrics), 20)
+        self.assertTrue(any(group[2] == -1 for group in rows["groups"]), "the store holds what waits")
+
+    def test_twice_the_same(self):
+        done = harness.run(*self.train("again", "--threads", 1))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("  waiting ", done.stderr)
+        self.assertIn("groups that wait", done.stdout)
+        self.same(self.dir / "again", "again")
+
+    def test_it_holds_the_engine(self):
+        self.refused(["--resume", "total_budget or ready", "--slots 3"], *self.resume("whole", "--slots", 3))
+
+    def test_refusals(self):
+        program = PROGRAM.replace("VERIFIER", "y.length")
+        for arguments, wanted in [("ready = 13, max_age = 9", "ready is 13 groups, but 12 are drawn"),
+                                  ("ready = 6", "ready needs max_age"),
+                                  ("ready = 6, budget = 4, max_age = 9", "it must be one of them"),
+                                  ("ready = 0, max_age = 9", "ready (groups that end an iteration) must be a whole number from 1")]:
+            source = self.dir / "wrong.mirl"
+            source.write_text(program.replace("BUDGET", ", " + arguments))
+            self.refused(["wrong.mirl:11:", wanted],
+                         "mirlc", source, "--model", harness.CHAIN / "model", "-o", self.dir / "wrong.plan")
+        young = self.compile("young", program=program.replace("BUDGET", ", ready = 6, max_age = 2"))
+        self.refused(["young.mirl:11:11: sample: max_age is 2", "24 groups can be begun", "the last would be 3 updates old"],
+                     *self.train("young", plan=young))
+
+
 class Kept(Killed, harness.World):
     """What waits goes on with its keys and values, older than the weights: they are a part of the state. The pool is too small for all."""
 

@@ -58,7 +58,7 @@ class Reward(harness.World):
         return metrics, (self.dir / f"run-{name}/final/model.safetensors").read_bytes()
 
     def test_nothing_depends_on_when_answers_come(self):
-        for budget in "", ", budget = 9, max_age = 6":
+        for budget in "", ", budget = 9, max_age = 6", ", ready = 4, max_age = 6, cache = keep":
             self.ok(*self.train("regex", self.plan("regex", 'regex(y, pattern = "7")', budget)))
             expected = self.result("regex")
             self.assertGreater(max(m["accuracy"] or 0 for m in expected[0]), 0)

@@ -57,6 +57,16 @@ class Simulate(harness.World):
         self.assertEqual(bounded["staleness_max"], 2)
         self.assertLess(bounded["tokens_per_s"], partial["tokens_per_s"])
 
+    def test_ready(self):
+        runs = self.simulate(*COST, "--slots", 8, "--n", 2, "--prompts", 8, "--median", 10, "--tail", 5, "--max-tokens", 200, "--iterations", 20,
+                             "--ready", 4, "--max-age", 6, "--devices", "1,2", "--keep")["runs"]
+        self.assertEqual([(run["devices"], run["partial"], run["keep"]) for run in runs],
+                         [(d, p, k) for d in (1, 2) for p, k in ((False, False), (True, False), (True, True))])
+        for run in runs:
+            self.assertEqual(run["trained_prompts"], 20 * (4 if run["partial"] else 8))
+            self.assertLessEqual(run["staleness_max"], 6)
+        self.assertLess(runs[2]["idle_slots"], 0.5 * runs[0]["idle_slots"])
+
     def test_many_devices(self):
         options = [*COST, "--slots", 8, "--n", 2, "--prompts-per-device", 4, "--median", 10, "--tail", 5, "--max-tokens", 200, "--iterations", 3,
                    "--warmup", 2, "--total-budget", 60, "--in-flight", 0]
@@ -96,6 +106,9 @@ class Simulate(harness.World):
         self.refused("no lengths", *simulate, *COST, "--lengths", self.lengths("empty"))
         self.refused("for --calibrate alone", *simulate, *COST, "--median", 10, "--data", "x.jsonl")
         self.refused("pool has 3 blocks", *simulate, *COST, "--median", 10, "--kv-blocks", 3)
+        self.refused("at least the devices, 4", *simulate, *COST, "--median", 10, "--prompts", 64, "--devices", 4, "--ready", 3)
+        self.refused("the most is 1", *simulate, *COST, "--median", 10, "--prompts", 4, "--ready", 2, "--max-age", 1)
+        self.refused("excludes", *simulate, *COST, "--median", 10, "--budget", 4, "--ready", 2, code=2)
         self.refused("leaves some of 64 devices nothing", *simulate, *COST, "--median", 10, "--prompts", 64, "--devices", 64, "--total-budget", 63)
         for wrong in (["--budget", 0], ["--devices", 0], ["--tail", 0.5], ["--median", 10, "--lengths", "x"], ["--calibrate"]):
             self.refused("mirl: error", *simulate, *COST, *wrong, code=2)

@@ -302,7 +302,7 @@ absl::Status Simulate(const SimulateFlags &flags, const std::string &data, int64
   options.threads = sampler_flags.threads > 0
                         ? sampler_flags.threads
                         : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  bool partial = sampling.budget > 0 || sampling.total_budget > 0;
+  bool partial = sampling.budget > 0 || sampling.total_budget > 0 || flags.ready > 0;
 
   nlohmann::ordered_json json = {
       {"cost",
@@ -350,6 +350,8 @@ absl::Status Simulate(const SimulateFlags &flags, const std::string &data, int64
         one.sequence_budget = sampling.budget;
       if (with && sampling.total_budget > 0)
         one.total_budget = sampling.total_budget * scale;
+      if (with && flags.ready > 0)
+        one.ready = flags.ready * scale;
       MIRL_ASSIGN(rt::DrawGroup draw, Lengths(flags, prompt, n, most, sampling.seed, calibration));
       MIRL_ASSIGN(rt::SimulatorResult result, rt::Simulate(one, draw));
       if (flags.json)
@@ -425,7 +427,12 @@ void AddSimulateFlags(CLI::App &command, SimulateFlags &flags) {
       ->check(CLI::NonNegativeNumber);
   add("--train-token-us", flags.train_token_us, "of training on a token, on one device (0)")
       ->check(CLI::NonNegativeNumber);
-  add("--max-age", flags.max_age, "iterations until a group must end, whatever the budgets")
+  add("--ready", flags.ready,
+      "an iteration ends when so many groups have, in place of a budget; for each device if --prompts is not given")
+      ->check(CLI::PositiveNumber)
+      ->excludes("--budget")
+      ->excludes("--total-budget");
+  add("--max-age", flags.max_age, "iterations until a group must end, whatever the budgets; with --ready, until it is trained on")
       ->check(CLI::NonNegativeNumber);
   add("--in-flight", flags.in_flight,
       "most groups that are begun and not trained on, in new prompts of an iteration; 0: no limit "

@@ -25,6 +25,7 @@ struct SimulateFlags {
   int64_t prompt_tokens = 0; // 0: not given
   double step_us = 0, decode_us = 0, prefill_us = 0, kv_ns = 0;
   double train_ms = 0, train_token_us = 0;
+  int64_t ready = 0;    // 0: not given
   int64_t max_age = -1; // -1: no limit
   double in_flight = 2;
 };

@@ -127,7 +127,7 @@ absl::Status Resume(const TrainOptions &options, Training &run) {
                    options.run, " was started with: its checksum is ", run.tokenizer_hash,
                    ", that was ", info.tokenizer_hash);
   if (std::string schedule = run.trainer->schedule(); schedule != info.schedule)
-    return Invalid("--resume: which responses a total_budget stops, and which keep their keys, depends on the "
+    return Invalid("--resume: which responses a total_budget or ready stops, and which keep their keys, depends on the "
                    "engine, which is now ",
                    schedule, ", but ", options.run, " was started with ", info.schedule,
                    ": give these flags");

@@ -55,7 +55,7 @@ func.func private @m(%ids: tensor<?xi32, #nn.axis<context>>, %positions: tensor<
 rl.policy @pi model @m "frozen"
 rl.step @s "x" {
 ^bb0(%x: !rl.prompts):
-  // expected-error @+1 {{max_age, in_flight and cache belong to a budget, and there is none}}
+  // expected-error @+1 {{max_age, in_flight and cache belong to a budget or ready, and there is none}}
   %y = rl.sample @pi, %x {n = 2, temperature = 1.0, top_k = 0, top_p = 1.0, max_tokens = 8, max_age = 4} : (!rl.prompts) -> !rl.trajectory
   rl.yield %y : !rl.trajectory
 }
@@ -230,6 +230,57 @@ rl.step @s "x" {
   // expected-error @+1 {{needs a policy, but @none is not declared}}
   %z = rl.rescore @none, %y
   rl.yield %z : !rl.trajectory
+}
+func.func private @m(%ids: tensor<?xi32, #nn.axis<context>>, %positions: tensor<?xi32, #nn.axis<context>>,
+                     %offsets: tensor<?xi32, #nn.axis<sequence, 1>>)
+    -> (tensor<?x8xf32, #nn.axis<context>>, tensor<16x8xf32>) attributes {nn.model} {
+  %e = nn.weight "e" init "ones" : tensor<16x8xf32>
+  %x = nn.embedding %e, %ids : (tensor<16x8xf32>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x8xf32, #nn.axis<context>>
+  return %x, %e : tensor<?x8xf32, #nn.axis<context>>, tensor<16x8xf32>
+}
+
+// -----
+
+rl.policy @pi model @m "frozen"
+rl.step @s "x" {
+^bb0(%x: !rl.prompts):
+  // expected-error @+1 {{ready must be at least 1, is 0}}
+  %y = rl.sample @pi, %x {n = 2, temperature = 1.0, top_k = 0, top_p = 1.0, max_tokens = 8, ready = 0, max_age = 1} : (!rl.prompts) -> !rl.trajectory
+  rl.yield %y : !rl.trajectory
+}
+func.func private @m(%ids: tensor<?xi32, #nn.axis<context>>, %positions: tensor<?xi32, #nn.axis<context>>,
+                     %offsets: tensor<?xi32, #nn.axis<sequence, 1>>)
+    -> (tensor<?x8xf32, #nn.axis<context>>, tensor<16x8xf32>) attributes {nn.model} {
+  %e = nn.weight "e" init "ones" : tensor<16x8xf32>
+  %x = nn.embedding %e, %ids : (tensor<16x8xf32>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x8xf32, #nn.axis<context>>
+  return %x, %e : tensor<?x8xf32, #nn.axis<context>>, tensor<16x8xf32>
+}
+
+// -----
+
+rl.policy @pi model @m "frozen"
+rl.step @s "x" {
+^bb0(%x: !rl.prompts):
+  // expected-error @+1 {{ready takes the place of budget and total_budget; there are both}}
+  %y = rl.sample @pi, %x {n = 2, temperature = 1.0, top_k = 0, top_p = 1.0, max_tokens = 8, ready = 1, budget = 4, max_age = 1} : (!rl.prompts) -> !rl.trajectory
+  rl.yield %y : !rl.trajectory
+}
+func.func private @m(%ids: tensor<?xi32, #nn.axis<context>>, %positions: tensor<?xi32, #nn.axis<context>>,
+                     %offsets: tensor<?xi32, #nn.axis<sequence, 1>>)
+    -> (tensor<?x8xf32, #nn.axis<context>>, tensor<16x8xf32>) attributes {nn.model} {
+  %e = nn.weight "e" init "ones" : tensor<16x8xf32>
+  %x = nn.embedding %e, %ids : (tensor<16x8xf32>, tensor<?xi32, #nn.axis<context>>) -> tensor<?x8xf32, #nn.axis<context>>
+  return %x, %e : tensor<?x8xf32, #nn.axis<context>>, tensor<16x8xf32>
+}
+
+// -----
+
+rl.policy @pi model @m "frozen"
+rl.step @s "x" {
+^bb0(%x: !rl.prompts):
+  // expected-error @+1 {{needs max_age beside ready}}
+  %y = rl.sample @pi, %x {n = 2, temperature = 1.0, top_k = 0, top_p = 1.0, max_tokens = 8, ready = 1} : (!rl.prompts) -> !rl.trajectory
+  rl.yield %y : !rl.trajectory
 }
 func.func private @m(%ids: tensor<?xi32, #nn.axis<context>>, %positions: tensor<?xi32, #nn.axis<context>>,
                      %offsets: tensor<?xi32, #nn.axis<sequence, 1>>)

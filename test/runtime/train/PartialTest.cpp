@@ -333,6 +333,16 @@ protected:
     return options;
   }
 
+  // The same with so many groups of an iteration in place of a budget.
+  ToyOptions Ready(double ready, double max_age, bool trains = true, const std::string &cache = "") {
+    ToyOptions options = Program(1, max_age, trains, cache);
+    for (auto &number : options.program[1].numbers)
+      if (number.first == "budget")
+        number = {"ready", ready};
+    options.slots = options.prefill_sequences = 24; // all that is in flight
+    return options;
+  }
+
   absl::StatusOr<std::unique_ptr<Trainer>> Make(Session &session, Params params = {}) {
     TrainerOptions options;
     options.seed = 11;
@@ -402,9 +412,97 @@ TEST_F(PartialTrainer, WholeGroupsOnceEachWithinTheBounds) {
   EXPECT_GT(oldest, 4) << "the bound above did hold something back";
 }
 
+// The fewest that must go now, for all to go in time.
+TEST(PartialRollout, GroupsAreDueInTime) {
+  std::mt19937_64 random(8);
+  int64_t some = 0;
+  for (int round = 0; round < 2000; ++round) {
+    auto ready = 1 + static_cast<int64_t>(random() % 4);
+    std::vector<int64_t> left(random() % 12);
+    for (int64_t &one : left)
+      one = static_cast<int64_t>(random() % 5);
+    std::sort(left.begin(), left.end());
+    auto in_time = [&](int64_t now) {
+      for (int64_t i = now; i < static_cast<int64_t>(left.size()); ++i)
+        if (1 + (i - now) / ready > left[static_cast<size_t>(i)])
+          return false;
+      return true;
+    };
+    int64_t due = GroupsDue(left, ready);
+    ASSERT_TRUE(in_time(due)) << ready << " " << ::testing::PrintToString(left);
+    if (due > 0)
+      ASSERT_FALSE(in_time(due - 1)) << ready << " " << ::testing::PrintToString(left);
+    some += due > 0;
+  }
+  EXPECT_GT(some, 500);
+}
+
+TEST_F(PartialTrainer, HandsOverAsManyGroupsAsAreWantedInTheirOrder) {
+  for (const char *cache : {"recompute", "keep"}) {
+    double oldest = 0;
+    // 8 groups in flight, 2 of them each time, and an update: the last of 8 is 3 updates old at least.
+    for (double max_age : {3.0, 100.0}) {
+      auto session = test::ToySession(Ready(2, max_age, true, cache));
+      auto trainer = Make(*session);
+      ASSERT_TRUE(trainer.ok()) << trainer.status();
+      EXPECT_THAT((*trainer)->schedule(), HasSubstr("--slots"));
+      std::set<int64_t> ids;
+      double ended = 0, resumed = 0, earlier = 0;
+      oldest = 0;
+      for (int64_t i = 0; i < 60; ++i) {
+        std::vector<int64_t> begun;
+        for (const auto &trajectory : (*trainer)->unfinished().trajectories)
+          begun.push_back(trajectory->sequence_id);
+        EXPECT_TRUE(std::is_sorted(begun.begin(), begun.end()));
+        auto metrics = (*trainer)->RunIteration(i);
+        ASSERT_TRUE(metrics.ok()) << metrics.status();
+        EXPECT_EQ(metrics->Get("groups"), 2);
+        EXPECT_EQ(metrics->Get("sequences"), 6);
+        EXPECT_LE(metrics->Get("staleness_max"), max_age) << "iteration " << i;
+        Batch waiting = (*trainer)->unfinished();
+        EXPECT_LE(waiting.groups(), 6);
+        EXPECT_EQ(metrics->Get("ended_groups"), CountEnded(waiting));
+        const Batch &handed = *(*trainer)->sampled()[0];
+        int64_t last = -1;
+        for (const auto &trajectory : handed.trajectories) {
+          EXPECT_NE(trajectory->ending, Ending::none);
+          EXPECT_GT(trajectory->sequence_id, last) << "in the order in which they were begun";
+          last = trajectory->sequence_id;
+          EXPECT_TRUE(ids.insert(last).second) << "handed over twice";
+        }
+        // What has ended and is not handed over is younger than what is.
+        for (int64_t group = 0; group < waiting.groups(); ++group) {
+          const Trajectory *first = waiting.trajectories[static_cast<size_t>(3 * group)].get();
+          bool all = true;
+          for (int64_t s = 3 * group; s < 3 * group + 3; ++s)
+            all &= waiting.trajectories[static_cast<size_t>(s)]->ending != Ending::none;
+          if (all)
+            EXPECT_GT(first->sequence_id, last);
+          else
+            earlier += first->sequence_id < last;
+        }
+        oldest = std::max(oldest, metrics->Get("staleness_max"));
+        ended += metrics->Get("ended_groups");
+        resumed += metrics->Get("resumed");
+      }
+      EXPECT_EQ((*trainer)->versions().find("pi")->second, 60) << "an update each time";
+      EXPECT_GT(ended, 5);
+      EXPECT_GT(resumed, 50);
+      if (max_age == 3)
+        EXPECT_EQ(oldest, 3) << "the bound is met";
+      else
+        EXPECT_GT(earlier, 10) << "younger groups overtake";
+      EXPECT_GT((*trainer)->parity_tokens(), 20);
+      EXPECT_EQ((*trainer)->parity_mismatches(), 0);
+    }
+    EXPECT_GT(oldest, 3) << "the bound did hold something back";
+  }
+}
+
 TEST_F(PartialTrainer, WithFrozenWeightsBudgetsChangeNothing) {
-  for (double budget : {0.0, 1.0, 5.0}) {
-    auto session = test::ToySession(Program(budget, 1, /*trains=*/false));
+  for (double budget : {0.0, 1.0, 5.0, /*groups:*/ -2.0}) {
+    bool ready = budget < 0;
+    auto session = test::ToySession(ready ? Ready(-budget, 1, /*trains=*/false) : Program(budget, 1, /*trains=*/false));
     auto trainer = Make(*session);
     ASSERT_TRUE(trainer.ok()) << trainer.status();
     double kept = 0;
@@ -417,10 +515,11 @@ TEST_F(PartialTrainer, WithFrozenWeightsBudgetsChangeNothing) {
         ASSERT_EQ(trajectory->logprob, want.logprob);
         ASSERT_FALSE(trajectory->mixed_keys);
       }
-      kept += budget > 0 ? metrics->Get("kept") : 0;
+      kept += budget != 0 ? metrics->Get("kept") : 0;
     }
-    EXPECT_EQ(kept > 100, budget > 0) << "nothing changes, so nothing is computed again";
-    EXPECT_EQ((*trainer)->schedule(), "") << "nor does anything depend on it";
+    EXPECT_EQ(kept > 100, budget != 0) << "nothing changes, so nothing is computed again";
+    if (!ready) // Which groups are first depends on which run together.
+      EXPECT_EQ((*trainer)->schedule(), "") << "nor does anything depend on it";
   }
 }
 
@@ -453,8 +552,8 @@ TEST_F(PartialTrainer, KeepsByNameThoughTheWeightsChange) {
 }
 
 TEST_F(PartialTrainer, GoesOnFromASavedState) {
-  for (const char *cache : {"recompute", "keep"}) {
-    ToyOptions program = Program(2, 8, true, cache);
+  for (const char *cache : {"recompute", "keep", "ready"}) {
+    ToyOptions program = cache == std::string("ready") ? Ready(2, 4, true, "keep") : Program(2, 8, true, cache);
     auto session = test::ToySession(program), other = test::ToySession(program);
     auto trainer = Make(*session), first = Make(*other);
     ASSERT_TRUE(trainer.ok() && first.ok());
@@ -539,6 +638,10 @@ TEST_F(PartialTrainer, RefusesBudgetsThatMakeNoSense) {
     return std::string(trainer.status().message());
   };
   EXPECT_THAT(refusal(Program(2, 3)), HasSubstr("max_age must be at least 4"));
+  EXPECT_THAT(refusal(Ready(2, 2)), HasSubstr("8 groups can be begun (in_flight = 2), and of them 2 are handed over"));
+  EXPECT_THAT(refusal(Ready(2, 2)), HasSubstr("the last would be 3 updates old"));
+  EXPECT_THAT(refusal(Ready(4, 1)), HasSubstr("the last would be 2 updates old"));
+  EXPECT_THAT(refusal(Ready(5, 100)), HasSubstr("ready is 5 groups, but 4 are drawn"));
   ToyOptions options = Program(2, 4);
   for (auto &number : options.program[1].numbers)
     if (number.first == "budget")

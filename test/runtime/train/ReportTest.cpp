@@ -189,6 +189,17 @@ TEST(Progress, SaysWhatIsLeft) {
   EXPECT_THAT(FormatProgress(metrics, 40, 40, 3725), HasSubstr("done in 1 h 2 min"));
 }
 
+TEST(Progress, WhatWaits) {
+  IterationMetrics metrics;
+  metrics.Set("unfinished_groups", 18);
+  metrics.Set("staleness_max", 3);
+  metrics.Set("staleness_mean", 1.25);
+  EXPECT_THAT(FormatProgress(metrics, 10, 40, 20), HasSubstr("  waiting 18  age 3"));
+  Summary summary;
+  summary.Add(metrics);
+  EXPECT_THAT(summary.Format(), ::testing::ContainsRegex("groups that wait +18.0 +18.0\nage of a token +1.25 +1.25\n"));
+}
+
 TEST(Progress, Summary) {
   Summary summary;
   EXPECT_EQ(summary.Format(), "");

@@ -299,14 +299,14 @@ TEST(Scheduler, BudgetsSuspend) {
   }
   // In total, to the token.
   for (int64_t budget : {1, 3, 100, 1000}) {
-    scheduler->Begin(budget);
+    scheduler->Begin({.budget = budget});
     Engine all(*scheduler, Specs(*scheduler, 3, 4, 10, 100));
     all.RunToLengths(std::vector<int64_t>(12, 50));
     EXPECT_EQ(all.tokens(), std::min<int64_t>(budget, 12 * 50));
     EXPECT_EQ(scheduler->finished(), 12);
   }
   // Those that must end now do.
-  scheduler->Begin(10);
+  scheduler->Begin({.budget = 10});
   specs.assign(6, {.group = 0, .prompt = 10, .response = 3, .limit = 100, .budget = 2});
   specs[1].overdue = specs[4].overdue = true;
   for (const SequenceSpec &spec : specs)
@@ -318,13 +318,70 @@ TEST(Scheduler, BudgetsSuspend) {
                                                      : SequenceState::suspended) << i;
 }
 
+// Ends with the step that brings the last of so many groups, and of those that must end, and not before.
+TEST(Scheduler, EndsWhenSoManyGroupsHave) {
+  std::mt19937 random(9);
+  auto draw = [&](int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(random); };
+  int64_t at_once = 0, waited = 0, suspended = 0;
+  for (int round = 0; round < 300; ++round) {
+    auto scheduler = Make({.slots = draw(1, 12), .rows = 64, .blocks = draw(8, 64), .max_context = 128});
+    int64_t groups = draw(1, 8), goal = draw(0, 8);
+    scheduler->Begin({.groups = goal});
+    std::vector<SequenceSpec> specs;
+    std::vector<int64_t> lengths, known;
+    std::vector<int64_t> open(static_cast<size_t>(groups));
+    for (int64_t group = 0; group < groups; ++group) {
+      int64_t n = draw(1, 4);
+      bool overdue = draw(0, 5) == 0;
+      for (int64_t i = 0; i < n; ++i) {
+        specs.push_back({.group = group, .prompt = 10, .limit = 100, .overdue = overdue, .key = draw(0, 1) ? 100 * group + i : -1});
+        ASSERT_TRUE(scheduler->Add(specs.back()).ok());
+        lengths.push_back(draw(1, 100));
+        ++open[static_cast<size_t>(group)];
+      }
+    }
+    known.resize(specs.size());
+    auto reached = [&] {
+      int64_t ended = std::count(open.begin(), open.end(), 0);
+      bool overdue = false;
+      for (size_t i = 0; i < specs.size(); ++i)
+        overdue |= specs[i].overdue && open[static_cast<size_t>(specs[i].group)] > 0;
+      return ended >= goal && !overdue;
+    };
+    at_once += reached();
+    while (const Step *step = scheduler->Next()) {
+      ASSERT_FALSE(reached()) << "round " << round << ": a step too many";
+      std::vector<uint8_t> stop;
+      for (int32_t index : step->sampled) {
+        auto i = static_cast<size_t>(index);
+        stop.push_back(++known[i] >= lengths[i]);
+        open[static_cast<size_t>(specs[i].group)] -= stop.back();
+      }
+      scheduler->Complete(stop);
+    }
+    int64_t left = 0;
+    for (size_t i = 0; i < specs.size(); ++i) {
+      bool ended = known[i] >= lengths[i];
+      ASSERT_EQ(scheduler->state(static_cast<int64_t>(i)), ended ? SequenceState::ended : SequenceState::suspended);
+      ASSERT_TRUE(ended || !specs[i].overdue);
+      left += !ended;
+    }
+    ASSERT_TRUE(reached() || left == 0) << "round " << round << ": it stopped too early";
+    suspended += left;
+    waited += std::count(open.begin(), open.end(), 0) > goal;
+  }
+  EXPECT_GT(at_once, 10);
+  EXPECT_GT(waited, 30) << "more than wanted, for the sake of those that had to end";
+  EXPECT_GT(suspended, 300);
+}
+
 TEST(Scheduler, WhatIsKeptIsNotComputedAgain) {
   auto scheduler = Make({.slots = 4, .rows = 64, .blocks = 64, .max_context = 128});
   Cache cache(*scheduler);
   std::vector<SequenceSpec> specs(4, {.group = 0, .prompt = 40, .limit = 60, .budget = 7});
   int64_t prefilled = 0;
   for (int64_t round = 0; round < 9; ++round) {
-    scheduler->Begin(kNoLimit, /*weights=*/round);
+    scheduler->Begin({}, /*weights=*/round);
     for (size_t i = 0; i < specs.size(); ++i) {
       specs[i].key = 100 + static_cast<int64_t>(i);
       ASSERT_TRUE(scheduler->Add(specs[i]).ok());
@@ -394,7 +451,7 @@ TEST(Scheduler, TheYoungestLosesWhatItKept) {
     specs.push_back({.group = i, .prompt = 30, .limit = 90, .budget = 5, .key = i});
   for (int round = 0; round < 2; ++round) {
     if (round > 0) // The first one goes on alone, and needs one block more than there are.
-      scheduler->Begin(/*budget=*/40);
+      scheduler->Begin({.budget = 40});
     for (SequenceSpec &spec : specs) {
       ASSERT_TRUE(scheduler->Add(spec).ok());
     }
@@ -422,7 +479,7 @@ TEST(Scheduler, OlderKeysAreNotShared) {
       ASSERT_TRUE(scheduler->Add(spec).ok());
     Engine first(*scheduler, specs, &cache, 0);
     ASSERT_NO_FATAL_FAILURE(first.RunToLengths({60, 60}));
-    scheduler->Begin(kNoLimit, /*weights=*/1);
+    scheduler->Begin({}, /*weights=*/1);
     for (SequenceSpec &spec : specs)
       spec.response = 7;
     if (recomputed)
@@ -509,7 +566,7 @@ TEST(Scheduler, HoldsWhatItPromisesForDrawnSettings) {
     auto scheduler = Make(limits);
     for (int again = 0; again < 2; ++again) {
       bool total = draw(0, 3) == 0;
-      scheduler->Begin(total ? draw(1, 500) : kNoLimit);
+      scheduler->Begin({.budget = total ? draw(1, 500) : kNoLimit});
       std::vector<SequenceSpec> specs;
       std::vector<int64_t> lengths;
       int64_t groups = draw(1, 8), n = draw(1, 6), budget = draw(0, 3) ? kNoLimit : draw(1, 50);
@@ -575,7 +632,7 @@ TEST(Scheduler, KeepsWhatItPromisesForDrawnSettings) {
     for (int again = 0; !specs.empty(); ++again) {
       ASSERT_LT(again, 5000);
       weights += draw(0, 1);
-      scheduler->Begin(draw(0, 1) ? draw(1, 300) : kNoLimit, weights);
+      scheduler->Begin({.budget = draw(0, 1) ? draw(1, 300) : kNoLimit}, weights);
       int64_t budget = draw(0, 2) ? draw(1, 50) : kNoLimit;
       for (SequenceSpec &spec : specs) {
         spec.budget = budget;

@@ -39,6 +39,40 @@ SimulatorResult Simulated(const SimulatorOptions &options, const DrawGroup &draw
   return result.ok() ? *result : SimulatorResult{};
 }
 
+// An iteration ends when so many groups have. One response of 50 tokens among many of one: it waits for
+// nobody, and nobody for it until it is as old as it may be.
+TEST(Simulator, TrainsOnGroupsThatAreReady) {
+  auto lengths = [next = 0]() mutable { return SimulatedGroup{1, {next++ == 3 ? 50 : 1}}; };
+  for (int64_t oldest : {int64_t{5}, int64_t{100}}) {
+    SimulatorOptions options = Roomy(4);
+    options.keep = true;
+    options.ready = 3;
+    options.in_flight = 1;
+    options.max_staleness = oldest;
+    options.iterations = 60;
+    SimulatorResult result = Simulated(options, lengths);
+    EXPECT_EQ(result.groups, 3 * 60) << "as many in every iteration";
+    EXPECT_EQ(result.max_staleness, std::min<int64_t>(oldest, 49));
+    // One step each, but for the one that waits for its end; the group that was too many then is the next one's.
+    EXPECT_EQ(result.work.steps, oldest == 5 ? 5 + 45 + 54 : 60);
+    EXPECT_EQ(result.unfinished, 1);
+  }
+  SimulatorOptions options = Roomy(4);
+  options.ready = 3;
+  auto refusal = [&] { return std::string(Simulate(options, lengths).status().message()); };
+  EXPECT_THAT(refusal(), HasSubstr("needs a limit of those in flight"));
+  options.in_flight = 2;
+  options.max_staleness = 1;
+  EXPECT_THAT(refusal(), HasSubstr("the last is 2 iterations old; the most is 1"));
+  options.max_staleness = 2;
+  EXPECT_EQ(refusal(), "");
+  options.ready = 5;
+  EXPECT_THAT(refusal(), HasSubstr("at most the new prompts, 4"));
+  options.ready = 3;
+  options.total_budget = 100;
+  EXPECT_THAT(refusal(), HasSubstr("not both"));
+}
+
 TEST(Simulator, ConstantLengthsTakeWhatTheFormulaSays) {
   SimulatorOptions options = Roomy(8);
   options.cost = {.step = 3, .decode = 0.25, .prefill = 0.5, .kv = 0.001};
