@@ -70,6 +70,7 @@ public:
   void launch(const cpu::LaunchSpec &spec,
               llvm::function_ref<void(cpu::KernelBuilder &)> body) override;
   void launchTiles(const cpu::LaunchSpec &spec, llvm::function_ref<void(LLVM::LLVMFuncOp)> body) override;
+  Value &companion(Value tensor) override { return companions_[tensor]; }
   int64_t capacity(RankedTensorType type) override;
   int64_t itemElements() const override { return state_.cuda ? 256 : cpu::Lowering::itemElements(); }
   void fill(Value slice) override { plan::FillOp::create(builder_, loc_, slice); }
@@ -96,7 +97,7 @@ private:
   Location loc_ = builder_.getUnknownLoc();
   plan::EntryOp entry_;
   Operation *current_ = nullptr;
-  llvm::DenseMap<Value, Value> slices_;
+  llvm::DenseMap<Value, Value> slices_, companions_;
   // Values whose storage is a variable's that they may overwrite, or fresh.
   llvm::DenseSet<Value> overwritable_;
   // Value → the argument whose buffer it is computed into.

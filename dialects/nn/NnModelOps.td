@@ -174,6 +174,7 @@ def Nn_SampleOp : Nn_TensorOp<"sample"> {
     `nn.linear_logprob`. The token is drawn by inverse CDF in vocabulary order (docs/plan.md, "Random
     numbers") from the softmax of z restricted to the `top_k` largest (0: all; ties at the threshold are
     kept), then to the smallest set of largest probabilities whose sum reaches `top_p` (ties are kept).
+    How weights and masses are rounded is said there too; it is the same on every target.
     T = 0 takes the first largest logit, and records its log-prob at temperature 1.
     Shapes: logits R×V, sequence_ids R (i64), steps R; seed (i64), temperature, top_k (i32), top_p of rank 0;
     results token R (i32), logprob R.

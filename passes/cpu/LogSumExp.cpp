@@ -49,44 +49,52 @@ RowResult rowResult(KernelBuilder &b, const RowSums &sums, Value target) {
           sums.weighted ? b.fsub(lse, b.fdiv(sums.weighted, sums.sum)) : Value()};
 }
 
-RowSums emitLogSumExp(KernelBuilder &b, Value logits, Value count, Value scale, RowSums sums) {
+RowSums emitBlockSums(KernelBuilder &b, Value block, Value size, Value scale, bool weighted) {
   double lowest = -std::numeric_limits<double>::infinity();
   Value factor = b.splat(scale);
+  Value whole = b.mul(b.divide(size, b.c(kLanes)), kLanes), rest = b.sub(size, whole);
+  Value top = b.loopCarry(b.c(0), whole, kLanes, b.vf(lowest), [&](Value i, ValueRange best) {
+    return SmallVector<Value>{b.fmax(best[0], b.fmul(b.loadv(block, i), factor))};
+  })[0];
+  // Lanes beyond the end are −inf, whose exponential is 0.
+  Value last =
+      b.select(b.mask(rest), b.fmul(b.loadvMasked(block, whole, rest), factor), b.vf(lowest));
+  RowSums sums;
+  sums.max = b.maxLanes(b.fmax(top, last));
+  Value shift = b.splat(sums.max);
+  SmallVector<Value> start{b.vf(0)};
+  if (weighted)
+    start.push_back(b.vf(0));
+  auto add = [&](Value z, ValueRange partial, Value masked) {
+    Value e = b.exp(b.fsub(z, shift));
+    SmallVector<Value> next{b.fadd(partial[0], e)};
+    if (weighted)
+      next.push_back(b.fma(e, masked ? masked : z, partial[1]));
+    return next;
+  };
+  SmallVector<Value> partial =
+      b.loopCarry(b.c(0), whole, kLanes, start, [&](Value i, ValueRange values) {
+        return add(b.fmul(b.loadv(block, i), factor), values, nullptr);
+      });
+  // 0 · −inf is no number: the weight of a lane beyond the end is 0 · 0.
+  Value finite = weighted ? b.select(b.mask(rest), last, b.vf(0)) : Value();
+  partial = add(last, partial, finite);
+  sums.sum = b.sumLanes(partial[0]);
+  if (weighted)
+    sums.weighted = b.sumLanes(partial[1]);
+  return sums;
+}
+
+RowSums emitLogSumExp(KernelBuilder &b, Value logits, Value count, Value scale, RowSums sums,
+                      function_ref<void(Value start, const RowSums &)> each) {
   SmallVector<Value> carried = b.loopCarry(
       b.c(0), count, kVocabularyBlock, sums.values(), [&](Value start, ValueRange values) {
         RowSums old = RowSums::from(values);
-        Value block = advance(b, logits, start),
-              size = b.min(b.sub(count, start), b.c(kVocabularyBlock));
-        Value whole = b.mul(b.divide(size, b.c(kLanes)), kLanes), rest = b.sub(size, whole);
-        Value top = b.loopCarry(b.c(0), whole, kLanes, b.vf(lowest), [&](Value i, ValueRange best) {
-          return SmallVector<Value>{b.fmax(best[0], b.fmul(b.loadv(block, i), factor))};
-        })[0];
-        // Lanes beyond the end are −inf, whose exponential is 0.
-        Value last =
-            b.select(b.mask(rest), b.fmul(b.loadvMasked(block, whole, rest), factor), b.vf(lowest));
-        RowSums now;
-        now.max = b.maxLanes(b.fmax(top, last));
-        Value shift = b.splat(now.max);
-        SmallVector<Value> start2{b.vf(0)};
-        if (old.weighted)
-          start2.push_back(b.vf(0));
-        auto add = [&](Value z, ValueRange partial, Value masked) {
-          Value e = b.exp(b.fsub(z, shift));
-          SmallVector<Value> next{b.fadd(partial[0], e)};
-          if (old.weighted)
-            next.push_back(b.fma(e, masked ? masked : z, partial[1]));
-          return next;
-        };
-        SmallVector<Value> partial =
-            b.loopCarry(b.c(0), whole, kLanes, start2, [&](Value i, ValueRange values) {
-              return add(b.fmul(b.loadv(block, i), factor), values, nullptr);
-            });
-        // 0 · −inf is no number: the weight of a lane beyond the end is 0 · 0.
-        Value finite = old.weighted ? b.select(b.mask(rest), last, b.vf(0)) : Value();
-        partial = add(last, partial, finite);
-        now.sum = b.sumLanes(partial[0]);
-        if (old.weighted)
-          now.weighted = b.sumLanes(partial[1]);
+        Value size = b.min(b.sub(count, start), b.c(kVocabularyBlock));
+        RowSums now = emitBlockSums(b, advance(b, logits, start), size, scale,
+                                    static_cast<bool>(old.weighted));
+        if (each)
+          each(start, now);
         return mergeBlock(b, old, now).values();
       });
   return RowSums::from(carried);

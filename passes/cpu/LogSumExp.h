@@ -34,9 +34,15 @@ struct RowResult {
 };
 RowResult rowResult(KernelBuilder &b, const RowSums &sums, mlir::Value target);
 
-// Adds `count` logits (i64, at any number ≥ 1), at `logits`, each times `scale` (f32).
+// Of one block of at most 256 logits (`size`, i64), at `block`, each times `scale` (f32).
+RowSums emitBlockSums(KernelBuilder &b, mlir::Value block, mlir::Value size, mlir::Value scale,
+                      bool weighted);
+
+// Adds `count` logits (i64, at any number ≥ 1), at `logits`, each times `scale` (f32). `each` is
+// told of every block where it begins and what its sums are.
 RowSums emitLogSumExp(KernelBuilder &b, mlir::Value logits, mlir::Value count, mlir::Value scale,
-                      RowSums sums);
+                      RowSums sums,
+                      llvm::function_ref<void(mlir::Value start, const RowSums &)> each = nullptr);
 
 } // namespace mirl::passes::cpu
 

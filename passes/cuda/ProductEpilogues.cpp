@@ -1,7 +1,8 @@
 #include "passes/cuda/ProductEpilogues.h"
 
-#include "passes/cpu/LogSumExp.h"
+#include "passes/cpu/SampleRow.h"
 #include "passes/cpu/Schedules.h"
+#include "passes/cuda/ThreadMaths.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -17,17 +18,6 @@ using cpu::kVocabularyBlock;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// The functions of cpu::KernelBuilder on numbers of one thread, at the place where `b` is.
-class ThreadMaths : public cpu::KernelBuilder {
-public:
-  explicit ThreadMaths(TileKernelBuilder &b) : KernelBuilder(b.getLoc()) {
-    restoreInsertionPoint(b.saveInsertionPoint());
-  }
-  Value vf(double value) override { return f(value); }
-  Value splat(Value scalar) override { return scalar; }
-  Type vectorOf(Type scalar) override { return scalar; }
-};
-
 Value maximum(TileKernelBuilder &b, Value x, Value y) { return arith::MaxNumFOp::create(b, x, y); }
 Value at(TileKernelBuilder &b, Value pointer, Value index) {
   return b.at(pointer, index, b.getF32Type());
@@ -41,16 +31,29 @@ void store(TileKernelBuilder &b, Value value, Value pointer, Value index) {
 
 class LogSumExp {
 public:
+  // Stores the blocks' sums into the buffer of that number.
   LogSumExp(TileKernelBuilder &b, Value sums, const ProductEpilogue::Place &place,
-            int64_t vocabulary, float inverse, bool entropy)
-      : b(b), sums(sums), place(place), vocabulary(vocabulary), entropy(entropy) {
-    scale = ThreadMaths(b).f(inverse);
+            int64_t vocabulary, Value scale, unsigned buffer, bool entropy)
+      : b(b), sums(sums), place(place), vocabulary(vocabulary), entropy(entropy), buffer(buffer),
+        scale(scale) {
     inQuad = b.rem(place.lane, 4);
   }
 
-  void emit() {
-    for (int64_t half = 0; half < 2; ++half)
-      emitRow(b.add(place.row, 8 * half), half);
+  // And the z of the targets.
+  void emitWithTargets() {
+    for (int64_t half = 0; half < 2; ++half) {
+      Value row = b.add(place.row, 8 * half);
+      emitRow(row, half);
+      storeTarget(row, half);
+    }
+  }
+  // And the logits.
+  void emitWithLogits() {
+    for (int64_t half = 0; half < 2; ++half) {
+      Value row = b.add(place.row, 8 * half);
+      storeLogits(row, half);
+      emitRow(row, half);
+    }
   }
 
 private:
@@ -96,18 +99,25 @@ private:
     Value sum = sumLanes(plain), moment = entropy ? sumLanes(weighted) : Value();
     int64_t blocks = llvm::divideCeil(vocabulary, kVocabularyBlock), size = entropy ? 3 : 2;
     Value here = b.lt(row, place.rows);
-    // The column that this thread begins with is that of the tile and twice its place in the quad.
-    Value column0 = b.sub(place.column, b.mul(inQuad, 2));
+    Value column0 = tileColumn();
     b.ifThen(b.both(here, b.eq(inQuad, b.c(0))), [&] {
       Value index = arith::AddIOp::create(b, arith::MulIOp::create(b, b.wide(row), b.c64(blocks)),
                                           b.wide(b.divide(column0, kVocabularyBlock)));
       index = arith::MulIOp::create(b, index, b.c64(size));
-      Value to = at(b, b.buffer(3), index);
+      Value to = at(b, b.buffer(buffer), index);
       store(b, top, to, b.c(0));
       store(b, sum, to, b.c(1));
       if (entropy)
         store(b, moment, to, b.c(2));
     });
+  }
+
+  // The column that this thread begins with is that of the tile and twice its place in the quad.
+  Value tileColumn() { return b.sub(place.column, b.mul(inQuad, 2)); }
+
+  void storeTarget(Value row, int64_t half) {
+    Value lowest = ThreadMaths(b).f(-kInfinity), zero = ThreadMaths(b).f(0);
+    Value here = b.lt(row, place.rows), column0 = tileColumn();
     Value target =
         b.sub(load(b, b.getI32Type(), b.buffer(2), b.select(here, row, b.c(0))), column0);
     Value mine =
@@ -122,11 +132,34 @@ private:
     });
   }
 
+  // Two neighbours at a time: 32 bytes of a quad.
+  void storeLogits(Value row, int64_t half) {
+    auto pair = VectorType::get({2}, b.getF32Type());
+    b.ifThen(b.lt(row, place.rows), [&] {
+      Value start = arith::MulIOp::create(b, b.wide(row), b.c64(vocabulary));
+      start = at(b, b.buffer(3), arith::AddIOp::create(b, start, b.wide(place.column)));
+      for (int64_t group = 0; group < kGroups; ++group) {
+        Value two = LLVM::PoisonOp::create(b, pair);
+        for (int64_t e = 0; e < 2; ++e)
+          two = LLVM::InsertElementOp::create(b, two, b.element(sums, 4 * group + 2 * half + e),
+                                              b.c(e));
+        auto put = [&] {
+          LLVM::StoreOp::create(b, two, b.at(start, 8 * group, b.getF32Type()), /*alignment=*/8);
+        };
+        if (partial())
+          b.ifThen(inside(group), put);
+        else
+          put();
+      }
+    });
+  }
+
   TileKernelBuilder &b;
   Value sums;
   const ProductEpilogue::Place &place;
   int64_t vocabulary;
   bool entropy;
+  unsigned buffer;
   Value scale, inQuad;
 };
 
@@ -137,7 +170,21 @@ ProductEpilogue logSumExpEpilogue(int64_t vocabulary, float inverse, bool entrop
   epilogue.buffers = 3;
   epilogue.columns = kVocabularyBlock;
   epilogue.reduce = [=](TileKernelBuilder &b, Value sums, const ProductEpilogue::Place &place) {
-    LogSumExp(b, sums, place, vocabulary, inverse, entropy).emit();
+    Value scale = ThreadMaths(b).f(inverse);
+    LogSumExp(b, sums, place, vocabulary, scale, /*buffer=*/3, entropy).emitWithTargets();
+  };
+  return epilogue;
+}
+
+ProductEpilogue sampledLogitsEpilogue(int64_t vocabulary) {
+  ProductEpilogue epilogue;
+  epilogue.buffers = 3;
+  epilogue.columns = kVocabularyBlock;
+  epilogue.reduce = [=](TileKernelBuilder &b, Value sums, const ProductEpilogue::Place &place) {
+    Value temperature = load(b, b.getF32Type(), b.buffer(2), b.c(0));
+    ThreadMaths m(b);
+    Value scale = cpu::emitScale(m, temperature).first;
+    LogSumExp(b, sums, place, vocabulary, scale, /*buffer=*/4, /*entropy=*/false).emitWithLogits();
   };
   return epilogue;
 }

@@ -47,6 +47,11 @@ struct ProductEpilogue {
 // targets (i32), block sums [rows][blocks][2 or 3], z of the targets.
 ProductEpilogue logSumExpEpilogue(int64_t vocabulary, float inverse, bool entropy);
 
+// Logits that nn.sample draws from: they are stored, and so are maximum and sum of exponentials of
+// z = sum / temperature for each row and block of 256, as `sample_blocks` would (SampleKernels.h).
+// Buffers: temperature; logits, block sums [rows][blocks][2].
+ProductEpilogue sampledLogitsEpilogue(int64_t vocabulary);
+
 // Logits to their gradients (nn.linear_logprob_grad). Buffers: gradient of the log-prob, targets,
 // log-sum-exp and, with `entropy`, the gradient of the entropy and the entropy. `chunk`: the
 // vocabulary entry of column 0 is loop0 · chunk.

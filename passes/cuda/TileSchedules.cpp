@@ -8,6 +8,7 @@
 
 #include "passes/cuda/TileSchedules.h"
 
+#include "passes/cpu/LogSumExp.h"
 #include "passes/cuda/AttentionGradKernel.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -142,8 +143,38 @@ LogicalResult lowerLinears(Linears linears, nn::FusedOp fused, Lowering &lowerin
   return status;
 }
 
+// Logits that nothing but a sampler reads: their blocks' sums are made on the way to memory.
+LogicalResult lowerSampledLinear(nn::LinearOp linear, nn::SampleOp sample, Lowering &lowering) {
+  RankedTensorType input = typeOf(linear.getInput()), weight = typeOf(linear.getWeight());
+  int64_t n = weight.getDimSize(0), k = weight.getDimSize(1);
+  int64_t columns = 2 * llvm::divideCeil(n, cpu::kVocabularyBlock);
+  Value sums = lowering.scratch(RankedTensorType::get({input.getDimSize(0), columns},
+                                                      Float32Type::get(lowering.context()),
+                                                      input.getEncoding()),
+                                "block_sums");
+  lowering.companion(linear.getResult()) = sums;
+  TensorCoreProduct p;
+  p.j = n;
+  p.k = k;
+  setRows(p, input, p.i);
+  p.epilogue = sampledLogitsEpilogue(n);
+  chooseTile(p, lowering.capacity(input));
+  cpu::LaunchSpec spec;
+  spec.kernel = "tile_linear_sampled_" + extents(input, n, k);
+  spec.reads = {lowering.slice(linear.getInput()), lowering.slice(linear.getWeight()),
+                lowering.slice(sample.getTemperature())};
+  spec.writes = {lowering.slice(linear.getResult()), sums};
+  setCost(spec, input, n, k + 12.0, 2.0 * k + 4.0 * (n + columns), 2.0 * n * k);
+  launchProduct(lowering, spec, p, input, linear.getLoc());
+  return success();
+}
+
 LogicalResult lowerLinear(Operation *op, Lowering &lowering) {
-  nn::LinearOp linear = cast<nn::LinearOp>(op);
+  auto linear = cast<nn::LinearOp>(op);
+  if (typeOf(linear.getResult()).getElementType().isF32() && linear.getResult().hasOneUse())
+    if (auto sample = dyn_cast<nn::SampleOp>(*linear.getResult().user_begin()))
+      if (!linear.getBias() && !linear.getResidual() && lowering.slice(sample.getTemperature()))
+        return lowerSampledLinear(linear, sample, lowering);
   return lowerLinears(Linears(linear), nn::FusedOp(), lowering);
 }
 
@@ -268,6 +299,9 @@ void launchProduct(Lowering &lowering, cpu::LaunchSpec &spec, const TensorCorePr
 }
 
 TileSchedule findTileSchedule(Operation *op) {
+  // The same order as on the CPU, and the same bits.
+  if (isa<nn::SampleOp>(op))
+    return lowerSample;
   auto numerics = op->getAttrOfType<nn::NumericsAttr>("numerics");
   static constexpr StringRef served[] = {"k16", "k16_blocks", "tiles", "row_blocks"};
   if (!numerics || !llvm::is_contained(served, numerics.getOrder()))

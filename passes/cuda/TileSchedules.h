@@ -16,6 +16,9 @@ public:
   // with a function of TileKernelBuilder::kernelType.
   virtual void launchTiles(const cpu::LaunchSpec &spec,
                            llvm::function_ref<void(mlir::LLVM::LLVMFuncOp)> body) = 0;
+  // What the schedule of a tensor's op has computed along with it, for the schedule of its user; null
+  // when nothing was.
+  virtual mlir::Value &companion(mlir::Value tensor) = 0;
   // Rows of a tensor at the entry's capacities.
   virtual int64_t capacity(mlir::RankedTensorType type) = 0;
 };
@@ -36,7 +39,11 @@ llvm::LogicalResult lowerLinearLogprobGrad(mlir::Operation *op, Lowering &loweri
 // Sums over rows in blocks (RowBlockSchedules.cpp).
 llvm::LogicalResult lowerRowBlocks(mlir::Operation *op, Lowering &lowering);
 
-// The schedule of an op with an order of sums that only a GPU has; else null.
+// nn.sample (SampleSchedule.cpp).
+llvm::LogicalResult lowerSample(mlir::Operation *op, Lowering &lowering);
+
+// The schedule of an op with an order of sums that only a GPU has, or that has a schedule of its own
+// there; else null.
 TileSchedule findTileSchedule(mlir::Operation *op);
 
 // A group (passes/LaunchGroups.h) is one launch. A value that only the group reads has no slice. By

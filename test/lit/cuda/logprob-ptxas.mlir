@@ -2,7 +2,7 @@
 // REQUIRES: ptxas
 // RUN: mirlc %s --target cuda:sm_90a --dtype f32 -o %t.plan 2>&1 | FileCheck %s
 // CHECK-NOT: {{error|warning}}
-// CHECK: mirlc: 2 entries
+// CHECK: mirlc: 4 entries
 
 !h = tensor<?x896xbf16, #nn.axis<token>>
 !w = tensor<151936x896xbf16>
@@ -10,6 +10,7 @@
 !t = tensor<?xi32, #nn.axis<token>>
 !f = tensor<?xf32, #nn.axis<token>>
 !z = tensor<?x151936xf32, #nn.axis<token>>
+!ids = tensor<?xi64, #nn.axis<token>>
 
 func.func @train(%g: !f {nn.name = "g", nn.source = "input:g"}, %e: !f {nn.name = "e", nn.source = "input:e"},
                  %h: !h {nn.name = "h", nn.source = "input:h"}, %w: !w {nn.name = "w", nn.source = "input:w"},
@@ -28,4 +29,25 @@ func.func @logits(%h: !h {nn.name = "h", nn.source = "input:h"}, %w: !w {nn.name
     attributes {nn.kind = "plain", nn.capacities = {token = 256 : i64, sequence = 1 : i64, group = 1 : i64}} {
   %z = nn.linear %h, %w : (!h, !w) -> !z
   return %z : !z
+}
+
+func.func @draw(%z: !z {nn.name = "z", nn.source = "input:z"}, %i: !ids {nn.name = "i", nn.source = "input:i"},
+                %n: !t {nn.name = "n", nn.source = "input:n"}, %seed: tensor<i64> {nn.name = "s", nn.source = "input:s"},
+                %t: tensor<f32> {nn.name = "t", nn.source = "input:t"}, %k: tensor<i32> {nn.name = "k", nn.source = "input:k"},
+                %p: tensor<f32> {nn.name = "p", nn.source = "input:p"})
+    -> (!t {nn.name = "token", nn.source = "output:token"}, !f {nn.name = "logprob", nn.source = "output:logprob"})
+    attributes {nn.kind = "plain", nn.capacities = {token = 256 : i64, sequence = 1 : i64, group = 1 : i64}} {
+  %token, %logprob = nn.sample %z, %i, %n, %seed, %t, %k, %p : (!z, !ids, !t, tensor<i64>, tensor<f32>, tensor<i32>, tensor<f32>) -> (!t, !f)
+  return %token, %logprob : !t, !f
+}
+
+func.func @sampled(%h: !h {nn.name = "h", nn.source = "input:h"}, %w: !w {nn.name = "w", nn.source = "input:w"}, %i: !ids {nn.name = "i", nn.source = "input:i"},
+                %n: !t {nn.name = "n", nn.source = "input:n"}, %seed: tensor<i64> {nn.name = "s", nn.source = "input:s"},
+                %t: tensor<f32> {nn.name = "t", nn.source = "input:t"}, %k: tensor<i32> {nn.name = "k", nn.source = "input:k"},
+                %p: tensor<f32> {nn.name = "p", nn.source = "input:p"})
+    -> (!t {nn.name = "token", nn.source = "output:token"}, !f {nn.name = "logprob", nn.source = "output:logprob"})
+    attributes {nn.kind = "plain", nn.capacities = {token = 256 : i64, sequence = 1 : i64, group = 1 : i64}} {
+  %z = nn.linear %h, %w : (!h, !w) -> !z
+  %token, %logprob = nn.sample %z, %i, %n, %seed, %t, %k, %p : (!z, !ids, !t, tensor<i64>, tensor<f32>, tensor<i32>, tensor<f32>) -> (!t, !f)
+  return %token, %logprob : !t, !f
 }

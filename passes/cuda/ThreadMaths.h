@@ -1,0 +1,25 @@
+// The functions of cpu::KernelBuilder on numbers of one thread of a kernel on tiles.
+
+#ifndef MIRL_PASSES_CUDA_THREADMATHS_H
+#define MIRL_PASSES_CUDA_THREADMATHS_H
+
+#include "passes/cpu/KernelBuilder.h"
+#include "passes/cuda/TileKernelBuilder.h"
+
+namespace mirl::passes::cuda {
+
+// Builds at the place where `b` is when this is made, and is of use as long as `b` stays in that
+// block.
+class ThreadMaths : public cpu::KernelBuilder {
+public:
+  explicit ThreadMaths(TileKernelBuilder &b) : KernelBuilder(b.getLoc()) {
+    restoreInsertionPoint(b.saveInsertionPoint());
+  }
+  Value vf(double value) override { return f(value); }
+  Value splat(Value scalar) override { return scalar; }
+  mlir::Type vectorOf(mlir::Type scalar) override { return scalar; }
+};
+
+} // namespace mirl::passes::cuda
+
+#endif // MIRL_PASSES_CUDA_THREADMATHS_H
