@@ -1,13 +1,15 @@
 // libcuda.so.1: the functions of CUDA's driver API that the runtime looks up (runtime/device/cuda/Driver.h), for the emulated GPU.
-// Streams do at once what they are told.
+// Streams do at once what they are told, unless they are captured: then it is done whenever the graph is launched.
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/device/cuda/Driver.h"
@@ -32,6 +34,12 @@ struct FunctionTag {
 };
 struct EventTag {
   std::chrono::steady_clock::time_point time;
+};
+struct GraphTag {
+  std::vector<std::function<Result()>> work;
+};
+struct GraphExecTag {
+  std::vector<std::function<Result()>> work;
 };
 } // namespace mirl::rt::cuda
 
@@ -76,6 +84,17 @@ template <typename Do> Result Guarded(Do act) {
   } catch (const std::bad_alloc &) {
     return Refuse(emulator::kOutOfMemory, "this machine has no memory left");
   }
+}
+
+// The graph of the stream that is captured; null: none is.
+GraphTag *capture = nullptr;
+
+// Does what a stream is told, now or whenever the graph is launched: `act` holds all that it needs by value.
+template <typename Do> Result Queued(Do act) {
+  if (!capture)
+    return Guarded(act);
+  capture->work.push_back([act] { return Guarded(act); });
+  return emulator::kSuccess;
 }
 
 Result Checked(Device &device, const char *what, Address address, size_t bytes) {
@@ -158,7 +177,7 @@ MIRL_EXPORT cuMemFreeHost(void *memory) {
 }
 
 MIRL_EXPORT cuMemcpyHtoDAsync_v2(Address to, const void *from, size_t bytes, Stream) {
-  return Guarded([&](Device &device) {
+  return Queued([=](Device &device) {
     Result result = Checked(device, "cuMemcpyHtoD", to, bytes);
     if (!result)
       std::memcpy(Memory(to), from, bytes);
@@ -166,7 +185,7 @@ MIRL_EXPORT cuMemcpyHtoDAsync_v2(Address to, const void *from, size_t bytes, Str
   });
 }
 MIRL_EXPORT cuMemcpyDtoHAsync_v2(void *to, Address from, size_t bytes, Stream) {
-  return Guarded([&](Device &device) {
+  return Queued([=](Device &device) {
     Result result = Checked(device, "cuMemcpyDtoH", from, bytes);
     if (!result)
       std::memcpy(to, Memory(from), bytes);
@@ -174,7 +193,7 @@ MIRL_EXPORT cuMemcpyDtoHAsync_v2(void *to, Address from, size_t bytes, Stream) {
   });
 }
 MIRL_EXPORT cuMemcpyDtoDAsync_v2(Address to, Address from, size_t bytes, Stream) {
-  return Guarded([&](Device &device) {
+  return Queued([=](Device &device) {
     Result result = Checked(device, "cuMemcpyDtoD", to, bytes);
     if (!result)
       result = Checked(device, "cuMemcpyDtoD", from, bytes);
@@ -185,23 +204,23 @@ MIRL_EXPORT cuMemcpyDtoDAsync_v2(Address to, Address from, size_t bytes, Stream)
     return result;
   });
 }
-MIRL_EXPORT cuMemcpy2DAsync_v2(const Copy2D *copy, Stream) {
-  return Guarded([&](Device &device) -> Result {
-    if (copy->source_kind != kDeviceMemory || copy->target_kind != kDeviceMemory || copy->width > copy->source_pitch || copy->width > copy->target_pitch)
+MIRL_EXPORT cuMemcpy2DAsync_v2(const Copy2D *given, Stream) {
+  return Queued([copy = *given](Device &device) -> Result {
+    if (copy.source_kind != kDeviceMemory || copy.target_kind != kDeviceMemory || copy.width > copy.source_pitch || copy.width > copy.target_pitch)
       return Refuse(emulator::kInvalidValue, "cuMemcpy2D: only copies on the device, of rows within the pitch");
-    for (size_t row = 0; row < copy->height; ++row) {
-      Address from = copy->source_device + (copy->source_y + row) * copy->source_pitch + copy->source_x;
-      Address to = copy->target_device + (copy->target_y + row) * copy->target_pitch + copy->target_x;
+    for (size_t row = 0; row < copy.height; ++row) {
+      Address from = copy.source_device + (copy.source_y + row) * copy.source_pitch + copy.source_x;
+      Address to = copy.target_device + (copy.target_y + row) * copy.target_pitch + copy.target_x;
       for (Address address : {from, to})
-        if (Result result = Checked(device, "cuMemcpy2D", address, copy->width))
+        if (Result result = Checked(device, "cuMemcpy2D", address, copy.width))
           return result;
-      std::memmove(Memory(to), Memory(from), copy->width);
+      std::memmove(Memory(to), Memory(from), copy.width);
     }
     return emulator::kSuccess;
   });
 }
 MIRL_EXPORT cuMemsetD8Async(Address address, unsigned char value, size_t bytes, Stream) {
-  return Guarded([&](Device &device) {
+  return Queued([=](Device &device) {
     Result result = Checked(device, "cuMemsetD8", address, bytes);
     if (!result)
       std::memset(Memory(address), value, bytes);
@@ -250,7 +269,7 @@ MIRL_EXPORT cuFuncSetAttribute(Function function, int attribute, int value) {
 
 MIRL_EXPORT cuLaunchKernel(Function function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,
                            unsigned block_z, unsigned shared, Stream, void **arguments, void **extra) {
-  return Guarded([&](Device &device) -> Result {
+  return Guarded([&](Device &) -> Result {
     const emulator::Kernel &kernel = *function->kernel;
     uint64_t threads = uint64_t{block_x} * block_y * block_z;
     if (extra || !(uint64_t{grid_x} * grid_y * grid_z) || grid_y > 65535 || grid_z > 65535 || !threads || threads > kernel.most_threads || threads > 1024)
@@ -261,8 +280,8 @@ MIRL_EXPORT cuLaunchKernel(Function function, unsigned grid_x, unsigned grid_y, 
       return Refuse(emulator::kInvalidValue, "kernel " + kernel.name + ": " + std::to_string(shared) + " bytes of shared memory, " +
                                                  std::to_string(function->dynamic_shared) + " are allowed");
     // Tensor maps are aligned to 64 bytes.
-    std::vector<uint8_t> memory(kernel.parameter_bytes + 64);
-    uint8_t *parameters = memory.data() + (-reinterpret_cast<uintptr_t>(memory.data()) & 63);
+    auto memory = std::make_shared<std::vector<uint8_t>>(kernel.parameter_bytes + 64);
+    uint8_t *parameters = memory->data() + (-reinterpret_cast<uintptr_t>(memory->data()) & 63);
     for (size_t p = 0; p < kernel.parameters.size(); ++p)
       std::memcpy(parameters + kernel.parameters[p].offset, arguments[p], kernel.parameters[p].bytes);
     emulator::Launch launch;
@@ -272,13 +291,15 @@ MIRL_EXPORT cuLaunchKernel(Function function, unsigned grid_x, unsigned grid_y, 
     launch.block = {block_x, block_y, block_z};
     launch.dynamic_shared = shared;
     launch.parameters = parameters;
-    try {
-      device.Run(std::move(launch));
-    } catch (const Fault &fault) {
-      device.fault = fault.result;
-      throw;
-    }
-    return emulator::kSuccess;
+    return Queued([launch, memory](Device &device) -> Result {
+      try {
+        device.Run(launch);
+      } catch (const Fault &fault) {
+        device.fault = fault.result;
+        throw;
+      }
+      return emulator::kSuccess;
+    });
   });
 }
 
@@ -298,7 +319,50 @@ MIRL_EXPORT cuStreamDestroy_v2(Stream stream) {
   delete reinterpret_cast<char *>(stream);
   return emulator::kSuccess;
 }
-MIRL_EXPORT cuStreamSynchronize(Stream) { return Device::Get().fault; }
+MIRL_EXPORT cuStreamSynchronize(Stream) {
+  if (capture)
+    return Refuse(emulator::kInvalidValue, "cuStreamSynchronize: the stream is captured");
+  return Device::Get().fault;
+}
+
+MIRL_EXPORT cuStreamBeginCapture_v2(Stream, int) {
+  if (capture)
+    return Refuse(emulator::kInvalidValue, "cuStreamBeginCapture: the stream is captured already");
+  capture = new GraphTag;
+  return Device::Get().fault;
+}
+MIRL_EXPORT cuStreamEndCapture(Stream, Graph *graph) {
+  if (!capture)
+    return Refuse(emulator::kInvalidValue, "cuStreamEndCapture: the stream is not captured");
+  *graph = std::exchange(capture, nullptr);
+  return Device::Get().fault;
+}
+MIRL_EXPORT cuGraphInstantiateWithFlags(GraphExec *ready, Graph graph, unsigned long long) {
+  *ready = new GraphExecTag{graph->work};
+  return emulator::kSuccess;
+}
+MIRL_EXPORT cuGraphDestroy(Graph graph) {
+  delete graph;
+  return emulator::kSuccess;
+}
+MIRL_EXPORT cuGraphExecDestroy(GraphExec ready) {
+  delete ready;
+  return emulator::kSuccess;
+}
+// What goes wrong in it shows when the stream is waited for.
+MIRL_EXPORT cuGraphLaunch(GraphExec ready, Stream) {
+  if (Result fault = Device::Get().fault)
+    return fault;
+  if (Device::Get().settings().log)
+    std::fprintf(stderr, "emulator: a graph of %zu nodes\n", ready->work.size());
+  for (const std::function<Result()> &work : ready->work)
+    if (Result result = work()) {
+      Device::Get().fault = static_cast<emulator::Result>(result);
+      break;
+    }
+  return emulator::kSuccess;
+}
+
 MIRL_EXPORT cuEventCreate(Event *event, unsigned) {
   *event = new EventTag;
   return emulator::kSuccess;
