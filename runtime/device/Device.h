@@ -58,6 +58,15 @@ public:
                               int64_t grain, std::span<const TensorMap> maps) = 0;
   virtual absl::Status Synchronize() = 0;
 
+  // Recordings. What is queued from BeginRecording to EndRecording does not run but is kept, with its arguments, and runs as a
+  // whole each time it is replayed. EndRecording ends it whatever happened since; what failed is not kept. A replay that is
+  // refused has run nothing.
+  virtual bool records() const { return false; }
+  virtual absl::Status BeginRecording() { return absl::UnimplementedError("this device records nothing"); }
+  virtual absl::StatusOr<uint64_t> EndRecording() { return absl::UnimplementedError("this device records nothing"); }
+  virtual absl::Status Replay(uint64_t /*recording*/) { return absl::UnimplementedError("this device records nothing"); }
+  virtual void Forget(uint64_t /*recording*/) {}
+
   // Notes when the device gets to this place of its queue, under a number; numbers are small and may be used again.
   virtual absl::Status Mark(size_t mark) = 0;
   // Seconds from mark 0 to this one, both of which the device has passed (Synchronize).

@@ -12,6 +12,8 @@
 #include "runtime/artifact/Validate.h"
 #include "runtime/device/cpu/CpuDevice.h"
 #include "runtime/device/cuda/CudaDevice.h"
+#include "runtime/executor/Recordings.h"
+#include "runtime/executor/Staging.h"
 
 namespace mirl::rt {
 
@@ -100,50 +102,14 @@ struct Session::Impl {
   uint8_t *arena = nullptr;
   std::unordered_map<const fb::Entry *, std::vector<Step>> entries;
   std::deque<ProfileRow> rows;
-  // On a device with memory of its own, the host's copies of the ports' slices.
-  std::unordered_map<const fb::Slice *, uint8_t *> staging;
+  Staging staging; // on a device with memory of its own
+  Recordings recordings{0};
+  bool record = false;
+  std::function<void(const std::string &)> warn;
   TraceSink trace;
   std::chrono::steady_clock::time_point trace_begin;
   std::vector<const Step *> traced; // of this Run; step i ran between marks 2i + 1 and 2i + 2
   absl::Status pending; // what went wrong in work that was queued before a Run
-
-  // A copy for each slice that is a port of an entry.
-  absl::Status AllocateStaging() {
-    const fb::Plan &root = plan->root();
-    uint64_t bytes = 0;
-    std::vector<std::pair<const fb::Slice *, uint64_t>> places;
-    for (uint32_t i = 0; i < Length(root.entries()); ++i) {
-      const fb::Entry &entry = *root.entries()->Get(i);
-      for (const auto *ports : {entry.inputs(), entry.outputs()})
-        for (uint32_t p = 0; p < Length(ports); ++p) {
-          const fb::Slice *slice = entry.slices()->Get(ports->Get(p)->slice());
-          if (!staging.emplace(slice, nullptr).second)
-            continue;
-          places.emplace_back(slice, bytes);
-          bytes += (slice->bytes() + 63) / 64 * 64;
-        }
-    }
-    if (bytes == 0)
-      return absl::OkStatus();
-    MIRL_ASSIGN(uint8_t *memory, device->AllocateStaging(bytes));
-    for (auto [slice, offset] : places)
-      staging[slice] = memory + offset;
-    return absl::OkStatus();
-  }
-
-  // Brings an entry's inputs to the device, or its outputs back.
-  absl::Status Transfer(const fb::Entry &entry, const Extents &extents, bool inputs) {
-    const auto *ports = inputs ? entry.inputs() : entry.outputs();
-    for (uint32_t p = 0; p < Length(ports); ++p) {
-      const fb::Slice *slice = entry.slices()->Get(ports->Get(p)->slice());
-      auto bytes = static_cast<uint64_t>(ByteSize(*slice->type(), extents));
-      absl::Status status = inputs ? device->Upload(slice->offset(), staging[slice], bytes)
-                                   : device->Download(slice->offset(), staging[slice], bytes);
-      if (!status.ok())
-        return Named(status, Cat("entry ", View(entry.name()), ", ", inputs ? "input " : "output ", View(ports->Get(p)->name())));
-    }
-    return absl::OkStatus();
-  }
 
   static absl::Status Named(const absl::Status &status, std::string_view where) {
     return absl::Status(status.code(), Cat(where, ": ", status.message()));
@@ -248,6 +214,53 @@ struct Session::Impl {
     return absl::OkStatus();
   }
 
+  // How many commands a call runs, one recorded node each.
+  static int64_t CountCommands(const std::vector<Step> &steps, const Extents &extents) {
+    int64_t count = 0;
+    for (const Step &step : steps)
+      count += step.kind == fb::Action::Loop ? Items(*step.work, extents) * CountCommands(step.body, extents) : 1;
+    return count;
+  }
+
+  // Queues all of a call: its inputs, its commands, its outputs.
+  absl::Status Queue(const fb::Entry &entry, const std::vector<Step> &steps, const Extents &extents) {
+    int64_t dims[6] = {extents.context, extents.token, extents.sequence, extents.group, 0, 0};
+    if (device->on_host())
+      return Execute(steps, extents, dims);
+    MIRL_TRY(staging.Transfer(entry, extents, /*inputs=*/true, *device));
+    MIRL_TRY(Execute(steps, extents, dims));
+    return staging.Transfer(entry, extents, /*inputs=*/false, *device);
+  }
+
+  // Replays a call's recording, which is made if it is worth it. False: the call is still to be queued. An error says so too,
+  // and why there is no recording.
+  absl::StatusOr<bool> Replay(const fb::Entry &entry, const std::vector<Step> &steps, const Extents &extents) {
+    CallKey key{&entry, extents.context, extents.token, extents.sequence, extents.group};
+    std::optional<uint64_t> recording = recordings.Find(key);
+    if (!recording) {
+      int64_t commands = CountCommands(steps, extents);
+      if (!recordings.Wants(key, commands))
+        return false;
+      for (uint64_t gone : recordings.MakeRoom(commands))
+        device->Forget(gone);
+      MIRL_TRY(device->BeginRecording());
+      absl::Status queued = Queue(entry, steps, extents);
+      absl::StatusOr<uint64_t> made = device->EndRecording();
+      if (!queued.ok() && made.ok())
+        device->Forget(*made);
+      MIRL_TRY(queued);
+      MIRL_TRY(made.status());
+      recording = *made;
+      recordings.Add(key, *recording, commands);
+    }
+    absl::Status status = device->Replay(*recording);
+    if (status.ok())
+      return true;
+    recordings.Remove(key);
+    device->Forget(*recording);
+    return status;
+  }
+
   // Operations and bytes of a command.
   static std::pair<double, double> CostOf(const Step &step, const Extents &extents) {
     if (step.launch)
@@ -317,6 +330,8 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const m
   Impl &impl = *session->impl_;
   impl.plan = std::move(plan);
   impl.profile = options.profile;
+  impl.recordings = Recordings(options.recorded_commands);
+  impl.warn = options.warn;
   const fb::Plan &root = impl.plan->root();
 
   auto refused = [&](const absl::Status &status) { return Impl::Named(status, impl.plan->name()); };
@@ -333,8 +348,11 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const m
     return refused(status);
   impl.arena = impl.device->arena();
   if (!impl.device->on_host())
-    if (absl::Status status = impl.AllocateStaging(); !status.ok())
+    if (absl::Status status = impl.staging.Allocate(root, *impl.device); !status.ok())
       return refused(status);
+  impl.record = options.recorded_commands > 0 && !options.profile && impl.device->records();
+  if (!impl.device->on_host() && !impl.device->records() && impl.warn)
+    impl.warn("the NVIDIA driver has no CUDA graphs: kernels are launched one by one");
   for (uint32_t i = 0; i < Length(root.buffers()); ++i) {
     const fb::Buffer &buffer = *root.buffers()->Get(i);
     if (Length(buffer.data()))
@@ -397,7 +415,7 @@ void Session::CopyBuffer(const fb::Buffer &buffer, int64_t from, int64_t to, int
 uint8_t *Session::PortData(const fb::Entry &entry, const fb::Port &port) {
   const fb::Slice *slice = entry.slices()->Get(port.slice());
   if (!impl_->device->on_host())
-    return impl_->staging.at(slice);
+    return impl_->staging.At(slice);
   return impl_->arena + slice->offset();
 }
 
@@ -428,20 +446,24 @@ absl::Status Session::Run(const fb::Entry &entry, const Extents &extents) {
   auto found = impl_->entries.find(&entry);
   if (found == impl_->entries.end())
     return absl::InvalidArgumentError("the entry belongs to another plan, or the session has buffers only");
-  int64_t dims[6] = {extents.context, extents.token, extents.sequence, extents.group, 0, 0};
   MIRL_TRY(impl_->pending);
-  bool staged = !impl_->device->on_host();
   std::chrono::steady_clock::time_point start;
   if (impl_->trace) {
     impl_->traced.clear();
     start = std::chrono::steady_clock::now();
     MIRL_TRY(impl_->device->Mark(0));
   }
-  if (staged)
-    MIRL_TRY(impl_->Transfer(entry, extents, /*inputs=*/true));
-  MIRL_TRY(impl_->Execute(found->second, extents, dims));
-  if (staged)
-    MIRL_TRY(impl_->Transfer(entry, extents, /*inputs=*/false));
+  absl::StatusOr<bool> replayed = false;
+  if (impl_->record && !impl_->trace)
+    replayed = impl_->Replay(entry, found->second, extents);
+  if (!replayed.ok() || !*replayed)
+    MIRL_TRY(impl_->Queue(entry, found->second, extents));
+  if (!replayed.ok()) {
+    impl_->record = false;
+    if (impl_->warn)
+      impl_->warn(Cat("entry ", View(entry.name()), ": ", replayed.status().message(),
+                      "; from now on kernels are launched one by one"));
+  }
   if (impl_->trace)
     MIRL_TRY(impl_->device->Mark(2 * impl_->traced.size() + 1));
   // What a kernel did wrong shows here at the latest, and not of which op it was.

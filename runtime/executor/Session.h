@@ -35,6 +35,10 @@ struct SessionOptions {
   // Persistent buffers in host memory, whatever the plan's target, and no entries: for looking at and filling weights.
   bool buffers_only = false;
   const cuda::Driver *cuda_driver = nullptr; // null: the machine's
+  // On a device that records (Device.h): commands in the recordings that are kept; 0 launches one by one.
+  int64_t recorded_commands = 1 << 16;
+  // Is told what does not work but could be done without. Null: nobody.
+  std::function<void(const std::string &)> warn;
 };
 
 // What the launches of one kernel for one op cost so far, over all runs of an entry.
@@ -103,7 +107,9 @@ public:
   static const fb::Port *FindInput(const fb::Entry &entry, std::string_view source);
   static const fb::Port *FindOutput(const fb::Entry &entry, std::string_view source);
 
-  // Runs all commands of an entry. Refuses extents beyond the entry's capacities, naming the axis
+  // Runs all commands of an entry. On a device that records, a call that comes again with the same extents is recorded, and
+  // replayed from then on, unless it is profiled or traced. Where that fails the commands are launched one by one, which
+  // names the op that is to blame; if they run, there is a warning, and nothing is recorded any more. Refuses extents beyond the entry's capacities, naming the axis
   // and both numbers.
   absl::Status Run(const fb::Entry &entry, const Extents &extents);
 

@@ -13,6 +13,7 @@
 #include "runtime/artifact/Macros.h"
 #include "runtime/train/Program.h"
 #include "runtime/weights/Weights.h"
+#include "tools/mirl/Commands.h"
 
 namespace mirl::tools {
 
@@ -73,6 +74,7 @@ absl::StatusOr<Sampler> MakeSampler(const SamplerFlags &flags, const rt::RollerO
   }
   rt::SessionOptions options;
   options.threads = flags.threads;
+  options.warn = Warn;
   MIRL_ASSIGN(sampler.session, rt::Session::Create(plan, options));
   MIRL_ASSIGN(sampler.roller, rt::Roller::Create(*sampler.session, *sampler.policy, engine));
   std::string folder = flags.model.empty() ? std::string(View(root.model_dir())) : flags.model;

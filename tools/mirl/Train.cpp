@@ -80,6 +80,7 @@ absl::Status Prepare(const TrainOptions &options, Training &run) {
     MIRL_TRY(TakeSettings(options, *run.plan, run.info, run.settings));
   rt::SessionOptions session_options;
   session_options.threads = options.threads;
+  session_options.warn = Warn;
   session_options.profile = options.profile;
   MIRL_ASSIGN(run.session, rt::Session::Create(run.plan, session_options));
   MIRL_ASSIGN(run.tokenizer, LoadTokenizer(*run.plan, run.settings.model));

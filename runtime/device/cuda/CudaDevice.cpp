@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "runtime/artifact/Macros.h"
+#include "runtime/artifact/Validate.h"
 
 namespace mirl::rt {
 
@@ -84,6 +85,8 @@ CudaDevice::~CudaDevice() {
     driver_->StreamSynchronize(stream_);
     driver_->StreamDestroy(stream_);
   }
+  for (auto [number, graph] : graphs_)
+    driver_->GraphExecDestroy(graph);
   for (cuda::Event mark : marks_)
     driver_->EventDestroy(mark);
   for (void *memory : staging_)
@@ -164,8 +167,6 @@ absl::StatusOr<const cuda::EncodedMap *> CudaDevice::Encode(const TensorMap &map
   for (; first != last; ++first)
     if (first->second.address == address && first->second.map == wanted)
       return &first->second.encoded;
-  if (maps_.size() >= kMostMaps)
-    maps_.clear();
   KnownMap known{wanted, address, {}};
   const uint32_t steps[5] = {1, 1, 1, 1, 1};
   int swizzle = wanted.swizzle == 128 ? 3 : wanted.swizzle == 64 ? 2 : wanted.swizzle == 32 ? 1 : 0;
@@ -184,32 +185,63 @@ absl::Status CudaDevice::Launch(uint32_t kernel, void *const *buffers, uint32_t 
   const fb::Kernel &info = *plan_->root().kernels()->Get(kernel);
   if (count > kMostArguments)
     return Invalid("kernel ", View(info.symbol()), " has ", count, " buffers; at most ", kMostArguments, " are supported");
-  // The tensor maps, the addresses, the six dims, the number of items. Maps are copied: the table may forget them.
-  std::vector<cuda::EncodedMap> encoded;
+  if (maps.size() > kMaxMaps)
+    return Invalid("kernel ", View(info.symbol()), " has ", maps.size(), " tensor maps; at most ", kMaxMaps,
+                   " are supported");
+  // Forgotten before the first is looked up: the driver reads them where they are.
+  if (maps_.size() + maps.size() > kMostMaps)
+    maps_.clear();
+  // The tensor maps, the addresses, the six dims, the number of items. The driver copies them before it returns.
+  void *arguments[kMaxMaps + kMostArguments + 7];
+  size_t filled = 0;
   for (const TensorMap &map : maps) {
     MIRL_ASSIGN(const cuda::EncodedMap *known, Encode(map, reinterpret_cast<uint64_t>(buffers[map.argument])));
-    encoded.push_back(*known);
+    arguments[filled++] = const_cast<cuda::EncodedMap *>(known);
   }
-  std::vector<void *> arguments;
-  for (cuda::EncodedMap &map : encoded)
-    arguments.push_back(&map);
   for (uint32_t i = 0; i < count; ++i)
-    arguments.push_back(const_cast<void **>(&buffers[i]));
+    arguments[filled++] = const_cast<void **>(&buffers[i]);
   for (uint32_t i = 0; i < 6; ++i)
-    arguments.push_back(const_cast<int64_t *>(&dims[i]));
-  arguments.push_back(&items);
+    arguments[filled++] = const_cast<int64_t *>(&dims[i]);
+  arguments[filled++] = &items;
   int64_t blocks = (items + info.items_per_block() - 1) / info.items_per_block();
   if (info.blocks_per_multiprocessor())
     blocks = std::min<int64_t>(blocks, int64_t{multiprocessors_} * info.blocks_per_multiprocessor());
   if (blocks > INT32_MAX)
     return Invalid("kernel ", View(info.symbol()), " has ", items, " work items, more than a grid holds");
   return driver_->Check(driver_->Launch(functions_[kernel], static_cast<unsigned>(blocks), 1, 1, info.threads(), 1, 1,
-                                        info.shared_bytes(), stream_, arguments.data(), nullptr),
+                                        info.shared_bytes(), stream_, arguments, nullptr),
                         Cat("launching kernel ", View(info.symbol())));
 }
 
 absl::Status CudaDevice::Synchronize() {
   return driver_->Check(driver_->StreamSynchronize(stream_), Cat("running on ", name_));
+}
+
+absl::Status CudaDevice::BeginRecording() {
+  return driver_->Check(driver_->BeginCapture(stream_, cuda::kCaptureThread), "recording a CUDA graph");
+}
+
+absl::StatusOr<uint64_t> CudaDevice::EndRecording() {
+  cuda::Graph graph = nullptr;
+  MIRL_TRY(driver_->Check(driver_->EndCapture(stream_, &graph), "recording a CUDA graph"));
+  cuda::GraphExec ready = nullptr;
+  absl::Status status = driver_->Check(driver_->GraphInstantiate(&ready, graph, 0), "making a CUDA graph ready");
+  driver_->GraphDestroy(graph);
+  MIRL_TRY(status);
+  graphs_[next_graph_] = ready;
+  return next_graph_++;
+}
+
+absl::Status CudaDevice::Replay(uint64_t recording) {
+  return driver_->Check(driver_->GraphLaunch(graphs_.at(recording), stream_), "launching a CUDA graph");
+}
+
+void CudaDevice::Forget(uint64_t recording) {
+  auto found = graphs_.find(recording);
+  if (found == graphs_.end())
+    return;
+  driver_->GraphExecDestroy(found->second);
+  graphs_.erase(found);
 }
 
 absl::Status CudaDevice::Mark(size_t mark) {

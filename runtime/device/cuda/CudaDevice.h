@@ -33,6 +33,12 @@ public:
   absl::Status Launch(uint32_t kernel, void *const *buffers, uint32_t count, const int64_t *dims, int64_t items,
                       int64_t grain, std::span<const TensorMap> maps) override;
   absl::Status Synchronize() override;
+  // Recordings are CUDA graphs, captured from the stream.
+  bool records() const override { return driver_->HasGraphs(); }
+  absl::Status BeginRecording() override;
+  absl::StatusOr<uint64_t> EndRecording() override;
+  absl::Status Replay(uint64_t recording) override;
+  void Forget(uint64_t recording) override;
   absl::Status Mark(size_t mark) override;
   absl::StatusOr<double> Elapsed(size_t mark) override;
 
@@ -54,6 +60,8 @@ private:
   std::vector<cuda::Function> functions_;
   std::vector<void *> staging_;
   std::vector<cuda::Event> marks_;
+  std::unordered_map<uint64_t, cuda::GraphExec> graphs_;
+  uint64_t next_graph_ = 0;
   // Kernels with a persistent grid: how many blocks the GPU holds at a time (0: another kind of kernel).
   int multiprocessors_ = 0;
   // What tensor maps were encoded to, by what they say.

@@ -21,6 +21,8 @@ using Module = struct ModuleTag *;
 using Function = struct FunctionTag *;
 using Stream = struct StreamTag *;
 using Event = struct EventTag *;
+using Graph = struct GraphTag *;
+using GraphExec = struct GraphExecTag *;
 
 // CUDA_MEMCPY2D.
 struct Copy2D {
@@ -51,6 +53,7 @@ inline constexpr Result kNoDevice = 100;             // CUDA_ERROR_NO_DEVICE
 inline constexpr int kOldestDriver = 12000;           // CUDA 12.0, as cuDriverGetVersion says it
 inline constexpr unsigned kDeviceMemory = 2;         // CU_MEMORYTYPE_DEVICE
 inline constexpr unsigned kNonBlockingStream = 1;    // CU_STREAM_NON_BLOCKING
+inline constexpr int kCaptureThread = 1;             // CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
 inline constexpr int kMaxDynamicShared = 8;          // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 inline constexpr int kMultiprocessors = 16;           // CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
 inline constexpr int kComputeMajor = 75, kComputeMinor = 76; // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
@@ -94,9 +97,19 @@ inline constexpr int kComputeMajor = 75, kComputeMinor = 76; // CU_DEVICE_ATTRIB
   F(ErrorName, "cuGetErrorName", (Result, const char **))                                                              \
   F(ErrorText, "cuGetErrorString", (Result, const char **))
 
+// What may be missing: without one of these, nothing is recorded (Device.h).
+#define MIRL_CUDA_GRAPH_FUNCTIONS(F)                                                                                   \
+  F(BeginCapture, "cuStreamBeginCapture_v2", (Stream, int))                                                            \
+  F(EndCapture, "cuStreamEndCapture", (Stream, Graph *))                                                               \
+  F(GraphInstantiate, "cuGraphInstantiateWithFlags", (GraphExec *, Graph, unsigned long long))                         \
+  F(GraphDestroy, "cuGraphDestroy", (Graph))                                                                           \
+  F(GraphLaunch, "cuGraphLaunch", (GraphExec, Stream))                                                                 \
+  F(GraphExecDestroy, "cuGraphExecDestroy", (GraphExec))
+
 struct Driver {
 #define MIRL_CUDA_DECLARE(name, symbol, arguments) Result(*name) arguments = nullptr;
   MIRL_CUDA_FUNCTIONS(MIRL_CUDA_DECLARE)
+  MIRL_CUDA_GRAPH_FUNCTIONS(MIRL_CUDA_DECLARE)
 #undef MIRL_CUDA_DECLARE
 
   // The machine's driver, loaded and started once for the process. Errors say what is missing: the driver, a newer one, a GPU.
@@ -104,6 +117,7 @@ struct Driver {
   // The functions of a driver's library, which is never closed.
   static absl::StatusOr<Driver> Load(const char *library);
   absl::Status Start() const;
+  bool HasGraphs() const;
 
   // "what: CUDA_ERROR_…: the device's message" when the result is an error.
   absl::Status Check(Result result, std::string_view what) const;

@@ -199,8 +199,10 @@ std::vector<uint8_t> CorePlanBytes(const CoreOptions &options) {
       maps.push_back(fb::CreateTensorMap(b, 0, b.CreateVectorOfStructs(dims), b.CreateVector(std::vector<uint64_t>{32}),
                                          b.CreateVector(std::vector<uint32_t>{8, 64}), 32));
     }
-    w.End("rows", {fb::CreateCommand(b, fb::Action::Copy, copy.Union()),
-                   w.Launch(0, {x, scale, y}, fb::Work(Axis::token, 0, 4, 1), maps)});
+    Vectors<fb::Command> commands = {fb::CreateCommand(b, fb::Action::Copy, copy.Union())};
+    for (int i = 0; i < options.launches; ++i)
+      commands.push_back(w.Launch(0, {x, scale, y}, fb::Work(Axis::token, 0, 4, 1), maps));
+    w.End("rows", commands);
   }
   w.Begin();
   {

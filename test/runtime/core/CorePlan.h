@@ -27,6 +27,8 @@ struct CoreOptions {
   bool reversed = false;
   // For a GPU, and the kernel of "rows" gets a tensor map of x. Such a plan is looked at, never run.
   bool cuda = false;
+  // Launches of the kernel of "rows", one behind the other.
+  int launches = 1;
   // All weights but "embed" are bf16, and "norm" and "odd", which are trained, have f32 masters.
   bool bf16 = false;
 };

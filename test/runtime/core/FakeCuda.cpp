@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -27,6 +28,16 @@ bool Fails(const char *name, Result &result) {
 #define FAKE(name)                                                                                                     \
   if (Result result; Fails(#name, result))                                                                             \
   return result
+
+// Does it now, or, in a capture, whenever its graph is launched.
+Result Queue(std::function<void()> work) {
+  if (fake->capturing)
+    fake->captured.push_back(std::move(work));
+  else
+    work();
+  return 0;
+}
+using Work = std::vector<std::function<void()>>;
 
 double &TimeOf(Event event) { return *reinterpret_cast<double *>(event); }
 template <typename T> T *Host(Address address) { return reinterpret_cast<T *>(address); }
@@ -77,7 +88,8 @@ FakeCuda::FakeCuda() {
   d.MemoryAllocate = [](Address *address, size_t bytes) -> Result {
     FAKE(MemoryAllocate);
     ++fake->memory;
-    *address = reinterpret_cast<Address>(std::malloc(bytes));
+    fake->allocations.push_back(std::malloc(bytes));
+    *address = reinterpret_cast<Address>(fake->allocations.back());
     return 0;
   };
   d.MemoryFree = [](Address address) { return std::free(Host<void>(address)), --fake->memory, 0; };
@@ -90,21 +102,24 @@ FakeCuda::FakeCuda() {
   d.HostFree = [](void *memory) { return std::free(memory), --fake->host_memory, 0; };
   d.CopyToDevice = [](Address to, const void *from, size_t bytes, Stream) -> Result {
     FAKE(CopyToDevice);
-    fake->clock += 1;
-    std::memcpy(Host<void>(to), from, bytes);
-    return 0;
+    return Queue([=] {
+      fake->clock += 1;
+      std::memcpy(Host<void>(to), from, bytes);
+    });
   };
   d.CopyToHost = [](void *to, Address from, size_t bytes, Stream) -> Result {
     FAKE(CopyToHost);
-    fake->clock += 1;
-    std::memcpy(to, Host<void>(from), bytes);
-    return 0;
+    return Queue([=] {
+      fake->clock += 1;
+      std::memcpy(to, Host<void>(from), bytes);
+    });
   };
   d.CopyOnDevice = [](Address to, Address from, size_t bytes, Stream) -> Result {
     FAKE(CopyOnDevice);
-    fake->clock += 1;
-    std::memcpy(Host<void>(to), Host<void>(from), bytes);
-    return 0;
+    return Queue([=] {
+      fake->clock += 1;
+      std::memcpy(Host<void>(to), Host<void>(from), bytes);
+    });
   };
   d.CopyPieces = [](const Copy2D *copy, Stream) -> Result {
     FAKE(CopyPieces);
@@ -116,9 +131,10 @@ FakeCuda::FakeCuda() {
   };
   d.Set = [](Address address, unsigned char value, size_t bytes, Stream) -> Result {
     FAKE(Set);
-    fake->clock += 1;
-    std::memset(Host<void>(address), value, bytes);
-    return 0;
+    return Queue([=] {
+      fake->clock += 1;
+      std::memset(Host<void>(address), value, bytes);
+    });
   };
   d.ModuleLoad = [](Module *module, const void *) -> Result {
     FAKE(ModuleLoad);
@@ -139,9 +155,10 @@ FakeCuda::FakeCuda() {
   d.Launch = [](Function, unsigned x, unsigned, unsigned, unsigned threads, unsigned, unsigned, unsigned shared, Stream,
                 void **, void **) -> Result {
     FAKE(Launch);
-    fake->clock += 2;
-    fake->launches.push_back({x, threads, shared});
-    return 0;
+    return Queue([=] {
+      fake->clock += 2;
+      fake->launches.push_back({x, threads, shared});
+    });
   };
   d.EncodeMap = [](EncodedMap *, int, unsigned, void *, const uint64_t *, const uint64_t *, const uint32_t *,
                    const uint32_t *, int, int, int, int) -> Result {
@@ -157,8 +174,38 @@ FakeCuda::FakeCuda() {
   d.StreamDestroy = [](Stream) { return --fake->streams, 0; };
   d.StreamSynchronize = [](Stream) -> Result {
     FAKE(StreamSynchronize);
+    EXPECT_FALSE(fake->capturing) << "nothing may be waited for in a capture";
     return 0;
   };
+  d.BeginCapture = [](Stream, int) -> Result {
+    FAKE(BeginCapture);
+    EXPECT_FALSE(fake->capturing);
+    fake->capturing = true;
+    fake->captured.clear();
+    return 0;
+  };
+  d.EndCapture = [](Stream, Graph *graph) -> Result {
+    bool capturing = std::exchange(fake->capturing, false);
+    FAKE(EndCapture);
+    EXPECT_TRUE(capturing);
+    ++fake->graphs;
+    *graph = reinterpret_cast<Graph>(new Work(std::move(fake->captured)));
+    return 0;
+  };
+  d.GraphInstantiate = [](GraphExec *ready, Graph graph, unsigned long long) -> Result {
+    FAKE(GraphInstantiate);
+    ++fake->graphs;
+    *ready = reinterpret_cast<GraphExec>(new Work(*reinterpret_cast<Work *>(graph)));
+    return 0;
+  };
+  d.GraphDestroy = [](Graph graph) { return delete reinterpret_cast<Work *>(graph), --fake->graphs, 0; };
+  d.GraphLaunch = [](GraphExec ready, Stream) -> Result {
+    FAKE(GraphLaunch);
+    for (const std::function<void()> &work : *reinterpret_cast<Work *>(ready))
+      work();
+    return 0;
+  };
+  d.GraphExecDestroy = [](GraphExec ready) { return delete reinterpret_cast<Work *>(ready), --fake->graphs, 0; };
   d.EventCreate = [](Event *event, unsigned) -> Result {
     FAKE(EventCreate);
     ++fake->events;
@@ -192,6 +239,7 @@ FakeCuda::~FakeCuda() {
   EXPECT_EQ(modules, 0);
   EXPECT_EQ(streams, 0);
   EXPECT_EQ(contexts, 0);
+  EXPECT_EQ(graphs, 0);
 }
 
 } // namespace mirl::rt::test

@@ -1,8 +1,10 @@
-// A CUDA driver for tests: its GPU is host memory, runs no kernel, and every call may be told to fail.
+// A CUDA driver for tests: its GPU is host memory, runs no kernel, and every call may be told to fail. What is queued while a
+// stream is captured runs when the graph is launched.
 
 #ifndef MIRL_TEST_RUNTIME_CORE_FAKECUDA_H
 #define MIRL_TEST_RUNTIME_CORE_FAKECUDA_H
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -38,7 +40,11 @@ public:
     unsigned blocks, threads, shared;
   };
   std::vector<Launched> launches;
-  int64_t memory = 0, host_memory = 0, events = 0, modules = 0, streams = 0, contexts = 0; // that are alive
+  std::vector<void *> allocations; // of the GPU's memory
+  bool capturing = false;
+  std::vector<std::function<void()>> captured;
+  int64_t memory = 0, host_memory = 0, events = 0, modules = 0, streams = 0, contexts = 0,
+          graphs = 0; // that are alive
   double clock = 0; // milliseconds; a launch takes 2, a copy or a fill 1
 
 private:
