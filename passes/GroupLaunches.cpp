@@ -44,6 +44,7 @@ private:
   void programs(nn::FusedOp fused);
   void products(nn::LinearOp first);
   void weightGrads(nn::LinearWeightGradOp first);
+  void cache(nn::KvAppendOp append);
   void join(const Ops &group);
 
   Block &block_;
@@ -132,6 +133,18 @@ void Grouping::weightGrads(nn::LinearWeightGradOp first) {
     join(group);
 }
 
+// The rotations since the last sum that nn.kv_append may follow in one launch.
+void Grouping::cache(nn::KvAppendOp append) {
+  Ops group = {append};
+  for (Operation *op = append->getPrevNode(); op && !op->hasAttr("numerics");
+       op = op->getPrevNode())
+    if (isa<nn::RotaryOp>(op) && isFree(op))
+      group.insert(group.begin(), op);
+  if (isGroup(group) &&
+      llvm::all_of(group, [&](Operation *op) { return op == group.front() || canRise(op, group); }))
+    join(group);
+}
+
 void Grouping::run() {
   // Programs first: what they take is not to be had for a group of products alone.
   for (auto fused : llvm::to_vector(block_.getOps<nn::FusedOp>()))
@@ -139,6 +152,8 @@ void Grouping::run() {
   for (auto linear : llvm::to_vector(block_.getOps<nn::LinearOp>()))
     if (isFree(linear))
       products(linear);
+  for (auto append : llvm::to_vector(block_.getOps<nn::KvAppendOp>()))
+    cache(append);
   for (auto grad : llvm::to_vector(block_.getOps<nn::LinearWeightGradOp>()))
     if (isFree(grad))
       weightGrads(grad);

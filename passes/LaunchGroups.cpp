@@ -62,10 +62,26 @@ Fault weightGradFault(nn::LinearWeightGradOp op, nn::LinearWeightGradOp first) {
   return std::nullopt;
 }
 
-// The ops run at the same time, but for a program, which comes last.
+Fault cacheFault(nn::KvAppendOp append, ArrayRef<Operation *> rotaries) {
+  int64_t head = cast<RankedTensorType>(append.getKeyCache().getType()).getDimSize(2);
+  for (Operation *op : rotaries) {
+    auto rotary = dyn_cast<nn::RotaryOp>(op);
+    if (!rotary || rotary.getInverse() || rotary.getPositions() != append.getPositions() ||
+        rotary.getTable() != rotaries.front()->getOperand(2) ||
+        static_cast<int64_t>(rotary.getHeadDim()) != head || head % 32 != 0)
+      return GroupFault{op, "must be an nn.rotary of the positions of the group's nn.kv_append, of "
+                            "the group's table, with heads of whole 32 numbers"};
+  }
+  if (rotaries.size() > 2 || !llvm::is_contained(rotaries, append.getKey().getDefiningOp()))
+    return GroupFault{append, "must have one of the group's one or two nn.rotary as its key"};
+  return std::nullopt;
+}
+
+// The ops run at the same time, but for a program and nn.kv_append, which come last.
 Fault orderFault(ArrayRef<Operation *> ops) {
   for (Operation *op : ops) {
-    if (!isa<nn::FusedOp>(op) && llvm::any_of(op->getOperands(), [&](Value operand) {
+    if (!isa<nn::FusedOp, nn::KvAppendOp>(op) &&
+        llvm::any_of(op->getOperands(), [&](Value operand) {
           return llvm::is_contained(ops, operand.getDefiningOp());
         }))
       return GroupFault{op, "must not read what another op of its group makes"};
@@ -82,6 +98,10 @@ Fault orderFault(ArrayRef<Operation *> ops) {
 } // namespace
 
 Fault groupFault(ArrayRef<Operation *> ops) {
+  if (auto append = dyn_cast<nn::KvAppendOp>(ops.back()); append && ops.size() > 1) {
+    Fault fault = cacheFault(append, ops.drop_back());
+    return fault ? fault : orderFault(ops);
+  }
   bool program = isa<nn::FusedOp>(ops.back());
   ArrayRef<Operation *> products = program ? ops.drop_back() : ops;
   if (products.empty() || (ops.size() < 2))

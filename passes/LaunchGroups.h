@@ -6,7 +6,9 @@
 //    bias or none has;
 //  - products and their elementwise program: the same without biases, of one shape, then the
 //    nn.fused all of whose operands are their results. What nobody else reads is not stored;
-//  - gradients of weights: nn.linear_weight_grad ops of one input, in the order k16.
+//  - gradients of weights: nn.linear_weight_grad ops of one input, in the order k16;
+//  - the cache's new rows: one or two nn.rotary ops of one table and the same positions, then the
+//    nn.kv_append at these positions whose key is one of their results.
 
 #ifndef MIRL_PASSES_LAUNCHGROUPS_H
 #define MIRL_PASSES_LAUNCHGROUPS_H

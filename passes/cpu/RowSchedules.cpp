@@ -278,11 +278,12 @@ LogicalResult lowerRotary(Operation *op, Lowering &lowering) {
         Value sine = loadLanes(b, table, b.add(b.add(angle, half), column), lanes);
         if (inverse)
           sine = b.fneg(sine);
-        b.loop(0, columns, head, [&](Value first) {
-          Value low = b.add(b.add(at, first), column), high = b.add(low, half);
+        b.loop(0, columns, head, [&](Value begin) {
+          Value low = b.add(b.add(at, begin), column), high = b.add(low, half);
           Value x = loadLanes(b, input, low, lanes), y = loadLanes(b, input, high, lanes);
-          storeLanes(b, b.fsub(b.fmul(x, cosine), b.fmul(y, sine)), target, low, lanes);
-          storeLanes(b, b.fadd(b.fmul(y, cosine), b.fmul(x, sine)), target, high, lanes);
+          auto [first, second] = rotate(b, x, y, cosine, sine);
+          storeLanes(b, first, target, low, lanes);
+          storeLanes(b, second, target, high, lanes);
         });
       });
     });
@@ -291,6 +292,10 @@ LogicalResult lowerRotary(Operation *op, Lowering &lowering) {
 }
 
 } // namespace
+
+std::pair<Value, Value> rotate(KernelBuilder &b, Value x, Value y, Value cosine, Value sine) {
+  return {b.fsub(b.fmul(x, cosine), b.fmul(y, sine)), b.fadd(b.fmul(y, cosine), b.fmul(x, sine))};
+}
 
 void registerRowSchedules(llvm::StringMap<Schedule> &schedules) {
   schedules["nn.embedding"] = lowerGather;

@@ -66,6 +66,10 @@ std::string programName(nn::FusedOp fused);
 // Operations of the program on an element.
 double programFlops(nn::FusedOp fused);
 
+// nn.rotary of elements x and y of a head's halves, scalars or 16 each: what replaces them.
+std::pair<mlir::Value, mlir::Value> rotate(KernelBuilder &b, mlir::Value x, mlir::Value y, mlir::Value cosine,
+                                           mlir::Value sine);
+
 // Emits a launch that copies `from` to `to`, slices of one shape that hold f32 or bf16.
 void emitCast(Lowering &lowering, mlir::Value from, mlir::Value to);
 // Where a chain that goes on in memory is kept: the slice of `tensor` itself when that holds f32, else f32 scratch of its

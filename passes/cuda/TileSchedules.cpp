@@ -254,7 +254,7 @@ template <typename Op> SmallVector<Op> opsOf(ArrayRef<Operation *> ops) {
 
 bool isFasterTogether(ArrayRef<Operation *> ops, Lowering &lowering) {
   // Numbers that are not stored to be read again are saved in any case.
-  if (isa<nn::FusedOp>(ops.back()))
+  if (isa<nn::FusedOp, nn::KvAppendOp>(ops.back()))
     return true;
   auto time = [&](ArrayRef<Operation *> ops) {
     TensorCoreProduct p;
@@ -269,6 +269,8 @@ bool isFasterTogether(ArrayRef<Operation *> ops, Lowering &lowering) {
 }
 
 LogicalResult lowerGroup(ArrayRef<Operation *> ops, Lowering &lowering) {
+  if (isa<nn::KvAppendOp>(ops.back()))
+    return lowerCacheGroup(ops, lowering);
   if (isa<nn::LinearWeightGradOp>(ops.front()))
     return lowerWeightGrads(opsOf<nn::LinearWeightGradOp>(ops), lowering);
   auto linears = opsOf<nn::LinearOp>(ops);

@@ -49,6 +49,8 @@ TileSchedule findTileSchedule(mlir::Operation *op);
 // A group (passes/LaunchGroups.h) is one launch. A value that only the group reads has no slice. By
 // the estimate of ProductTiles.cpp it may be faster not to: a tile that suits all may suit none.
 bool isFasterTogether(llvm::ArrayRef<mlir::Operation *> ops, Lowering &lowering);
+// The group of nn.kv_append (CacheGroupSchedule.cpp).
+llvm::LogicalResult lowerCacheGroup(llvm::ArrayRef<mlir::Operation *> ops, Lowering &lowering);
 llvm::LogicalResult lowerGroup(llvm::ArrayRef<mlir::Operation *> ops, Lowering &lowering);
 
 // Of attention, with the numerics `tiles`.

@@ -291,3 +291,42 @@ func.func @alone_weight_v(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "
   %v = nn.linear_weight_grad %gv, %x, %iv : (tensor<?x136xbf16, #nn.axis<context>>, tensor<?x104xbf16, #nn.axis<context>>, tensor<136x104xf32>) -> tensor<136x104xf32>
   return %v : tensor<136x104xf32>
 }
+
+func.func @cache(%q: tensor<?x192xbf16, #nn.axis<context>> {nn.name = "q", nn.source = "input:q"}, %k: tensor<?x128xbf16, #nn.axis<context>> {nn.name = "k", nn.source = "input:k"}, %angles: tensor<80x64xf32> {nn.name = "angles", nn.source = "input:angles"}, %v: tensor<?x128xbf16, #nn.axis<context>> {nn.name = "v", nn.source = "input:v"}, %keys: tensor<40x2x64x16xbf16> {nn.name = "keys", nn.source = "input:keys"}, %values: tensor<40x2x16x64xbf16> {nn.name = "values", nn.source = "input:values"}, %table: tensor<8x5xi32> {nn.name = "table", nn.source = "input:table"}, %slots: tensor<?xi32, #nn.axis<context>> {nn.name = "slots", nn.source = "input:slots"}, %positions: tensor<?xi32, #nn.axis<context>> {nn.name = "positions", nn.source = "input:positions"})
+    -> (tensor<?x192xbf16, #nn.axis<context>> {nn.name = "rq", nn.source = "output:rq"}, tensor<40x2x64x16xbf16> {nn.name = "keys.new", nn.source = "output:keys.new"}, tensor<40x2x16x64xbf16> {nn.name = "values.new", nn.source = "output:values.new"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 256 : i64}} {
+  %rq = nn.rotary %q, %positions, %angles {head_dim = 64 : i64} : (tensor<?x192xbf16, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>, tensor<80x64xf32>) -> tensor<?x192xbf16, #nn.axis<context>>
+  %rk = nn.rotary %k, %positions, %angles {head_dim = 64 : i64} : (tensor<?x128xbf16, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>, tensor<80x64xf32>) -> tensor<?x128xbf16, #nn.axis<context>>
+  %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %positions : (tensor<?x128xbf16, #nn.axis<context>>, tensor<?x128xbf16, #nn.axis<context>>, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>, tensor<8x5xi32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> (tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>)
+  return %rq, %nk, %nv : tensor<?x192xbf16, #nn.axis<context>>, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>
+}
+
+func.func @cache_kept(%q: tensor<?x192xbf16, #nn.axis<context>> {nn.name = "q", nn.source = "input:q"}, %k: tensor<?x128xbf16, #nn.axis<context>> {nn.name = "k", nn.source = "input:k"}, %angles: tensor<80x64xf32> {nn.name = "angles", nn.source = "input:angles"}, %v: tensor<?x128xbf16, #nn.axis<context>> {nn.name = "v", nn.source = "input:v"}, %keys: tensor<40x2x64x16xbf16> {nn.name = "keys", nn.source = "input:keys"}, %values: tensor<40x2x16x64xbf16> {nn.name = "values", nn.source = "input:values"}, %table: tensor<8x5xi32> {nn.name = "table", nn.source = "input:table"}, %slots: tensor<?xi32, #nn.axis<context>> {nn.name = "slots", nn.source = "input:slots"}, %positions: tensor<?xi32, #nn.axis<context>> {nn.name = "positions", nn.source = "input:positions"})
+    -> (tensor<?x192xbf16, #nn.axis<context>> {nn.name = "rq", nn.source = "output:rq"}, tensor<?x128xbf16, #nn.axis<context>> {nn.name = "rk", nn.source = "output:rk"}, tensor<40x2x64x16xbf16> {nn.name = "keys.new", nn.source = "output:keys.new"}, tensor<40x2x16x64xbf16> {nn.name = "values.new", nn.source = "output:values.new"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 256 : i64}} {
+  %rk = nn.rotary %k, %positions, %angles {head_dim = 64 : i64} : (tensor<?x128xbf16, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>, tensor<80x64xf32>) -> tensor<?x128xbf16, #nn.axis<context>>
+  %rq = nn.rotary %q, %positions, %angles {head_dim = 64 : i64} : (tensor<?x192xbf16, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>, tensor<80x64xf32>) -> tensor<?x192xbf16, #nn.axis<context>>
+  %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %positions : (tensor<?x128xbf16, #nn.axis<context>>, tensor<?x128xbf16, #nn.axis<context>>, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>, tensor<8x5xi32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> (tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>)
+  return %rq, %rk, %nk, %nv : tensor<?x192xbf16, #nn.axis<context>>, tensor<?x128xbf16, #nn.axis<context>>, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>
+}
+
+func.func @alone_rq(%q: tensor<?x192xbf16, #nn.axis<context>> {nn.name = "q", nn.source = "input:q"}, %angles: tensor<80x64xf32> {nn.name = "angles", nn.source = "input:angles"}, %positions: tensor<?xi32, #nn.axis<context>> {nn.name = "positions", nn.source = "input:positions"})
+    -> (tensor<?x192xbf16, #nn.axis<context>> {nn.name = "rq", nn.source = "output:rq"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 256 : i64}} {
+  %rq = nn.rotary %q, %positions, %angles {head_dim = 64 : i64} : (tensor<?x192xbf16, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>, tensor<80x64xf32>) -> tensor<?x192xbf16, #nn.axis<context>>
+  return %rq : tensor<?x192xbf16, #nn.axis<context>>
+}
+
+func.func @alone_rk(%k: tensor<?x128xbf16, #nn.axis<context>> {nn.name = "k", nn.source = "input:k"}, %angles: tensor<80x64xf32> {nn.name = "angles", nn.source = "input:angles"}, %positions: tensor<?xi32, #nn.axis<context>> {nn.name = "positions", nn.source = "input:positions"})
+    -> (tensor<?x128xbf16, #nn.axis<context>> {nn.name = "rk", nn.source = "output:rk"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 256 : i64}} {
+  %rk = nn.rotary %k, %positions, %angles {head_dim = 64 : i64} : (tensor<?x128xbf16, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>, tensor<80x64xf32>) -> tensor<?x128xbf16, #nn.axis<context>>
+  return %rk : tensor<?x128xbf16, #nn.axis<context>>
+}
+
+func.func @alone_append(%rk: tensor<?x128xbf16, #nn.axis<context>> {nn.name = "rk", nn.source = "input:rk"}, %v: tensor<?x128xbf16, #nn.axis<context>> {nn.name = "v", nn.source = "input:v"}, %keys: tensor<40x2x64x16xbf16> {nn.name = "keys", nn.source = "input:keys"}, %values: tensor<40x2x16x64xbf16> {nn.name = "values", nn.source = "input:values"}, %table: tensor<8x5xi32> {nn.name = "table", nn.source = "input:table"}, %slots: tensor<?xi32, #nn.axis<context>> {nn.name = "slots", nn.source = "input:slots"}, %positions: tensor<?xi32, #nn.axis<context>> {nn.name = "positions", nn.source = "input:positions"})
+    -> (tensor<40x2x64x16xbf16> {nn.name = "keys.new", nn.source = "output:keys.new"}, tensor<40x2x16x64xbf16> {nn.name = "values.new", nn.source = "output:values.new"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 256 : i64}} {
+  %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %positions : (tensor<?x128xbf16, #nn.axis<context>>, tensor<?x128xbf16, #nn.axis<context>>, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>, tensor<8x5xi32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> (tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>)
+  return %nk, %nv : tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>
+}

@@ -69,3 +69,27 @@ def check(comparison, scratch, write, read, to_bf16, differing):
         gradients |= {"i" + p: ("f32", [n, DEPTH], normal(n * DEPTH)) for p, n in COLUMNS.items()}
         compare("weights", f"group of weights' gradients, {rows} rows", {**x, **gradients},
                 lambda: {p: call(f"alone_weight_{p}", {**x, **of(p)})[p] for p in COLUMNS})
+    cache(compare, call, narrow, generator)
+
+
+def cache(compare, call, narrow, generator):
+    """Rows of several slots at positions of several blocks, which lie anywhere in the pool."""
+    for rows in (1, 37):
+        table = generator.sample(range(40), 40)
+        places = [(row % 8, 79 - row // 8 * 13) for row in range(rows)]
+        integers = lambda values, *shape: ("i32", list(shape) or [len(values)], values)
+        given = {"q": narrow(rows, 192), "k": narrow(rows, 128), "v": narrow(rows, 128),
+                 "angles": ("f32", [80, 64], [generator.uniform(-1, 1) for _ in range(80 * 64)]),
+                 "keys": ("bf16", [40, 2, 64, 16], narrow(40, 2048)[2]), "values": ("bf16", [40, 2, 16, 64], narrow(40, 2048)[2]),
+                 "table": integers(table, 8, 5), "slots": integers([s for s, _ in places]),
+                 "positions": integers([p for _, p in places])}
+        pick = lambda *names: {name: given[name] for name in names}
+
+        def alone():
+            rq = call("alone_rq", pick("q", "angles", "positions"))
+            rk = call("alone_rk", pick("k", "angles", "positions"))
+            key = {"rk": ("bf16", [rows, 128], array.array("H", rk["rk"]))}
+            return {**rq, **rk, **call("alone_append", {**key, **pick("v", "keys", "values", "table", "slots", "positions")})}
+
+        for entry in ("cache", "cache_kept"):
+            compare(entry, f"group of rotations and {entry}, {rows} rows", given, alone)

@@ -91,3 +91,18 @@ func.func @chained(%g: !x {nn.name = "g", nn.source = "input:g"}, %x: !x {nn.nam
   %s = nn.linear_weight_grad %g, %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, !x, !dw) -> !dw
   return %r, %s : !dw, !dw
 }
+
+// -----
+
+!kv = tensor<?x64xbf16, #nn.axis<context>>
+!i = tensor<?xi32, #nn.axis<context>>
+!keys = tensor<8x1x64x16xbf16>
+!values = tensor<8x1x16x64xbf16>
+func.func @positions(%k: !kv {nn.name = "k", nn.source = "input:k"}, %v: !kv {nn.name = "v", nn.source = "input:v"}, %o: !i {nn.name = "o", nn.source = "input:o"}, %p: !i {nn.name = "p", nn.source = "input:p"},
+                     %t: tensor<80x64xf32> {nn.name = "t", nn.source = "input:t"}, %keys: !keys {nn.name = "keys", nn.source = "input:keys"}, %values: !values {nn.name = "values", nn.source = "input:values"}, %table: tensor<2x4xi32> {nn.name = "table", nn.source = "input:table"}, %slots: !i {nn.name = "slots", nn.source = "input:slots"})
+    -> (!keys {nn.name = "nk", nn.source = "output:nk"}, !values {nn.name = "nv", nn.source = "output:nv"}) attributes {nn.kind = "plain", nn.capacities = {context = 512 : i64}} {
+  // expected-error @+1 {{must be an nn.rotary of the positions of the group's nn.kv_append}}
+  %rk = nn.rotary %k, %o, %t {head_dim = 64 : i64, nn.group = 0 : i64} : (!kv, !i, tensor<80x64xf32>) -> !kv
+  %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %p {nn.group = 0 : i64} : (!kv, !kv, !keys, !values, tensor<2x4xi32>, !i, !i) -> (!keys, !values)
+  return %nk, %nv : !keys, !values
+}

@@ -101,3 +101,24 @@ func.func @weight_grads(%gq: !x {nn.name = "gq", nn.source = "input:gq"}, %gk: !
   %dk = nn.linear_weight_grad %gk, %x, %k : (!kv, !x, tensor<128x896xf32>) -> tensor<128x896xf32>
   return %dq, %dk : tensor<896x896xf32>, tensor<128x896xf32>
 }
+
+// The rotated key that only the cache needs is scratch space; the caches are updated.
+!q = tensor<?x192xbf16, #nn.axis<context>>
+!i = tensor<?xi32, #nn.axis<context>>
+!keys = tensor<40x2x64x16xbf16>
+!values = tensor<40x2x16x64xbf16>
+// CHECK-LABEL: plan.entry @cache
+// CHECK: plan.alloc "rotated"
+// CHECK: plan.launch @rotary_kv_append_context_c192_k128_kv2_d64_t5_{{.*}} over <context, size = 0, tile = 1, factor = 14> {{.*}} updates = array<i64: 2, 3>
+// CHECK-NOT: plan.launch
+func.func @cache(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: !kv {nn.name = "k", nn.source = "input:k"}, %v: !kv {nn.name = "v", nn.source = "input:v"},
+                 %angles: tensor<80x64xf32> {nn.name = "angles", nn.source = "input:angles"}, %keys: !keys {nn.name = "keys", nn.source = "input:keys"},
+                 %values: !values {nn.name = "values", nn.source = "input:values"}, %table: tensor<8x5xi32> {nn.name = "table", nn.source = "input:table"},
+                 %slots: !i {nn.name = "slots", nn.source = "input:slots"}, %positions: !i {nn.name = "positions", nn.source = "input:positions"})
+    -> (!q {nn.name = "rq", nn.source = "output:rq"}, !keys {nn.name = "nk", nn.source = "output:nk"}, !values {nn.name = "nv", nn.source = "output:nv"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 256 : i64}} {
+  %rq = nn.rotary %q, %positions, %angles {head_dim = 64 : i64} : (!q, !i, tensor<80x64xf32>) -> !q
+  %rk = nn.rotary %k, %positions, %angles {head_dim = 64 : i64} : (!kv, !i, tensor<80x64xf32>) -> !kv
+  %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %positions : (!kv, !kv, !keys, !values, tensor<8x5xi32>, !i, !i) -> (!keys, !values)
+  return %rq, %nk, %nv : !q, !keys, !values
+}

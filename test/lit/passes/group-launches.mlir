@@ -167,3 +167,40 @@ func.func @late_gradient(%g: !x, %x: !x, %w: !w, %into0: !dw, %into1: !dw) -> (!
   %1 = nn.linear_weight_grad %dx, %x, %into1 {numerics = #k16} : (!x, !x, !dw) -> !dw
   return %0, %1 : !dw, !dw
 }
+
+// --- the cache's new rows
+
+#ax = #nn.axis<context>
+!kv = tensor<?x64xbf16, #ax>
+!i = tensor<?xi32, #ax>
+!keys = tensor<8x1x64x16xbf16>
+!values = tensor<8x1x16x64xbf16>
+
+// CHECK-LABEL: func.func @cache
+// CHECK: nn.rotary %arg0, {{.*}}nn.group = 0
+// CHECK-NEXT: nn.rotary %arg1, {{.*}}nn.group = 0
+// CHECK-NEXT: nn.kv_append {{.*}}nn.group = 0
+func.func @cache(%q: !kv, %k: !kv, %v: !kv, %p: !i, %t: tensor<80x64xf32>, %keys: !keys, %values: !values, %table: tensor<2x4xi32>, %slots: !i) -> (!kv, !keys, !values) {
+  %rq = nn.rotary %q, %p, %t {head_dim = 64 : i64} : (!kv, !i, tensor<80x64xf32>) -> !kv
+  %rk = nn.rotary %k, %p, %t {head_dim = 64 : i64} : (!kv, !i, tensor<80x64xf32>) -> !kv
+  %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %p : (!kv, !kv, !keys, !values, tensor<2x4xi32>, !i, !i) -> (!keys, !values)
+  return %rq, %nk, %nv : !kv, !keys, !values
+}
+
+// Rotated to other positions than those of the cache.
+// CHECK-LABEL: func.func @other_positions
+// CHECK-NOT: nn.group
+func.func @other_positions(%k: !kv, %v: !kv, %o: !i, %p: !i, %t: tensor<80x64xf32>, %keys: !keys, %values: !values, %table: tensor<2x4xi32>, %slots: !i) -> (!keys, !values) {
+  %rk = nn.rotary %k, %o, %t {head_dim = 64 : i64} : (!kv, !i, tensor<80x64xf32>) -> !kv
+  %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %p : (!kv, !kv, !keys, !values, tensor<2x4xi32>, !i, !i) -> (!keys, !values)
+  return %nk, %nv : !keys, !values
+}
+
+// Heads that are not whole 32 numbers.
+// CHECK-LABEL: func.func @odd_heads
+// CHECK-NOT: nn.group
+func.func @odd_heads(%k: !kv, %v: !kv, %p: !i, %t: tensor<80x16xf32>, %keys: tensor<8x4x16x16xbf16>, %values: tensor<8x4x16x16xbf16>, %table: tensor<2x4xi32>, %slots: !i) -> (tensor<8x4x16x16xbf16>, tensor<8x4x16x16xbf16>) {
+  %rk = nn.rotary %k, %p, %t {head_dim = 16 : i64} : (!kv, !i, tensor<80x16xf32>) -> !kv
+  %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %p : (!kv, !kv, tensor<8x4x16x16xbf16>, tensor<8x4x16x16xbf16>, tensor<2x4xi32>, !i, !i) -> (tensor<8x4x16x16xbf16>, tensor<8x4x16x16xbf16>)
+  return %nk, %nv : tensor<8x4x16x16xbf16>, tensor<8x4x16x16xbf16>
+}
