@@ -98,9 +98,9 @@ LogicalResult Program::hostCall(rl::CallOp call) {
   names_[body.getArgument(0)] = input;
   for (Operation &op : body) {
     if (auto sample = dyn_cast<rl::SampleOp>(op)) {
-      if (auto ready = sample.getReady(); ready && static_cast<int64_t>(*ready) > arriving.groups) {
+      if (auto ready = sample.getReady(); ready && static_cast<int64_t>(*ready) >= arriving.groups) {
         auto error = sample.emitOpError() << "ready is " << *ready << " groups, but " << arriving.groups
-                                          << " are drawn in an iteration; it must be at most as many";
+                                          << " are drawn in an iteration; it must be fewer, or it waits for all of them";
         return error.attachNote(call.getLoc()) << "called here";
       }
       // A budget lets groups of several iterations end in one.

@@ -14,6 +14,8 @@ sides draw the same prompts in the same order and train on responses of the same
     partial   an iteration has a budget of tokens; what has not ended waits for the next one. The budget is a little less than
               the prompts of an iteration need on average (`--budget-share`), so that there is always something to go on with
     keep      the same, and what waits goes on with the keys and values that it has
+    ready     an iteration ends when as many groups have as `waiting` draws; --in-flight times as many are drawn at first, and what
+              waits goes on with its keys and values
 
 Beside each stands what the simulator says: `mirl rollout --simulate --calibrate`, with the cost of a step taken from plain
 rollouts of the same plan and the same lengths in the same order.
@@ -46,8 +48,9 @@ step rollout(x: prompts) -> trajectory {{
   return score(y, 0 - y.length / {longest})
 }}
 step train(y: trajectory) {{ minimize(mirror_descent(logprob(pi, y), y.logprob, y.reward, 0.1), opt) }}
-iteration {{ train(rollout(draw(prompts, {groups}))) }}
+iteration {{ train(rollout(draw(prompts, {drawn}))) }}
 """
+PROMPT_MEAN = 18  # tokens of a prompt of the example
 PROMPT = 32  # tokens; more than the longest prompt of the example has
 
 
@@ -105,9 +108,11 @@ def prepare(options, sizes):
     for groups, slots in sizes.items():
         _, tokens = distribution(options, groups)
         partial = f", total_budget = {tokens}, max_age = {options.max_age}, in_flight = {options.in_flight}"
-        for name, budget in [("waiting", ""), ("partial", partial), ("keep", partial + ", cache = keep")]:
+        ready = f", ready = {groups}, max_age = {options.max_age}, in_flight = 1, cache = keep"
+        for name, budget in [("waiting", ""), ("partial", partial), ("keep", partial + ", cache = keep"), ("ready", ready)]:
             source = work / f"{name}{groups}.mirl"
-            source.write_text(PROGRAM.format(context=options.longest + PROMPT, n=options.n, longest=options.longest, groups=groups, budget=budget))
+            source.write_text(PROGRAM.format(context=options.longest + PROMPT, n=options.n, longest=options.longest, budget=budget,
+                                             drawn=groups * options.in_flight if name == "ready" else groups))
             call([options.bin / "mirlc", source, "--model", model, *(["--target", options.target] if options.target else []),
                   "--slots", slots, "-o", source.with_suffix(".plan")])
     shutil.rmtree(work / "model", ignore_errors=True)
@@ -140,7 +145,7 @@ def measure(options, groups, slots):
     work = options.folder.resolve()
     tool = [*options.under.split(), "env", f"LD_LIBRARY_PATH={work / 'lib'}"]
     sigma, tokens = distribution(options, groups)
-    plans = {name: work / f"{name}{groups}.plan" for name in ("waiting", "partial", "keep")}
+    plans = {name: work / f"{name}{groups}.plan" for name in ("waiting", "partial", "keep", "ready")}
     rounds, simulated = {name: [] for name in plans}, {name: [] for name in plans}
     for number in range(options.rounds):
         for name, plan in (plans.items() if number % 2 == 0 else reversed(plans.items())):
@@ -149,13 +154,18 @@ def measure(options, groups, slots):
             rounds[name].append(figures([json.loads(line) for line in output.splitlines()][options.skip:], options.n))
             print(groups, slots, number, name, {key: round(value, 3) for key, value in rounds[name][-1].items()}, file=sys.stderr, flush=True)
         # In every round, so that both see the machine as it is then.
+        common = ["--slots", slots, "--n", options.n, "--max-tokens", options.longest, "--in-order", "--max-age", options.max_age, "--keep",
+                  "--warmup", options.skip, "--iterations", options.iterations - options.skip, "--json"]
         told = json.loads(call([*tool, work / "mirl", "rollout", "--simulate", "--calibrate", plans["waiting"], "--model", work / "model",
-                                "--data", work / "data/prompts.jsonl", "--limit", 24, "--threads", options.threads, "--slots", slots, "--n", options.n,
-                                "--max-tokens", options.longest, "--lengths", work / "waiting.lengths", "--in-order", "--prompts", groups,
-                                "--total-budget", tokens, "--max-age", options.max_age, "--in-flight", options.in_flight, "--keep",
-                                "--warmup", options.skip, "--iterations", options.iterations - options.skip, "--json"]))
+                                "--data", work / "data/prompts.jsonl", "--limit", 24, "--threads", options.threads, "--prompts", groups,
+                                "--lengths", work / "waiting.lengths", "--total-budget", tokens, "--in-flight", options.in_flight, *common]))
         print(groups, slots, number, told["cost"], file=sys.stderr, flush=True)
-        for name, run in zip(plans, told["runs"]):
+        # The same costs. Its whole and recomputing runs are not asked for.
+        costs = [part for key, cost in told["cost"].items() for part in ("--" + key.replace("_", "-"), cost)]
+        device = ["--kv-blocks", told["device"]["kv_blocks"], "--prompt-tokens", PROMPT_MEAN]
+        ready = json.loads(call([*tool, work / "mirl", "rollout", "--simulate", *costs, *device, "--prompts", groups * options.in_flight, "--ready", groups,
+                                 "--in-flight", 1, "--lengths", work / "ready.lengths", *common]))
+        for name, run in zip(plans, [*told["runs"], ready["runs"][-1]]):
             simulated[name].append({"rollout": run["tokens_per_s"], "idle": run["idle_slots"], "again": run["prefill_tokens"] / run["tokens"]})
     fastest = {name: max(found, key=lambda r: r["rollout"]) for name, found in rounds.items()}
     model = {name: {key: statistics.median(r[key] for r in found) for key in found[0]} for name, found in simulated.items()}

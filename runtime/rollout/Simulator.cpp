@@ -275,9 +275,9 @@ absl::Status Check(const SimulatorOptions &options) {
   if (options.ready != kNoLimit) {
     if (options.sequence_budget != kNoLimit || options.total_budget != kNoLimit)
       return Invalid("a simulation's iteration ends with a budget or with groups that are ready, not both");
-    if (options.ready < options.devices || options.ready > options.prompts)
+    if (options.ready < options.devices || options.ready >= options.prompts)
       return Invalid("a simulation's ready groups must be at least the devices, ", options.devices,
-                     ", and at most the new prompts, ", options.prompts, "; they are ", options.ready);
+                     ", and fewer than the new prompts, ", options.prompts, "; they are ", options.ready);
     if (options.in_flight == 0)
       return Invalid("a simulation with ready groups needs a limit of those in flight");
     auto begun = static_cast<int64_t>(std::min(options.in_flight * static_cast<double>(options.prompts), 1e15));

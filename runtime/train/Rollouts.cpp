@@ -37,9 +37,9 @@ absl::Status Trainer::CheckReady(const fb::Instruction &sample, const Budgets &b
     return View(other.op()) == "draw" && View(other.results()->Get(0)) == prompts;
   });
   auto drawn = draw ? static_cast<int64_t>(Number(*draw, "count", 1)) : 0;
-  if (budgets.ready > drawn)
+  if (budgets.ready >= drawn)
     return Invalid(InstructionPlace(sample), "ready is ", budgets.ready, " groups, but ", drawn,
-                   " are drawn in an iteration; it must be at most as many");
+                   " are drawn in an iteration; it must be fewer, or it waits for all of them");
   int64_t begun = budgets.in_flight * drawn, last = (begun + budgets.ready - 1) / budgets.ready - 1;
   if (last * updates > budgets.max_age)
     return Invalid(InstructionPlace(sample), "max_age is ", budgets.max_age, ", but ", begun,

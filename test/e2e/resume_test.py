@@ -172,7 +172,7 @@ class Ready(Killed, harness.World):
 
     def test_refusals(self):
         program = PROGRAM.replace("VERIFIER", "y.length")
-        for arguments, wanted in [("ready = 13, max_age = 9", "ready is 13 groups, but 12 are drawn"),
+        for arguments, wanted in [("ready = 12, max_age = 9", "ready is 12 groups, but 12 are drawn"),
                                   ("ready = 6", "ready needs max_age"),
                                   ("ready = 6, budget = 4, max_age = 9", "it must be one of them"),
                                   ("ready = 0, max_age = 9", "ready (groups that end an iteration) must be a whole number from 1")]:

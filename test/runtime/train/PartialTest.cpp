@@ -640,8 +640,8 @@ TEST_F(PartialTrainer, RefusesBudgetsThatMakeNoSense) {
   EXPECT_THAT(refusal(Program(2, 3)), HasSubstr("max_age must be at least 4"));
   EXPECT_THAT(refusal(Ready(2, 2)), HasSubstr("8 groups can be begun (in_flight = 2), and of them 2 are handed over"));
   EXPECT_THAT(refusal(Ready(2, 2)), HasSubstr("the last would be 3 updates old"));
-  EXPECT_THAT(refusal(Ready(4, 1)), HasSubstr("the last would be 2 updates old"));
-  EXPECT_THAT(refusal(Ready(5, 100)), HasSubstr("ready is 5 groups, but 4 are drawn"));
+  EXPECT_THAT(refusal(Ready(3, 3)), HasSubstr("the last would be 4 updates old"));
+  EXPECT_THAT(refusal(Ready(4, 100)), HasSubstr("ready is 4 groups, but 4 are drawn"));
   ToyOptions options = Program(2, 4);
   for (auto &number : options.program[1].numbers)
     if (number.first == "budget")

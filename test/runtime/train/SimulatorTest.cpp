@@ -66,8 +66,8 @@ TEST(Simulator, TrainsOnGroupsThatAreReady) {
   EXPECT_THAT(refusal(), HasSubstr("the last is 2 iterations old; the most is 1"));
   options.max_staleness = 2;
   EXPECT_EQ(refusal(), "");
-  options.ready = 5;
-  EXPECT_THAT(refusal(), HasSubstr("at most the new prompts, 4"));
+  options.ready = 4;
+  EXPECT_THAT(refusal(), HasSubstr("fewer than the new prompts, 4"));
   options.ready = 3;
   options.total_budget = 100;
   EXPECT_THAT(refusal(), HasSubstr("not both"));
