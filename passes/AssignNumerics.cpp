@@ -2,7 +2,8 @@
 //
 // In: nn ops without `numerics`. Out: every op that sums carries the order that the target's
 // schedules implement: `chain` for matrix products and segment sums (one accumulator, indices
-// ascending), `lanes` of 16 for sums over a row, `blocks` of 256 for the log-sum-exp over the
+// ascending), `lanes` of 16 for sums over a row (norms of bf16 with `tensor-cores`: of 256, a warp's),
+// `blocks` of 256 for the log-sum-exp over the
 // vocabulary. With `tensor-cores` a product of two bf16 tensors whose rows are multiples of 16
 // bytes is `k16`, which is how Hopper's tensor cores add, and what a program that runs on them
 // means; `k16_blocks` is the log-sum-exp over logits that are such products, and attention to bf16
@@ -81,6 +82,17 @@ bool isTensorCoreAttention(Operation *op) {
   return false;
 }
 
+// Whether all that a norm or its adjoint reads and writes of rows and weights is bf16.
+bool isNarrowNorm(Operation *op) {
+  if (auto grad = dyn_cast<nn::RmsNormDataGradOp>(op))
+    return llvm::all_of(SmallVector<Value>{grad.getGradient(), grad.getInput(), grad.getWeight(), grad.getResult()}, isNarrow) &&
+           isNarrow(grad.getResidual());
+  auto norm = cast<nn::RmsNormOp>(op);
+  return isNarrow(norm.getInput()) && isNarrow(norm.getWeight()) && isNarrow(norm.getResult());
+}
+
+// Lanes of a sum over a row of bf16 numbers on a GPU: a warp, 16 bytes of each thread.
+constexpr int64_t kWarpLanes = 256;
 // Rows of a block of a sum over bf16 rows, which on a GPU are summed beside each other.
 constexpr int64_t kBlockRows = 128;
 
@@ -98,7 +110,10 @@ std::pair<StringRef, int64_t> orderOf(Operation *op, bool tensorCores) {
   if (isa<nn::LinearOp, nn::LinearDataGradOp, nn::LinearWeightGradOp, nn::LinearLogprobGradOp,
           nn::AttentionGradOp, nn::SegmentReduceOp, nn::ReduceOp>(op))
     return {"chain", 1};
-  if (isa<nn::RmsNormOp, nn::AttentionOp, nn::PagedAttentionOp>(op))
+  if (isa<nn::RmsNormOp, nn::RmsNormDataGradOp>(op)) {
+    return {"lanes", tensorCores && isNarrowNorm(op) ? kWarpLanes : 16};
+  }
+  if (isa<nn::AttentionOp, nn::PagedAttentionOp>(op))
     return {"lanes", 16};
   if (isa<nn::LinearLogprobOp, nn::SampleOp>(op))
     return {"blocks", 256};

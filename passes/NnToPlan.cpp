@@ -72,7 +72,10 @@ public:
   void launchTiles(const cpu::LaunchSpec &spec, llvm::function_ref<void(LLVM::LLVMFuncOp)> body) override;
   Value &companion(Value tensor) override { return companions_[tensor]; }
   int64_t capacity(RankedTensorType type) override;
-  int64_t itemElements() const override { return state_.cuda ? 256 : cpu::Lowering::itemElements(); }
+  bool threaded() const override { return state_.cuda; }
+  int64_t itemElements(int64_t operands, bool narrow) const override {
+    return state_.cuda ? cuda::elementsOfWarp(operands, narrow) : cpu::Lowering::itemElements(operands, narrow);
+  }
   void fill(Value slice) override { plan::FillOp::create(builder_, loc_, slice); }
   void copy(Value from, Value to) override { plan::CopyOp::create(builder_, loc_, from, to); }
   void loop(plan::WorkAttr count, int64_t index, llvm::function_ref<void()> body) override;
@@ -428,7 +431,7 @@ void EntryLowering::launch(const cpu::LaunchSpec &spec,
     unsigned buffers = spec.reads.size() + spec.writes.size();
     auto kernel = LLVM::LLVMFuncOp::create(builder_, loc_, name,
                                            cuda::SimtKernelBuilder::kernelType(context(), buffers));
-    cuda::SimtKernelBuilder kernelBuilder(loc_, kernel, buffers);
+    cuda::SimtKernelBuilder kernelBuilder(loc_, kernel, buffers, cuda::LaneMap(spec.lanes));
     setElements(kernelBuilder);
     body(kernelBuilder);
     kernelBuilder.finish();

@@ -41,10 +41,11 @@ def Nn_RmsNormDataGradOp : Nn_TensorOp<"rms_norm_data_grad"> {
   let summary = "gradient of nn.rms_norm with respect to its input";
   let description = [{
     With x̂ = input · rstd and g = gradient · weight: result = rstd · (g − x̂ · mean(g · x̂)), plus `residual`
-    when given (the gradient that flows past the norm; a bf16 result is rounded before it is added, and after). Shapes: gradient, input C×d, weight d, rstd C.
+    when given (the gradient that flows past the norm; a bf16 result is rounded before it is added, and after). The mean is a
+    sum over the row in the order of `numerics`. Shapes: gradient, input C×d, weight d, rstd C.
   }];
   let arguments = (ins Nn_Tensor:$gradient, Nn_Tensor:$input, Nn_Tensor:$weight, Nn_Scalars:$rstd,
-                       Optional<Nn_Tensor>:$residual);
+                       Optional<Nn_Tensor>:$residual, OptionalAttr<Nn_NumericsAttr>:$numerics);
   let results = (outs Nn_Tensor:$result);
 }
 

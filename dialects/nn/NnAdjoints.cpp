@@ -63,7 +63,7 @@ LogicalResult RmsNormOp::buildAdjoint(OpBuilder &b, ArrayRef<Value> gradients, A
   Value g = gradients[0];
   if (adjoints.needed(getInput()))
     adjoints.add(getInput(), RmsNormDataGradOp::create(b, getLoc(), getInput().getType(), g, getInput(),
-                                                       getWeight(), getRstd(), Value()));
+                                                       getWeight(), getRstd(), Value(), NumericsAttr()));
   if (adjoints.needed(getWeight()))
     adjoints.accumulate(getWeight(), [&](Value into) -> Value {
       return RmsNormWeightGradOp::create(b, getLoc(), into.getType(), g, getInput(), getRstd(), into, NumericsAttr());

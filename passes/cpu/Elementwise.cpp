@@ -1,8 +1,8 @@
 // Elementwise schedules: nn.fused, nn.splat, nn.stop_gradient, nn.adamw and nn.squared_norm.
 //
-// Elements are taken 16 at a time in memory order, whatever the shape; every element is computed by
+// Elements are taken a vector at a time in memory order, whatever the shape; every element is computed by
 // the same operations in a full and in a masked vector, so a tail has the same bits. A work item is
-// Lowering::itemElements elements of a fixed shape, or the rows that make up about as many of a dynamic one.
+// Lowering::itemElements elements.
 
 #include "passes/cpu/Schedules.h"
 
@@ -15,6 +15,7 @@
 #include "llvm/Support/raw_ostream.h"
 
 #include <cmath>
+#include <numeric>
 
 using namespace mlir;
 
@@ -24,31 +25,41 @@ namespace {
 // The block of nn.squared_norm (part of its meaning, NnAdjointOps.td).
 constexpr int64_t kNormBlock = 4096;
 
-// How the elements of a tensor are cut into items: `tile` rows of `columns` elements each.
+// How the elements of tensors of one shape are cut into items, in memory order.
 struct Cut {
   RankedTensorType type;
-  int64_t columns, tile;
-  Cut(const Lowering &lowering, RankedTensorType type) : type(type), columns(columnsOf(type)) {
-    if (type.hasStaticShape()) { // one long row
-      columns = 1;
-      tile = lowering.itemElements();
-    } else {
-      tile = std::max<int64_t>(1, lowering.itemElements() / std::max<int64_t>(1, columns));
-    }
+  int64_t columns, item, operands;
+  bool narrow;
+  // `streams`: the tensors of that shape that are read or written.
+  Cut(const Lowering &lowering, RankedTensorType type, ArrayRef<RankedTensorType> streams)
+      : type(type), columns(type.hasStaticShape() ? type.getNumElements() : columnsOf(type)), operands(streams.size()),
+        narrow(llvm::all_of(streams, [](RankedTensorType t) { return t.getElementType().isBF16(); })) {
+    item = lowering.itemElements(operands, narrow);
   }
-  plan::WorkAttr work(Lowering &lowering) const {
-    if (type.hasStaticShape())
-      return plan::WorkAttr::get(lowering.context(), std::nullopt, type.getNumElements(), tile, 1);
-    return lowering.rows(type, tile);
+  void describe(Lowering &lowering, LaunchSpec &spec) const {
+    if (type.hasStaticShape()) {
+      spec.work = plan::WorkAttr::get(lowering.context(), std::nullopt, columns, item, 1);
+    } else {
+      // The fewest rows that are whole items.
+      int64_t together = std::gcd(columns, item);
+      spec.work = lowering.rows(type, item / together, std::max<int64_t>(1, columns / together));
+    }
+    spec.lanes = {Lanes::Use::elements, item, item, std::gcd(columns, item), narrow, operands / (narrow ? 2.0 : 1.0)};
   }
   // Calls body(first element, elements) for each full vector and for the masked rest.
-  void elements(KernelBuilder &b,
-                llvm::function_ref<void(Value index, Value countOrNull)> body) const {
-    Value rows = type.hasStaticShape() ? b.c(type.getNumElements()) : rowsOf(b, type);
-    Value from = b.mul(b.mul(b.begin(), tile), columns);
-    Value to = b.mul(b.min(b.mul(b.end(), tile), rows), columns);
-    Value full = b.add(from, b.mul(b.divide(b.max(b.sub(to, from), b.c(0)), b.c(kLanes)), kLanes));
-    b.loop(from, full, kLanes, [&](Value i) { body(i, nullptr); });
+  void elements(KernelBuilder &b, llvm::function_ref<void(Value index, Value countOrNull)> body) const {
+    Value total = type.hasStaticShape() ? b.c(columns) : b.mul(rowsOf(b, type), columns);
+    Value from = b.mul(b.begin(), item);
+    if (b.lanes() == item) { // an item is a vector
+      Value rest = b.sub(total, from);
+      b.ifThen(b.lt(b.c(item - 1), rest), [&] { body(from, nullptr); });
+      if (columns % item)
+        b.ifThen(b.lt(rest, b.c(item)), [&] { body(from, rest); });
+      return;
+    }
+    Value to = b.min(b.mul(b.end(), item), total);
+    Value full = b.add(from, b.mul(b.divide(b.max(b.sub(to, from), b.c(0)), b.c(b.lanes())), b.lanes()));
+    b.loop(from, full, b.lanes(), [&](Value i) { body(i, nullptr); });
     b.ifThen(b.lt(full, to), [&] { body(full, b.sub(to, full)); });
   }
 };
@@ -161,14 +172,16 @@ LogicalResult lowerFused(Operation *op, Lowering &lowering) {
   if (fused.getNumResults() == 0)
     return success();
   auto type = cast<RankedTensorType>(fused.getResult(0).getType());
-  Cut cut(lowering, type);
   LaunchSpec spec;
   // The results' rank-0 operands are scalars only beside results of another rank.
   std::string pattern;
   SmallVector<bool> scalar;
   double bytes = 0;
-  for (Value result : fused.getResults())
-    bytes += bytesPerRow(cast<RankedTensorType>(result.getType()));
+  SmallVector<RankedTensorType> streams;
+  for (Value result : fused.getResults()) {
+    streams.push_back(cast<RankedTensorType>(result.getType()));
+    bytes += bytesPerRow(streams.back());
+  }
   // An operand whose storage a result takes over (a variable computed into itself) is in writes.
   SmallVector<unsigned> position;
   SmallVector<Value> results;
@@ -191,13 +204,17 @@ LogicalResult lowerFused(Operation *op, Lowering &lowering) {
       spec.reads.push_back(slice);
       pattern += scalar.back() ? "s" : "v";
     }
-    bytes += scalar.back() ? 0 : bytesPerRow(inputType);
+    if (scalar.back())
+      continue;
+    bytes += bytesPerRow(inputType);
+    streams.push_back(inputType);
   }
+  Cut cut(lowering, type, streams);
   llvm::sort(spec.updates);
   spec.writes = results;
   spec.kernel = "fused_" + programName(fused) + "_" + pattern + "_" + axisName(type) + "_c" +
                 std::to_string(columnsOf(type));
-  spec.work = cut.work(lowering);
+  cut.describe(lowering, spec);
   double elements = bytesPerRow(type) * 8 / type.getElementTypeBitWidth();
   spec.flops = plan::perRow(type, elements * programFlops(fused));
   spec.bytes = plan::perRow(type, bytes);
@@ -214,12 +231,18 @@ LogicalResult lowerFused(Operation *op, Lowering &lowering) {
       if (isScalar)
         values[i] = b.splat(b.loadf(pointers[i], b.c(0)));
     cut.elements(b, [&](Value index, Value count) {
-      SmallVector<Value> operands, made;
+      SmallVector<Value> operands;
       for (unsigned i = 0; i < position.size(); ++i)
         operands.push_back(scalar[i] ? values[i] : loadLanes(b, pointers[i], index, count));
-      if (failed(emitElementwise(fused, b, operands, made)))
-        return void(status = failure());
-      for (auto [value, target] : llvm::zip_equal(made, targets))
+      SmallVector<Value> computed = b.piecewise(operands, [&](ValueRange pieces) {
+        SmallVector<Value> made;
+        if (failed(emitElementwise(fused, b, SmallVector<Value>(pieces), made))) {
+          status = failure();
+          made.assign(results.size(), b.vf(0));
+        }
+        return made;
+      });
+      for (auto [value, target] : llvm::zip_equal(computed, targets))
         storeLanes(b, value, target, index, count);
     });
   });
@@ -237,13 +260,13 @@ LogicalResult lowerSplat(Operation *op, Lowering &lowering) {
     return success();
   }
   auto type = cast<RankedTensorType>(splat.getResult().getType());
-  Cut cut(lowering, type);
+  Cut cut(lowering, type, type);
   LaunchSpec spec;
   uint64_t bits = number.bitcastToAPInt().getZExtValue();
   spec.kernel = "splat_" + llvm::utohexstr(bits, /*LowerCase=*/true) + "_" + axisName(type) + "_c" +
                 std::to_string(columnsOf(type));
   spec.writes = {slice};
-  spec.work = cut.work(lowering);
+  cut.describe(lowering, spec);
   spec.bytes = plan::perRow(type, bytesPerRow(type));
   double value = number.convertToFloat();
   lowering.launch(spec, [&](KernelBuilder &b) {
@@ -291,7 +314,8 @@ LogicalResult lowerAdamw(Operation *op, Lowering &lowering) {
   auto type = cast<RankedTensorType>(adamw.getWeight().getType());
   if (!type.hasStaticShape())
     return op->emitOpError("updates a weight, whose shape must be fixed; it is ") << type;
-  Cut cut(lowering, type);
+  // The copy in bf16, when there is one, is beside four of f32.
+  Cut cut(lowering, type, {type, type, type, type});
   double beta1 = adamw.getBeta1().convertToFloat(), beta2 = adamw.getBeta2().convertToFloat();
   double eps = adamw.getEps().convertToFloat(), decay = adamw.getWeightDecay().convertToFloat();
   LaunchSpec spec;
@@ -309,7 +333,7 @@ LogicalResult lowerAdamw(Operation *op, Lowering &lowering) {
     spec.writes.push_back(lowering.slice(adamw.getCopy()));
   }
   spec.updates = {0, 1, 2};
-  spec.work = cut.work(lowering);
+  cut.describe(lowering, spec);
   double elements = type.getNumElements();
   spec.flops = plan::perRow(type, 15 * elements);
   spec.bytes = plan::perRow(type, (copies ? 30 : 28) * elements);
@@ -356,6 +380,9 @@ LogicalResult lowerSquaredNorm(Operation *op, Lowering &lowering) {
   spec.reads = {lowering.slice(norm.getInput())};
   spec.writes = {sums};
   spec.work = lowering.items(blocks);
+  // A block has only its 16 lanes, so it must read far ahead.
+  int64_t together = lowering.together(16);
+  spec.lanes = {Lanes::Use::rows, kLanes, kLanes, std::gcd(elements, kLanes), /*narrow=*/false, 1.0 * together};
   spec.flops = plan::perRow(type, 2.0 * elements);
   spec.bytes = plan::perRow(type, 4.0 * elements);
   lowering.launch(spec, [&](KernelBuilder &b) {
@@ -363,15 +390,14 @@ LogicalResult lowerSquaredNorm(Operation *op, Lowering &lowering) {
     b.loop(b.begin(), b.end(), 1, [&](Value block) {
       Value from = b.mul(block, kNormBlock);
       Value count = b.min(b.sub(b.c(elements), from), b.c(kNormBlock));
-      Value full = b.mul(b.divide(count, b.c(kLanes)), kLanes);
-      SmallVector<Value> sum =
-          b.loopCarry(b.c(0), full, kLanes, b.vf(0), [&](Value i, ValueRange carried) {
-            Value x = b.loadv(input, b.add(from, i));
-            return SmallVector<Value>{b.fma(x, x, carried[0])};
-          });
+      Value vectors = b.divide(count, b.c(kLanes)), full = b.mul(vectors, kLanes);
+      Value sum = chainOf(
+          b, b.c(0), vectors, together, b.vf(0),
+          [&](Value i) -> SmallVector<Value> { return {b.loadv(input, b.add(from, b.mul(i, kLanes)))}; },
+          [&](Value sum, ValueRange x) { return b.fma(x[0], x[0], sum); });
       // Lanes beyond the end add 0² to their sum, which changes no bit of it (it is never −0).
       Value x = b.loadvMasked(input, b.add(from, full), b.sub(count, full));
-      b.store(b.sumLanes(b.fma(x, x, sum[0])), output, block);
+      b.store(b.sumLanes(b.fma(x, x, sum)), output, block);
     });
   });
   LaunchSpec merge;
@@ -388,11 +414,11 @@ LogicalResult lowerSquaredNorm(Operation *op, Lowering &lowering) {
   lowering.launch(merge, [&](KernelBuilder &b) {
     Value partial = b.buffer(0), into = b.buffer(1), output = b.buffer(inPlace ? 1 : 2);
     b.loop(b.begin(), b.end(), 1, [&](Value) {
-      SmallVector<Value> sum =
-          b.loopCarry(b.c(0), b.c(blocks), 1, b.f(0), [&](Value i, ValueRange carried) {
-            return SmallVector<Value>{b.fadd(carried[0], b.loadf(partial, i))};
-          });
-      b.store(b.fadd(b.loadf(into, b.c(0)), sum[0]), output, b.c(0));
+      Value sum = chainOf(
+          b, b.c(0), b.c(blocks), lowering.together(64), b.f(0),
+          [&](Value i) -> SmallVector<Value> { return {b.loadf(partial, i)}; },
+          [&](Value sum, ValueRange x) { return b.fadd(sum, x[0]); });
+      b.store(b.fadd(b.loadf(into, b.c(0)), sum), output, b.c(0));
     });
   });
   return success();
@@ -402,12 +428,12 @@ LogicalResult lowerSquaredNorm(Operation *op, Lowering &lowering) {
 
 void emitCast(Lowering &lowering, Value from, Value to) {
   auto source = cast<plan::SliceType>(from.getType()).getTensor(), type = cast<plan::SliceType>(to.getType()).getTensor();
-  Cut cut(lowering, type);
+  Cut cut(lowering, type, {source, type});
   LaunchSpec spec;
   spec.kernel = "cast_" + axisName(type) + "_c" + std::to_string(columnsOf(type));
   spec.reads = {from};
   spec.writes = {to};
-  spec.work = cut.work(lowering);
+  cut.describe(lowering, spec);
   spec.bytes = plan::perRow(type, bytesPerRow(source) + bytesPerRow(type));
   lowering.launch(spec, [&](KernelBuilder &b) {
     Value input = b.buffer(0), output = b.buffer(1);

@@ -85,20 +85,24 @@ Value KernelBuilder::toIndex(Value i32) {
 
 // --- floats ----------------------------------------------------------------------------------------
 
-static VectorType lanesOf(Type element) { return VectorType::get({kLanes}, element); }
+VectorType KernelBuilder::lanesOf(Type element) { return VectorType::get({width_}, element); }
 
 Value KernelBuilder::f(double value) {
   return arith::ConstantOp::create(*this, getF32FloatAttr(static_cast<float>(value)));
 }
 
 Value KernelBuilder::vf(double value) {
+  if (width_ == 1)
+    return f(value);
   return arith::ConstantOp::create(
       *this, DenseElementsAttr::get(lanesOf(getF32Type()), static_cast<float>(value)));
 }
 
-Type KernelBuilder::vectorOf(Type scalar) { return lanesOf(scalar); }
+Type KernelBuilder::vectorOf(Type scalar) { return width_ == 1 ? scalar : Type(lanesOf(scalar)); }
 
 Value KernelBuilder::splat(Value scalar) {
+  if (width_ == 1)
+    return scalar;
   return vector::BroadcastOp::create(*this, lanesOf(scalar.getType()), scalar);
 }
 

@@ -1,8 +1,8 @@
 // Writing one CPU kernel: a thin layer over arith, math, scf, vector and llvm that knows the kernel
 // ABI (docs/plan.md).
 //
-// The virtual functions are those that depend on how 16 lanes are made: here they are a vector, on CUDA
-// they are 16 threads (passes/cuda/SimtKernelBuilder.h). Schedules are written once for both.
+// The virtual functions are those that depend on how lanes are made: here 16 of them are a vector, on CUDA
+// they are threads, each with one or several (passes/cuda/SimtKernelBuilder.h). Schedules are written once for both.
 //
 // Everything a kernel computes is on scalars and on vectors of 16 f32 (`vector<16xf32>`): the width is
 // part of the numerics (16 lanes), LLVM splits it where the machine's registers are narrower, so
@@ -58,10 +58,12 @@ public:
   Value toFloat(Value integer); // i64 to f32, rounded to nearest
 
   // --- floats: f32 or vector<16xf32>; a scalar operand beside a vector is splatted
+  // Lanes of a vector: 16 but for kernels whose schedule says that it serves other numbers (Schedules.h, Lanes).
+  int64_t lanes() const { return lanes_; }
   Value f(double value);
-  virtual Value vf(double value); // splat
-  virtual Value splat(Value scalar);
-  virtual mlir::Type vectorOf(mlir::Type scalar); // the type of 16 lanes of it
+  Value vf(double value); // splat
+  Value splat(Value scalar);
+  mlir::Type vectorOf(mlir::Type scalar); // the type of a vector of it, or what one thread holds of that
   Value fadd(Value a, Value b);
   Value fsub(Value a, Value b);
   Value fmul(Value a, Value b);
@@ -91,8 +93,8 @@ public:
   void setElement(Value pointer, mlir::Type element);
   Value offset(Value pointer, Value elements);
   Value offset(Value pointer, int64_t elements);
-  // What storing an f32 (or 16 lanes of it) as `element` and loading it again gives.
-  Value roundTo(mlir::Type element, Value value);
+  // What storing an f32 (or lanes of it) as `element` and loading it again gives.
+  virtual Value roundTo(mlir::Type element, Value value);
   Value load(mlir::Type element, Value pointer, Value index);
   // An f32 is stored as the pointer's element; anything else as it is.
   virtual void store(Value value, Value pointer, Value index);
@@ -103,7 +105,7 @@ public:
   // The first `count` (i64, may exceed 16 or be ≤ 0) lanes only; others read as `other` and are not written.
   virtual Value loadvMasked(Value pointer, Value index, Value count, double other = 0);
   virtual void storevMasked(Value vector, Value pointer, Value index, Value count);
-  virtual Value mask(Value count); // 16 lanes of i1
+  virtual Value mask(Value count); // lanes of i1
   // Stack memory of `elements` f32, 64-byte aligned, allocated once at the kernel's entry.
   virtual Value scratch(int64_t elements);
   virtual void prefetch(Value pointer, Value index); // of an f32 element, for reading
@@ -122,19 +124,32 @@ public:
                                   llvm::function_ref<llvm::SmallVector<Value>()> otherwise);
   Value select(Value condition, Value a, Value b);
 
+  // The results of body(vectors). Where one thread holds many lanes, body is called for a few of them at a time, which
+  // are vectors to it: fewer intermediate numbers are alive.
+  virtual llvm::SmallVector<Value> piecewise(mlir::ValueRange vectors,
+                                             llvm::function_ref<llvm::SmallVector<Value>(mlir::ValueRange)> body) {
+    return body(vectors);
+  }
+  // Whether a thread should keep what it has of a row in registers between two passes over it.
+  virtual bool keepsRow() const { return false; }
+
 protected:
   virtual bool unrolls() const { return true; }
   // bf16, whose bits lie in an integer of 16 bits, to f32 and back (to nearest even; a NaN stays one). Scalars and
   // lanes alike.
   Value widen(Value bits);
-  Value narrow(Value value);
+  virtual Value narrow(Value value);
   bool isNarrow(Value pointer) { return elementOf(pointer).isBF16(); }
   // How the element behind a pointer lies in memory.
   mlir::Type storedType(Value pointer);
 
   // For a kernel with another signature.
   explicit KernelBuilder(mlir::Location loc) : ImplicitLocOpBuilder(loc, loc.getContext()) {}
+  // A vector of `element`, of the numbers that one thread holds.
+  mlir::VectorType lanesOf(mlir::Type element);
   Value begin_, end_;
+  // Lanes of a vector, and how many of them one thread holds; of one lane it holds a scalar.
+  int64_t lanes_ = kLanes, width_ = kLanes;
 
 private:
   std::pair<Value, Value> match(Value a, Value b); // splats the scalar one when the other is a vector

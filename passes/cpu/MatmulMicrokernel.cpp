@@ -21,11 +21,11 @@ Value advance(KernelBuilder &b, Value pointer, Value elements) {
 }
 
 Value loadLanes(KernelBuilder &b, Value pointer, Value offset, int64_t lanes) {
-  return lanes >= kLanes ? b.loadv(pointer, offset) : b.loadvMasked(pointer, offset, b.c(lanes));
+  return lanes >= b.lanes() ? b.loadv(pointer, offset) : b.loadvMasked(pointer, offset, b.c(lanes));
 }
 
 void storeLanes(KernelBuilder &b, Value vector, Value pointer, Value offset, int64_t lanes) {
-  if (lanes >= kLanes)
+  if (lanes >= b.lanes())
     b.storev(vector, pointer, offset);
   else
     b.storevMasked(vector, pointer, offset, b.c(lanes));

@@ -57,4 +57,24 @@ std::string axisName(RankedTensorType type) {
   return "r" + std::to_string(type.getRank() == 0 ? 1 : type.getDimSize(0));
 }
 
+Value chainOf(KernelBuilder &b, Value from, Value to, int64_t together, Value start,
+              function_ref<SmallVector<Value>(Value i)> load, function_ref<Value(Value sum, ValueRange loaded)> add) {
+  auto steps = [&](Value first, Value last, int64_t count, Value sum) {
+    return b.loopCarry(first, last, count, sum, [&](Value i, ValueRange carried) {
+      SmallVector<SmallVector<Value>> loaded;
+      for (int64_t k = 0; k < count; ++k)
+        loaded.push_back(load(k ? b.add(i, k) : i));
+      Value sum = carried[0];
+      for (ArrayRef<Value> numbers : loaded)
+        sum = add(sum, numbers);
+      return SmallVector<Value>{sum};
+    })[0];
+  };
+  if (together == 1)
+    return steps(from, to, 1, start);
+  Value count = b.max(b.sub(to, from), b.c(0));
+  Value whole = b.add(from, b.mul(b.divide(count, b.c(together)), together));
+  return steps(whole, to, 1, steps(from, whole, together, start));
+}
+
 } // namespace mirl::passes::cpu

@@ -12,6 +12,25 @@
 
 namespace mirl::passes::cpu {
 
+// What a kernel asks of its lanes. On a CPU they are 16 whatever is said here; where they are threads (passes/cuda),
+// there may be more of them, and each may hold several neighbours, so that memory is read and written in 16 bytes.
+struct Lanes {
+  enum class Use {
+    shared,   // 16 lanes; one may read from memory what another one of its item wrote
+    elements, // an item is one vector, Lowering::itemElements; nothing goes from one lane to another
+    rows,     // `count` lanes walk along a row; none reads what another one wrote
+    alone,    // an item is one vector of `count` neighbours, which have nobody beside them
+  };
+  Use use = Use::shared;
+  int64_t count = kLanes;
+  // The largest numbers that are known to divide where a vector begins, and how many of its lanes are not masked.
+  int64_t begin = 1, masked = 1;
+  // Whether all that vectors read and write is bf16.
+  bool narrow = false;
+  // 32-bit words of memory that a lane holds at a time, about.
+  double words = 1;
+};
+
 struct LaunchSpec {
   std::string kernel;                       // C identifier
   llvm::SmallVector<mlir::Value> reads;     // slices; the kernel's buffers are reads, then writes
@@ -21,6 +40,7 @@ struct LaunchSpec {
   int64_t grain = 1;
   plan::AffineAttr flops, bytes;
   llvm::SmallVector<mlir::Attribute> maps; // plan.tensor_map, of a kernel on tiles
+  Lanes lanes;
 };
 
 class Lowering {
@@ -37,9 +57,13 @@ public:
   virtual void fill(mlir::Value slice) = 0;
   virtual void copy(mlir::Value from, mlir::Value to) = 0;
   virtual void loop(plan::WorkAttr count, int64_t index, llvm::function_ref<void()> body) = 0;
-  // Elements of a work item of an elementwise kernel: 16 KiB a stream, so that a few streams fit the first-level cache. Where
-  // thousands of items run at a time, fewer.
-  virtual int64_t itemElements() const { return 4096; }
+  // Whether lanes are threads: then thousands of items run at a time, and an item is as small as can be.
+  virtual bool threaded() const { return false; }
+  // Elements of a work item of an elementwise kernel over so many tensors (`narrow`: of bf16 alone): 16 KiB a tensor, so that
+  // a few of them fit the first-level cache, or what fits into the registers of a warp.
+  virtual int64_t itemElements(int64_t /*operands*/, bool /*narrow*/) const { return 4096; }
+  // Numbers of a chain whose loads should be on their way at a time: caches and the order of execution hide them on a CPU.
+  int64_t together(int64_t numbers) const { return threaded() ? numbers : 1; }
   // work over the rows of a tensor: factor · ceil(rows / tile).
   plan::WorkAttr rows(mlir::RankedTensorType type, int64_t tile = 1, int64_t factor = 1);
   // A constant amount of work.
@@ -75,6 +99,11 @@ void emitCast(Lowering &lowering, mlir::Value from, mlir::Value to);
 // Where a chain that goes on in memory is kept: the slice of `tensor` itself when that holds f32, else f32 scratch of its
 // shape, from which emitCast rounds at the end.
 mlir::Value chainSlice(Lowering &lowering, mlir::Value tensor, llvm::StringRef name);
+
+// One chain: start, then add(sum, load(i)) for i in [from, to), ascending. So many are loaded before the first is added.
+mlir::Value chainOf(KernelBuilder &b, mlir::Value from, mlir::Value to, int64_t together, mlir::Value start,
+                    llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value i)> load,
+                    llvm::function_ref<mlir::Value(mlir::Value sum, mlir::ValueRange loaded)> add);
 
 // One registration function a file.
 void registerSampleSchedule(llvm::StringMap<Schedule> &schedules);

@@ -13,7 +13,7 @@ namespace {
 RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
 // Segments of an item.
-constexpr int64_t kSegments = 16;
+int64_t segmentTile(const Lowering &lowering) { return lowering.threaded() ? 1 : 16; }
 
 // One more element of a reduction.
 Value combine(KernelBuilder &b, nn::ReduceKind kind, Value sum, Value x) {
@@ -32,16 +32,18 @@ double neutral(nn::ReduceKind kind) {
   return kind == nn::ReduceKind::sum ? 0.0 : kind == nn::ReduceKind::max ? -INFINITY : INFINITY;
 }
 
-Value reduceRange(KernelBuilder &b, nn::ReduceKind kind, Value input, Value from, Value to, Value start) {
-  return b.loopCarry(from, to, 1, start, [&](Value i, ValueRange carried) {
-    return SmallVector<Value>{combine(b, kind, carried[0], b.loadf(input, i))};
-  })[0];
+Value reduceRange(KernelBuilder &b, const Lowering &lowering, nn::ReduceKind kind, Value input, Value from, Value to,
+                  Value start) {
+  return chainOf(
+      b, from, to, lowering.together(32), start, [&](Value i) -> SmallVector<Value> { return {b.loadf(input, i)}; },
+      [&](Value sum, ValueRange x) { return combine(b, kind, sum, x[0]); });
 }
 
 // Calls body(segment, first row, end row) for the segments of the items [begin, end).
-void forSegments(KernelBuilder &b, RankedTensorType segments, Value offsets,
+void forSegments(KernelBuilder &b, const Lowering &lowering, RankedTensorType segments, Value offsets,
                  llvm::function_ref<void(Value segment, Value from, Value to)> body) {
-  b.loop(b.mul(b.begin(), kSegments), b.min(b.mul(b.end(), kSegments), rowsOf(b, segments)), 1, [&](Value segment) {
+  int64_t tile = segmentTile(lowering);
+  b.loop(b.mul(b.begin(), tile), b.min(b.mul(b.end(), tile), rowsOf(b, segments)), 1, [&](Value segment) {
     body(segment, b.loadi(offsets, segment), b.loadi(offsets, b.add(segment, 1)));
   });
 }
@@ -53,11 +55,11 @@ LogicalResult lowerSegmentSpread(Operation *op, Lowering &lowering) {
   spec.kernel = "segment_spread_" + axisName(coarse);
   spec.reads = {lowering.slice(spread.getInput()), lowering.slice(spread.getOffsets())};
   spec.writes = {lowering.slice(spread.getResult())};
-  spec.work = lowering.rows(coarse, kSegments);
+  spec.work = lowering.rows(coarse, segmentTile(lowering));
   spec.bytes = plan::perRow(typeOf(spread.getResult()), 4);
   lowering.launch(spec, [&](KernelBuilder &b) {
     Value input = b.buffer(0), target = b.buffer(2);
-    forSegments(b, coarse, b.buffer(1), [&](Value segment, Value from, Value to) {
+    forSegments(b, lowering, coarse, b.buffer(1), [&](Value segment, Value from, Value to) {
       Value x = b.loadf(input, segment);
       b.loop(from, to, 1, [&](Value row) { b.store(x, target, row); });
     });
@@ -73,13 +75,13 @@ LogicalResult lowerSegmentReduce(Operation *op, Lowering &lowering) {
   spec.kernel = "segment_" + nn::stringifyReduceKind(kind).str() + "_" + axisName(coarse);
   spec.reads = {lowering.slice(reduce.getInput()), lowering.slice(reduce.getOffsets())};
   spec.writes = {lowering.slice(reduce.getResult())};
-  spec.work = lowering.rows(coarse, kSegments);
+  spec.work = lowering.rows(coarse, segmentTile(lowering));
   spec.bytes = plan::perRow(typeOf(reduce.getInput()), 4);
   spec.flops = plan::perRow(typeOf(reduce.getInput()), 1);
   lowering.launch(spec, [&](KernelBuilder &b) {
     Value input = b.buffer(0), target = b.buffer(2);
-    forSegments(b, coarse, b.buffer(1), [&](Value segment, Value from, Value to) {
-      b.store(reduceRange(b, kind, input, from, to, b.f(neutral(kind))), target, segment);
+    forSegments(b, lowering, coarse, b.buffer(1), [&](Value segment, Value from, Value to) {
+      b.store(reduceRange(b, lowering, kind, input, from, to, b.f(neutral(kind))), target, segment);
     });
   });
   return success();
@@ -92,10 +94,10 @@ LogicalResult lowerSegmentCount(Operation *op, Lowering &lowering) {
   spec.kernel = "segment_count_" + axisName(coarse);
   spec.reads = {lowering.slice(count.getOffsets())};
   spec.writes = {lowering.slice(count.getResult())};
-  spec.work = lowering.rows(coarse, kSegments);
+  spec.work = lowering.rows(coarse, segmentTile(lowering));
   lowering.launch(spec, [&](KernelBuilder &b) {
     Value target = b.buffer(1);
-    forSegments(b, coarse, b.buffer(0), [&](Value segment, Value from, Value to) {
+    forSegments(b, lowering, coarse, b.buffer(0), [&](Value segment, Value from, Value to) {
       b.store(b.toFloat(b.sub(to, from)), target, segment);
     });
   });
@@ -119,7 +121,7 @@ LogicalResult lowerReduce(Operation *op, Lowering &lowering) {
   lowering.launch(spec, [&](KernelBuilder &b) {
     Value target = b.buffer(1);
     Value start = into ? b.loadf(target, b.c(0)) : b.f(neutral(kind));
-    b.store(reduceRange(b, kind, b.buffer(0), b.c(0), rowsOf(b, type), start), target, b.c(0));
+    b.store(reduceRange(b, lowering, kind, b.buffer(0), b.c(0), rowsOf(b, type), start), target, b.c(0));
   });
   return success();
 }

@@ -2,7 +2,10 @@
 // all rows keeps a few half-warps busy with one row at a time; the blocks' sums are made beside
 // each other, and a second kernel adds them up.
 
+#include "passes/cuda/SimtKernelBuilder.h"
 #include "passes/cuda/TileSchedules.h"
+
+#include <numeric>
 
 using namespace mlir;
 
@@ -10,11 +13,17 @@ namespace mirl::passes::cuda {
 
 using cpu::KernelBuilder;
 using cpu::kLanes;
+using cpu::Lanes;
+
+// Threads beside each other in a block of rows: 128 bytes of a row. Rows, and blocks' sums, that
+// one of them has on their way at a time: a call has few blocks, so each must read far ahead.
+static constexpr int64_t kThreads = 8, kRowsAhead = 8, kBlocksAhead = 16;
 
 LogicalResult lowerRowBlocks(Operation *op, Lowering &lowering) {
   auto type = cast<RankedTensorType>(op->getOperand(0).getType());
   auto norm = dyn_cast<nn::RmsNormWeightGradOp>(op);
-  int64_t columns = cpu::columnsOf(type), groups = llvm::divideCeil(columns, kLanes);
+  int64_t columns = cpu::columnsOf(type), width = kThreads * valuesOfAccess(/*narrow=*/true);
+  int64_t groups = llvm::divideCeil(columns, width), known = std::gcd(columns, width);
   int64_t height = op->getAttrOfType<nn::NumericsAttr>("numerics").getWidth();
   int64_t most = llvm::divideCeil(lowering.capacity(type), height);
   Value sums = lowering.scratch(
@@ -31,25 +40,27 @@ LogicalResult lowerRowBlocks(Operation *op, Lowering &lowering) {
   spec.work = lowering.rows(type, height, groups);
   spec.flops = plan::perRow(type, (norm ? 3.0 : 1.0) * columns);
   spec.bytes = plan::perRow(type, (norm ? 4.0 : 2.0) * columns);
+  spec.lanes = {Lanes::Use::rows, width, known, known, /*narrow=*/true, kRowsAhead};
   lowering.launch(spec, [&](KernelBuilder &b) {
-    b.loop(b.begin(), b.end(), 1, [&](Value item) {
-      Value block = b.divide(item, b.c(groups)), column = b.mul(b.rem(item, b.c(groups)), kLanes);
-      Value lanes = b.sub(b.c(columns), column), from = b.mul(block, height);
-      Value to = b.min(b.add(from, height), cpu::rowsOf(b, type));
-      // Without a condition many rows are on their way at a time.
-      auto load = [&](unsigned buffer, Value at) {
-        return columns % kLanes ? b.loadvMasked(b.buffer(buffer), at, lanes)
-                                : b.loadv(b.buffer(buffer), at);
-      };
-      Value sum = b.loopCarry(
-          from, to, 1, b.vf(0), [&](Value row, ValueRange carried) -> SmallVector<Value> {
-            Value at = b.add(b.mul(row, columns), column), x = load(0, at);
-            if (!norm)
-              return {b.fadd(carried[0], x)};
-            return {b.fma(x, b.fmul(load(1, at), b.splat(b.loadf(b.buffer(2), row))), carried[0])};
-          })[0];
-      b.storevMasked(sum, b.buffer(norm ? 3 : 1), b.add(b.mul(block, columns), column), lanes);
-    });
+    Value block = b.divide(b.begin(), b.c(groups));
+    Value column = b.mul(b.rem(b.begin(), b.c(groups)), width), lanes = b.sub(b.c(columns), column);
+    Value from = b.mul(block, height), to = b.min(b.add(from, height), cpu::rowsOf(b, type));
+    auto load = [&](unsigned buffer, Value at) {
+      return columns % width ? b.loadvMasked(b.buffer(buffer), at, lanes)
+                             : b.loadv(b.buffer(buffer), at);
+    };
+    Value sum = cpu::chainOf(
+        b, from, to, kRowsAhead, b.vf(0),
+        [&](Value row) -> SmallVector<Value> {
+          Value at = b.add(b.mul(row, columns), column), x = load(0, at);
+          if (!norm)
+            return {x};
+          return {x, load(1, at), b.splat(b.loadf(b.buffer(2), row))};
+        },
+        [&](Value sum, ValueRange x) {
+          return norm ? b.fma(x[0], b.fmul(x[1], x[2]), sum) : b.fadd(sum, x[0]);
+        });
+    b.storevMasked(sum, b.buffer(norm ? 3 : 1), b.add(b.mul(block, columns), column), lanes);
   });
 
   cpu::LaunchSpec add;
@@ -57,20 +68,21 @@ LogicalResult lowerRowBlocks(Operation *op, Lowering &lowering) {
   add.reads = {sums};
   add.writes = {lowering.slice(op->getResult(0))};
   add.updates = {0};
-  add.work = lowering.items(groups);
+  add.work = lowering.items(llvm::divideCeil(columns, kLanes));
   add.bytes = plan::perRow(type, 4.0 * columns / static_cast<double>(height));
+  known = std::gcd(columns, kLanes);
+  add.lanes = {Lanes::Use::rows, kLanes, known, known, /*narrow=*/false, kBlocksAhead};
   lowering.launch(add, [&](KernelBuilder &b) {
     Value blocks = b.divide(b.add(cpu::rowsOf(b, type), height - 1), b.c(height));
-    b.loop(b.begin(), b.end(), 1, [&](Value group) {
-      Value column = b.mul(group, kLanes), lanes = b.sub(b.c(columns), column);
-      Value sum = b.loopCarry(
-          b.c(0), blocks, 1, b.vf(0), [&](Value block, ValueRange carried) -> SmallVector<Value> {
-            return {b.fadd(carried[0], b.loadvMasked(b.buffer(0),
-                                                     b.add(b.mul(block, columns), column), lanes))};
-          })[0];
-      b.storevMasked(b.fadd(b.loadvMasked(b.buffer(1), column, lanes), sum), b.buffer(1), column,
-                     lanes);
-    });
+    Value column = b.mul(b.begin(), kLanes), lanes = b.sub(b.c(columns), column);
+    Value sum = cpu::chainOf(
+        b, b.c(0), blocks, kBlocksAhead, b.vf(0),
+        [&](Value block) -> SmallVector<Value> {
+          return {b.loadvMasked(b.buffer(0), b.add(b.mul(block, columns), column), lanes)};
+        },
+        [&](Value sum, ValueRange x) { return b.fadd(sum, x[0]); });
+    b.storevMasked(b.fadd(b.loadvMasked(b.buffer(1), column, lanes), sum), b.buffer(1), column,
+                   lanes);
   });
   return success();
 }

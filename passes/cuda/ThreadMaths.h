@@ -14,10 +14,8 @@ class ThreadMaths : public cpu::KernelBuilder {
 public:
   explicit ThreadMaths(TileKernelBuilder &b) : KernelBuilder(b.getLoc()) {
     restoreInsertionPoint(b.saveInsertionPoint());
+    lanes_ = width_ = 1;
   }
-  Value vf(double value) override { return f(value); }
-  Value splat(Value scalar) override { return scalar; }
-  mlir::Type vectorOf(mlir::Type scalar) override { return scalar; }
 };
 
 } // namespace mirl::passes::cuda

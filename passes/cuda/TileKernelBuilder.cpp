@@ -89,6 +89,7 @@ Value TileKernelBuilder::mul(Value a, Value b) { return arith::MulIOp::create(*t
 Value TileKernelBuilder::divide(Value a, Value b) { return arith::DivUIOp::create(*this, a, b); }
 Value TileKernelBuilder::rem(Value a, Value b) { return arith::RemUIOp::create(*this, a, b); }
 Value TileKernelBuilder::min(Value a, Value b) { return arith::MinUIOp::create(*this, a, b); }
+Value TileKernelBuilder::max(Value a, Value b) { return arith::MaxUIOp::create(*this, a, b); }
 Value TileKernelBuilder::exclusiveOr(Value a, Value b) { return arith::XOrIOp::create(*this, a, b); }
 Value TileKernelBuilder::eq(Value a, Value b) { return arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, a, b); }
 Value TileKernelBuilder::lt(Value a, Value b) { return arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, a, b); }

@@ -71,6 +71,7 @@ public:
   Value rem(Value a, Value b); // unsigned
   Value rem(Value a, int64_t b) { return rem(a, c(b)); }
   Value min(Value a, Value b); // unsigned
+  Value max(Value a, Value b); // unsigned
   Value ceilDivide(Value a, int64_t b) { return divide(add(a, b - 1), b); }
   Value exclusiveOr(Value a, Value b);
   Value eq(Value a, Value b);

@@ -304,6 +304,8 @@ TileSchedule findTileSchedule(Operation *op) {
   // The same order as on the CPU, and the same bits.
   if (isa<nn::SampleOp>(op))
     return lowerSample;
+  if (auto grad = dyn_cast<nn::EmbeddingGradOp>(op))
+    return servesEmbeddingGrad(grad) ? lowerEmbeddingGrad : nullptr;
   auto numerics = op->getAttrOfType<nn::NumericsAttr>("numerics");
   static constexpr StringRef served[] = {"k16", "k16_blocks", "tiles", "row_blocks"};
   if (!numerics || !llvm::is_contained(served, numerics.getOrder()))

@@ -42,8 +42,11 @@ llvm::LogicalResult lowerRowBlocks(mlir::Operation *op, Lowering &lowering);
 // nn.sample (SampleSchedule.cpp).
 llvm::LogicalResult lowerSample(mlir::Operation *op, Lowering &lowering);
 
-// The schedule of an op with an order of sums that only a GPU has, or that has a schedule of its own
-// there; else null.
+// The gradient of an embedding, of rows that are whole 16 bytes (EmbeddingGradSchedule.cpp).
+bool servesEmbeddingGrad(nn::EmbeddingGradOp op);
+llvm::LogicalResult lowerEmbeddingGrad(mlir::Operation *op, Lowering &lowering);
+
+// The schedule of an op that a GPU has for itself, most of them for an order of sums that only it has; else null.
 TileSchedule findTileSchedule(mlir::Operation *op);
 
 // A group (passes/LaunchGroups.h) is one launch. A value that only the group reads has no slice. By

@@ -4,17 +4,17 @@
 
 // CHECK: .target sm_90a
 // CHECK: .visible .entry rms_norm_context_c20_
-// CHECK: .maxntid 128, 1, 1
+// CHECK: .maxntid 32, 1, 1
 // CHECK: mov.u32 %r{{[0-9]+}}, %tid.x;
 // x·x into the sum is the schedule's own fma; the scaling by 1/n and the sum with eps stay apart.
 // CHECK: fma.rn.f32
-// CHECK: shfl.sync.bfly.b32 %r{{[0-9]+}}, %r{{[0-9]+}}, 8, 4127
+// CHECK: shfl.sync.bfly.b32 %r{{[0-9]+}}, %r{{[0-9]+}}, 2, 7199
 // CHECK: add.rn.f32
 // CHECK: mul.rn.f32
 // CHECK: add.rn.f32
 // CHECK: sqrt.rn.f32
 // CHECK: rcp.rn.f32
-// CHECK: bar.warp.sync
+// CHECK: st.global.b32
 // CALLS: .visible .entry rms_norm
 
 !rows = tensor<?x20xf32, #nn.axis<context>>

@@ -1,5 +1,6 @@
 // Gradients of biases and of norms' weights from bf16 rows: blocks of 128 rows beside each other, then their sums.
 // RUN: mirlc %s --target cuda:sm_90a --dtype f32 --emit kernels | FileCheck %s
+// RUN: mirlc %s --target cuda:sm_90a --dtype f32 --emit ptx | FileCheck %s --check-prefix=PTX
 // On a CPU, and in f32, they are chains.
 // RUN: mirlc %s --target cpu:x86-64-v3 --dtype f32 --emit kernels | FileCheck %s --check-prefix=CPU
 // CPU-NOT: row_blocks
@@ -10,10 +11,10 @@
 !w = tensor<896xf32>
 
 // CHECK-LABEL: plan.entry @sums
-// CHECK: plan.launch @column_blocks_context_c896_r128_bf1 {{.*}} over <context, size = 0, tile = 128, factor = 56>
+// CHECK: plan.launch @column_blocks_context_c896_r128_bf1 {{.*}} over <context, size = 0, tile = 128, factor = 14>
 // CHECK: plan.launch @add_row_blocks_context_c896_r128 {{.*}} over <size = 56, tile = 1, factor = 1>
 // CHECK-SAME: updates = array<i64: 0>
-// CHECK: plan.launch @rms_norm_weight_blocks_context_c896_r128_bf3 {{.*}} over <context, size = 0, tile = 128, factor = 56>
+// CHECK: plan.launch @rms_norm_weight_blocks_context_c896_r128_bf3 {{.*}} over <context, size = 0, tile = 128, factor = 14>
 // CHECK: plan.launch @add_row_blocks_context_c896_r128 {{.*}}
 // CHECK: plan.launch @column_sum_context_c896 {{.*}} over <size = 56, tile = 1, factor = 1>
 func.func @sums(%g: !x {nn.name = "g", nn.source = "input:g"}, %x: !x {nn.name = "x", nn.source = "input:x"},
@@ -26,3 +27,17 @@ func.func @sums(%g: !x {nn.name = "g", nn.source = "input:g"}, %x: !x {nn.name =
   %2 = nn.column_sum %f, %c : (!f, !w) -> !w
   return %0, %1, %2 : !w, !w, !w
 }
+
+// Eight rows of 16 bytes are on their way before the first is added; nobody waits for anybody.
+// PTX-LABEL: .entry column_blocks_context_c896_r128_bf1(
+// PTX-NOT: add.rn.f32
+// PTX-COUNT-8: ld.global.v4.b32
+// PTX-NOT: bar.
+// PTX-LABEL: .entry add_row_blocks_context_c896_r128(
+// PTX-COUNT-16: ld.global.v4.b32
+// PTX-NOT: bar.
+// PTX-LABEL: .entry rms_norm_weight_blocks_context_c896_r128_bf3(
+// PTX-NOT: fma.rn.f32
+// PTX-COUNT-16: ld.global.v4.b32
+// PTX-NOT: bar.
+// PTX: ret
