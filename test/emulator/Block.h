@@ -59,16 +59,19 @@ public:
   uint8_t *Shared(uint32_t address) { return shared_.data() + address; }
   uint8_t *Shadows(uint32_t address) { return shadow_.data() + address; }
   bool InShared(uint64_t address, uint64_t bytes) const {
-    return address >= kSharedBegin && address <= shared_.size() && bytes <= shared_.size() - address;
+    return address >= kSharedBegin && address <= shared_.size() &&
+           bytes <= shared_.size() - address;
   }
   uint64_t shared_end() const { return shared_.size(); }
 
-  // A warp arrives at a named barrier of `threads` (0: all) threads. True when that completes it; the waiting warps run again.
+  // A warp arrives at a named barrier of `threads` (0: all) threads. True when that completes it;
+  // the waiting warps run again.
   bool Arrive(Warp &warp, const Instruction &i, uint32_t barrier, uint32_t threads);
   void Exited();
 
   Mbarrier &FindMbarrier(Warp &warp, const Instruction &i, uint32_t lane, uint64_t address);
-  void MakeMbarrier(Warp &warp, const Instruction &i, uint32_t lane, uint64_t address, uint32_t count);
+  void MakeMbarrier(Warp &warp, const Instruction &i, uint32_t lane, uint64_t address,
+                    uint32_t count);
   void DropMbarrier(Warp &warp, const Instruction &i, uint32_t lane, uint64_t address);
   void ArriveAt(Warp &warp, const Instruction &i, uint32_t lane, uint64_t address, uint32_t count);
   void Expect(Warp &warp, const Instruction &i, uint32_t lane, uint64_t address, int64_t bytes);
@@ -80,14 +83,19 @@ public:
   // Reads of shared memory that go on: who may not be written to until the owner has waited.
   struct Reading {
     uint32_t begin = 0, end = 0;
-    const Warp *warp = nullptr;
-    uint32_t lane = 0;
+    Warp *warp = nullptr;
+    uint32_t lane = 0; // kLanes: the warp's wgmma
     int line = 0;
     uint64_t group = 0;
     const char *what = "";
+    // The left matrix of a product: sums that are undefined when it is overwritten, as a warp may
+    // read rows that nobody needs.
+    const uint32_t *sums = nullptr;
+    uint32_t count = 0;
   };
   std::vector<Reading> readings;
-  void CheckOverwrite(const Warp &warp, const Instruction &i, uint32_t lane, uint32_t begin, uint32_t bytes) const;
+  void CheckOverwrite(const Warp &warp, const Instruction &i, uint32_t lane, uint32_t begin,
+                      uint32_t bytes);
 
   const Launch &launch;
   Extent place; // of the block in the grid

@@ -1,4 +1,5 @@
-// Instructions of several lanes at once: shfl, vote, match, activemask, elect, bar.warp.sync, and the named barriers of a block.
+// Instructions of several lanes at once: shfl, vote, match, activemask, elect, bar.warp.sync, and
+// the named barriers of a block.
 
 #include "test/emulator/Block.h"
 #include "test/emulator/Lanes.h"
@@ -7,7 +8,9 @@ namespace mirl::emulator {
 
 namespace {
 
-[[noreturn]] void Unknown(Decoder &d) { d.Fail("the emulator does not know '" + std::string(d.opcode()) + "'"); }
+[[noreturn]] void Unknown(Decoder &d) {
+  d.Fail("the emulator does not know '" + std::string(d.opcode()) + "'");
+}
 
 enum class Shuffle : uint32_t { kUp, kDown, kButterfly, kIndex };
 constexpr std::string_view kShuffles[] = {"up", "down", "bfly", "idx"};
@@ -18,12 +21,13 @@ void RunShuffle(Warp &w, const Instruction &i) {
   const uint32_t *other = w.At<uint32_t>(places[0]), *bounds = w.At<uint32_t>(places[1]);
   if (!w.Converge(i, w.At<uint32_t>(places[2])))
     return;
-  uint32_t source[kLanes], result[kLanes], valid = 0;
+  uint32_t source[kLanes], result[kLanes], valid = 0, undefined = w.Undefined(i.a), taken = 0;
   std::memcpy(source, w.At<uint32_t>(i.a), sizeof source);
   Shuffle how = static_cast<Shuffle>(i.option);
   ForActive(w, [&](uint32_t lane) {
     uint32_t b = other[lane] & 31, bound = bounds[lane] & 31, segment = bounds[lane] >> 8 & 31;
-    int most = static_cast<int>((lane & segment) | (bound & ~segment)), least = static_cast<int>(lane & segment), from = 0;
+    int most = static_cast<int>((lane & segment) | (bound & ~segment)),
+        least = static_cast<int>(lane & segment), from = 0;
     bool inside = false;
     switch (how) {
     case Shuffle::kUp:
@@ -48,11 +52,15 @@ void RunShuffle(Warp &w, const Instruction &i) {
     else
       valid |= 1u << lane;
     if (!(w.mask & w.At<uint32_t>(places[2])[lane] & 1u << from))
-      w.Fail(kLaunchFailed, i, lane, "takes the value of lane " + std::to_string(from) + ", which does not take part");
+      w.Fail(kLaunchFailed, i, lane,
+             "takes the value of lane " + std::to_string(from) + ", which does not take part");
     result[lane] = source[from];
+    taken |= (undefined >> from & 1) << lane;
   });
   uint32_t *d = w.At<uint32_t>(i.d);
   ForActive(w, [&](uint32_t lane) { d[lane] = result[lane]; });
+  if (undefined || w.Undefined(i.d))
+    w.SetUndefined(i.d, w.mask, taken);
   if (places[3] != kNoPlace)
     w.SetPredicate(places[3], valid);
   w.Next();
@@ -68,6 +76,7 @@ void DecodeShuffle(Decoder &d) {
     Unknown(d);
   d.out.option = how;
   d.out.run = RunShuffle;
+  d.out.track = Track::kOwn;
   d.out.control = true;
   const Operand &result = d.operand(0);
   d.out.d = d.Destination(0, Type::kB32);
@@ -87,7 +96,8 @@ template <typename Set> void Vote(Warp &w, const Instruction &i, Set set) {
   uint32_t p = w.Predicate(i.a);
   if (i.option & 1)
     p = ~p;
-  ForActive(w, [&](uint32_t lane) { set(lane, p & member[lane] & w.live(), member[lane] & w.live()); });
+  ForActive(
+      w, [&](uint32_t lane) { set(lane, p & member[lane] & w.live(), member[lane] & w.live()); });
   w.Next();
 }
 
@@ -108,7 +118,11 @@ void DecodeVote(Decoder &d) {
   if (!d.Take("sync"))
     Unknown(d);
   bool ballot = d.Take("ballot");
-  d.out.run = ballot ? RunBallot : d.Take("any") ? RunVote<0> : d.Take("all") ? RunVote<1> : d.Take("uni") ? RunVote<2> : nullptr;
+  d.out.run = ballot          ? RunBallot
+              : d.Take("any") ? RunVote<0>
+              : d.Take("all") ? RunVote<1>
+              : d.Take("uni") ? RunVote<2>
+                              : nullptr;
   if (!d.out.run)
     Unknown(d);
   Type type = d.TakeType();
@@ -131,7 +145,8 @@ template <bool kAll> void RunMatch(Warp &w, const Instruction &i) {
   ForActive(w, [&](uint32_t lane) {
     uint32_t same = 0, among = member[lane] & w.live();
     for (uint32_t rest = among; rest; rest &= rest - 1)
-      if (uint32_t other = static_cast<uint32_t>(std::countr_zero(rest)); value[other] == value[lane])
+      if (uint32_t other = static_cast<uint32_t>(std::countr_zero(rest));
+          value[other] == value[lane])
         same |= 1u << other;
     d[lane] = kAll ? (same == among ? among : 0) : same;
     equal |= uint32_t{same == among} << lane;
@@ -201,9 +216,11 @@ void RunWarpBarrier(Warp &w, const Instruction &i) {
 void RunBarrier(Warp &w, const Instruction &i) {
   if (!w.Converge(i, nullptr))
     return;
-  uint32_t first = w.First(), barrier = w.At<uint32_t>(i.a)[first], threads = i.b == kNoPlace ? 0 : w.At<uint32_t>(i.b)[first];
+  uint32_t first = w.First(), barrier = w.At<uint32_t>(i.a)[first],
+           threads = i.b == kNoPlace ? 0 : w.At<uint32_t>(i.b)[first];
   ForActive(w, [&](uint32_t lane) {
-    if (w.At<uint32_t>(i.a)[lane] != barrier || (i.b != kNoPlace && w.At<uint32_t>(i.b)[lane] != threads))
+    if (w.At<uint32_t>(i.a)[lane] != barrier ||
+        (i.b != kNoPlace && w.At<uint32_t>(i.b)[lane] != threads))
       w.Fail(kLaunchFailed, i, lane, "lanes of a warp arrive at different barriers");
   });
   w.Next();

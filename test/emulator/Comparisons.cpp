@@ -8,9 +8,42 @@ namespace mirl::emulator {
 
 namespace {
 
-enum class Compare : uint32_t { kEq, kNe, kLt, kLe, kGt, kGe, kEqu, kNeu, kLtu, kLeu, kGtu, kGeu, kNum, kNan };
+enum class Compare : uint32_t {
+  kEq,
+  kNe,
+  kLt,
+  kLe,
+  kGt,
+  kGe,
+  kEqu,
+  kNeu,
+  kLtu,
+  kLeu,
+  kGtu,
+  kGeu,
+  kNum,
+  kNan
+};
 // lo, ls, hi, hs are lt, le, gt, ge without signs.
-constexpr std::array<std::pair<std::string_view, Compare>, 18> kComparisons = {{{"eq", Compare::kEq}, {"ne", Compare::kNe}, {"lt", Compare::kLt}, {"le", Compare::kLe}, {"gt", Compare::kGt}, {"ge", Compare::kGe}, {"equ", Compare::kEqu}, {"neu", Compare::kNeu}, {"ltu", Compare::kLtu}, {"leu", Compare::kLeu}, {"gtu", Compare::kGtu}, {"geu", Compare::kGeu}, {"num", Compare::kNum}, {"nan", Compare::kNan}, {"lo", Compare::kLt}, {"ls", Compare::kLe}, {"hi", Compare::kGt}, {"hs", Compare::kGe}}};
+constexpr std::array<std::pair<std::string_view, Compare>, 18> kComparisons = {
+    {{"eq", Compare::kEq},
+     {"ne", Compare::kNe},
+     {"lt", Compare::kLt},
+     {"le", Compare::kLe},
+     {"gt", Compare::kGt},
+     {"ge", Compare::kGe},
+     {"equ", Compare::kEqu},
+     {"neu", Compare::kNeu},
+     {"ltu", Compare::kLtu},
+     {"leu", Compare::kLeu},
+     {"gtu", Compare::kGtu},
+     {"geu", Compare::kGeu},
+     {"num", Compare::kNum},
+     {"nan", Compare::kNan},
+     {"lo", Compare::kLt},
+     {"ls", Compare::kLe},
+     {"hi", Compare::kGt},
+     {"hs", Compare::kGe}}};
 
 template <Compare kHow, typename T> bool Holds(T a, T b) {
   // Without u a comparison with what is no number is false; ne of numbers only.
@@ -47,7 +80,8 @@ template <Compare kHow, typename T> bool Holds(T a, T b) {
   }
 }
 
-// option: how the result is joined with a third predicate: 0 not, 1 and, 2 or, 3 xor; 4: that one negated.
+// option: how the result is joined with a third predicate: 0 not, 1 and, 2 or, 3 xor; 4: that one
+// negated.
 template <Compare kHow, typename T> void RunSetp(Warp &w, const Instruction &i) {
   const T *a = w.At<T>(i.a), *b = w.At<T>(i.b);
   uint32_t bits = Bits([=](uint32_t l) { return Holds<kHow>(a[l], b[l]); }), other = ~bits;
@@ -55,7 +89,9 @@ template <Compare kHow, typename T> void RunSetp(Warp &w, const Instruction &i) 
     uint32_t c = w.Predicate(i.c);
     if (i.option & 4)
       c = ~c;
-    auto join = [&](uint32_t x) { return (i.option & 3) == 1 ? x & c : (i.option & 3) == 2 ? x | c : x ^ c; };
+    auto join = [&](uint32_t x) {
+      return (i.option & 3) == 1 ? x & c : (i.option & 3) == 2 ? x | c : x ^ c;
+    };
     bits = join(bits);
     other = join(other);
   }
@@ -68,7 +104,9 @@ template <typename T, size_t... kHow> Execute PickSetp(Compare how, std::index_s
   static constexpr Execute kAll[] = {RunSetp<static_cast<Compare>(kHow), T>...};
   return kAll[static_cast<size_t>(how)];
 }
-template <typename T> Execute PickSetp(Compare how) { return PickSetp<T>(how, std::make_index_sequence<14>()); }
+template <typename T> Execute PickSetp(Compare how) {
+  return PickSetp<T>(how, std::make_index_sequence<14>());
+}
 
 void DecodeSetp(Decoder &d) {
   int how = -1;
@@ -142,7 +180,10 @@ template <typename T> void RunSelp(Warp &w, const Instruction &i) {
 
 void DecodeSelp(Decoder &d) {
   Type type = d.TakeType();
-  d.out.run = BytesOf(type) == 2 ? RunSelp<uint16_t> : BytesOf(type) == 4 ? RunSelp<uint32_t> : RunSelp<uint64_t>;
+  d.out.run = BytesOf(type) == 2   ? RunSelp<uint16_t>
+              : BytesOf(type) == 4 ? RunSelp<uint32_t>
+                                   : RunSelp<uint64_t>;
+  d.out.track = Track::kSelect;
   d.out.d = d.Destination(0, type);
   d.out.a = d.Source(1, type);
   d.out.b = d.Source(2, type);

@@ -15,7 +15,8 @@ void RunBranchTable(Warp &w, const Instruction &i) {
   uint32_t rest = w.mask;
   ForActive(w, [&](uint32_t lane) {
     if (index[lane] >= i.count)
-      w.Fail(kLaunchFailed, i, lane, "label " + std::to_string(index[lane]) + " of a list of " + std::to_string(i.count));
+      w.Fail(kLaunchFailed, i, lane,
+             "label " + std::to_string(index[lane]) + " of a list of " + std::to_string(i.count));
   });
   while (rest) {
     uint32_t which = index[std::countr_zero(rest)], same = 0;
@@ -34,7 +35,9 @@ void RunBranchTable(Warp &w, const Instruction &i) {
 
 void RunExit(Warp &w, const Instruction &) { w.Exit(); }
 
-void RunTrap(Warp &w, const Instruction &i) { w.Fail(kLaunchFailed, i, w.First(), "the kernel gives up (trap)"); }
+void RunTrap(Warp &w, const Instruction &i) {
+  w.Fail(kLaunchFailed, i, w.First(), "the kernel gives up (trap)");
+}
 
 void RunNothing(Warp &, const Instruction &) {}
 
@@ -77,8 +80,9 @@ void DecodeRegisterCount(Decoder &d) {
 }
 
 void DecodeFence(Decoder &d) {
-  d.Ignore({"mbarrier_init", "proxy", "async", "async::generic", "shared::cta", "shared::cluster", "global", "tensormap", "tensormap::generic", "release", "acquire", "acq_rel",
-            "sc", "cta", "cluster", "gpu", "sys", "sync_restrict::shared::cta", "alias"});
+  d.Ignore({"mbarrier_init", "proxy", "async", "async::generic", "shared::cta", "shared::cluster",
+            "global", "tensormap", "tensormap::generic", "release", "acquire", "acq_rel", "sc",
+            "cta", "cluster", "gpu", "sys", "sync_restrict::shared::cta", "alias"});
   d.out.run = RunNothing;
 }
 

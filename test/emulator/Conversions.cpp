@@ -26,7 +26,10 @@ template <typename D, typename S> struct Cast {
 };
 
 template <Round kRound> double ToWhole(double x) {
-  return kRound == Round::kEven ? std::nearbyint(x) : kRound == Round::kZero ? std::trunc(x) : kRound == Round::kDown ? std::floor(x) : std::ceil(x);
+  return kRound == Round::kEven   ? std::nearbyint(x)
+         : kRound == Round::kZero ? std::trunc(x)
+         : kRound == Round::kDown ? std::floor(x)
+                                  : std::ceil(x);
 }
 
 // Beyond the integers: the last one; no number: 0.
@@ -45,7 +48,9 @@ template <typename D, typename S, Round kRound> struct FloatToInteger {
 };
 
 template <Round kRound> struct FloatToWhole {
-  float operator()(float x) const { return x != x ? std::bit_cast<float>(0x7fffffffu) : static_cast<float>(ToWhole<kRound>(x)); }
+  float operator()(float x) const {
+    return x != x ? std::bit_cast<float>(0x7fffffffu) : static_cast<float>(ToWhole<kRound>(x));
+  }
 };
 
 struct Bf16ToFloat {
@@ -55,13 +60,19 @@ struct FloatToBf16 {
   uint16_t operator()(float x) const { return ToBf16(x); }
 };
 struct FloatsToBf16 {
-  uint32_t operator()(float high, float low) const { return uint32_t{ToBf16(high)} << 16 | ToBf16(low); }
+  uint32_t operator()(float high, float low) const {
+    return uint32_t{ToBf16(high)} << 16 | ToBf16(low);
+  }
 };
 
-[[noreturn]] void Unknown(Decoder &d) { d.Fail("the emulator does not know '" + std::string(d.opcode()) + "'"); }
+[[noreturn]] void Unknown(Decoder &d) {
+  d.Fail("the emulator does not know '" + std::string(d.opcode()) + "'");
+}
 
 void SetPlaces(Decoder &d, uint32_t result_bytes, uint32_t source_bytes) {
-  auto type = [](uint32_t bytes) { return bytes == 2 ? Type::kB16 : bytes == 4 ? Type::kB32 : Type::kB64; };
+  auto type = [](uint32_t bytes) {
+    return bytes == 2 ? Type::kB16 : bytes == 4 ? Type::kB32 : Type::kB64;
+  };
   d.out.d = d.Destination(0, type(result_bytes));
   d.out.a = d.Source(1, type(source_bytes));
 }
@@ -75,13 +86,14 @@ template <typename E, typename D, typename R, typename S> struct Convert {
   }
 };
 
-template <typename D, typename S> Execute PickRegisters(Decoder &d, uint32_t result, uint32_t source) {
+template <typename D, typename S>
+Execute PickRegisters(Decoder &d, uint32_t result, uint32_t source) {
   using ResultSign = std::conditional_t<std::is_signed_v<D>, int64_t, uint64_t>;
   (void)sizeof(ResultSign);
   if (result == sizeof(D) && source == sizeof(S) && sizeof(D) > 1 && sizeof(S) > 1)
     return Run1<D, S, Cast<D, S>>;
-#define MIRL_EMULATOR_PAIR(E, R)                                                                                       \
-  if (result == sizeof(E) && source == sizeof(R))                                                                      \
+#define MIRL_EMULATOR_PAIR(E, R)                                                                   \
+  if (result == sizeof(E) && source == sizeof(R))                                                  \
     return Run1<E, R, Convert<E, D, R, S>>;
   MIRL_EMULATOR_PAIR(uint16_t, uint16_t)
   MIRL_EMULATOR_PAIR(uint16_t, uint32_t)
@@ -181,11 +193,16 @@ template <typename S, Round kRound> Execute PickToInteger(Decoder &d, Type to) {
 }
 
 void DecodeCvt(Decoder &d) {
-  Round whole = d.Take("rni") ? Round::kEven : d.Take("rzi") ? Round::kZero : d.Take("rmi") ? Round::kDown : d.Take("rpi") ? Round::kUp : Round::kNone;
+  Round whole = d.Take("rni")   ? Round::kEven
+                : d.Take("rzi") ? Round::kZero
+                : d.Take("rmi") ? Round::kDown
+                : d.Take("rpi") ? Round::kUp
+                                : Round::kNone;
   bool even = d.Take("rn");
   Type to = d.TakeType(), from = d.TakeType();
   if (!IsFloat(to) && !IsFloat(from)) {
-    uint32_t result = std::max(d.RegisterBytes(d.operand(0), 0), 2u), source = d.RegisterBytes(d.operand(1), std::max(BytesOf(from), 2u));
+    uint32_t result = std::max(d.RegisterBytes(d.operand(0), 0), 2u),
+             source = d.RegisterBytes(d.operand(1), std::max(BytesOf(from), 2u));
     d.out.run = PickIntegers(d, to, from, result, source);
     return SetPlaces(d, result, source);
   }
@@ -218,14 +235,15 @@ void DecodeCvt(Decoder &d) {
     return SetPlaces(d, 4, 8);
   }
   if ((to == Type::kF32 || to == Type::kF64) && !IsFloat(from) && even) {
-    d.out.run = to == Type::kF32 ? PickFromInteger<float>(d, from) : PickFromInteger<double>(d, from);
+    d.out.run =
+        to == Type::kF32 ? PickFromInteger<float>(d, from) : PickFromInteger<double>(d, from);
     return SetPlaces(d, BytesOf(to), BytesOf(from));
   }
   if ((from == Type::kF32 || from == Type::kF64) && !IsFloat(to) && whole != Round::kNone) {
-#define MIRL_EMULATOR_ROUND(S)                                                                                         \
-  (whole == Round::kEven   ? PickToInteger<S, Round::kEven>(d, to)                                                     \
-   : whole == Round::kZero ? PickToInteger<S, Round::kZero>(d, to)                                                     \
-   : whole == Round::kDown ? PickToInteger<S, Round::kDown>(d, to)                                                     \
+#define MIRL_EMULATOR_ROUND(S)                                                                     \
+  (whole == Round::kEven   ? PickToInteger<S, Round::kEven>(d, to)                                 \
+   : whole == Round::kZero ? PickToInteger<S, Round::kZero>(d, to)                                 \
+   : whole == Round::kDown ? PickToInteger<S, Round::kDown>(d, to)                                 \
                            : PickToInteger<S, Round::kUp>(d, to))
     d.out.run = from == Type::kF32 ? MIRL_EMULATOR_ROUND(float) : MIRL_EMULATOR_ROUND(double);
 #undef MIRL_EMULATOR_ROUND
@@ -252,7 +270,8 @@ template <typename D, typename S> void RunUnpack(Warp &w, const Instruction &i) 
   std::memcpy(source, w.At<S>(i.a), sizeof source);
   for (uint32_t p = 0; p < i.count; ++p)
     if (places[p] != kNoPlace)
-      ForLanes(w, w.At<D>(places[p]), [&](uint32_t l) { return static_cast<D>(source[l] >> (8 * sizeof(D) * p)); });
+      ForLanes(w, w.At<D>(places[p]),
+               [&](uint32_t l) { return static_cast<D>(source[l] >> (8 * sizeof(D) * p)); });
 }
 
 Type Narrow(Decoder &d, Type type, size_t parts) {
@@ -272,13 +291,17 @@ void DecodeMov(Decoder &d) {
   }
   if (d.operand(1).kind == Operand::Kind::kVector) {
     Type part = Narrow(d, type, d.operand(1).parts.size());
-    d.out.run = BytesOf(type) == 4 ? RunPack<uint32_t, uint16_t> : part == Type::kB16 ? RunPack<uint64_t, uint16_t> : RunPack<uint64_t, uint32_t>;
+    d.out.run = BytesOf(type) == 4   ? RunPack<uint32_t, uint16_t>
+                : part == Type::kB16 ? RunPack<uint64_t, uint16_t>
+                                     : RunPack<uint64_t, uint32_t>;
     d.out.d = d.Destination(0, type);
     return d.List(d.operand(1), part, false);
   }
   if (d.operand(0).kind == Operand::Kind::kVector) {
     Type part = Narrow(d, type, d.operand(0).parts.size());
-    d.out.run = BytesOf(type) == 4 ? RunUnpack<uint16_t, uint32_t> : part == Type::kB16 ? RunUnpack<uint16_t, uint64_t> : RunUnpack<uint32_t, uint64_t>;
+    d.out.run = BytesOf(type) == 4   ? RunUnpack<uint16_t, uint32_t>
+                : part == Type::kB16 ? RunUnpack<uint16_t, uint64_t>
+                                     : RunUnpack<uint32_t, uint64_t>;
     d.out.a = d.Source(1, type);
     return d.List(d.operand(0), part, true);
   }
@@ -289,19 +312,29 @@ void DecodeMov(Decoder &d) {
   d.out.a = d.Source(1, type);
 }
 
-// Adds where the space begins among generic addresses; `offset` is that, or 0 for parameters, which lie where the launch put them.
+// Adds where the space begins among generic addresses; `offset` is that, or 0 for parameters, which
+// lie where the launch put them.
 void RunToGeneric(Warp &w, const Instruction &i) {
   const uint64_t *a = w.At<uint64_t>(i.a);
-  uint64_t base = i.space == Space::kParameter ? reinterpret_cast<uint64_t>(w.block.launch.parameters) : static_cast<uint64_t>(i.offset);
+  uint64_t base = i.space == Space::kParameter
+                      ? reinterpret_cast<uint64_t>(w.block.launch.parameters)
+                      : static_cast<uint64_t>(i.offset);
   ForLanes(w, w.At<uint64_t>(i.d), [=](uint32_t l) { return a[l] + base; });
 }
 
 void DecodeCvta(Decoder &d) {
   bool back = d.Take("to");
-  Space space = d.Take("global") || d.Take("const") ? Space::kGlobal : d.Take("shared") || d.Take("shared::cta") ? Space::kShared : d.Take("local") ? Space::kLocal : d.Take("param") ? Space::kParameter : Space::kGeneric;
-  if (space == Space::kGeneric || (back && space == Space::kParameter) || BytesOf(d.TakeType()) != 8)
+  Space space = d.Take("global") || d.Take("const")         ? Space::kGlobal
+                : d.Take("shared") || d.Take("shared::cta") ? Space::kShared
+                : d.Take("local")                           ? Space::kLocal
+                : d.Take("param")                           ? Space::kParameter
+                                                            : Space::kGeneric;
+  if (space == Space::kGeneric || (back && space == Space::kParameter) ||
+      BytesOf(d.TakeType()) != 8)
     Unknown(d);
-  uint64_t window = space == Space::kShared ? kSharedWindow : space == Space::kLocal ? kLocalWindow : 0;
+  uint64_t window = space == Space::kShared  ? kSharedWindow
+                    : space == Space::kLocal ? kLocalWindow
+                                             : 0;
   d.out.run = RunToGeneric;
   d.out.space = space;
   d.out.offset = static_cast<int64_t>(back ? 0 - window : window);

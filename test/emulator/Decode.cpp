@@ -10,8 +10,9 @@ namespace mirl::emulator {
 
 namespace {
 
-constexpr std::string_view kSpecialNames[kSpecials] = {"%tid.x",   "%tid.y",    "%tid.z",    "%ntid.x",   "%ntid.y",  "%ntid.z", "%ctaid.x",
-                                                       "%ctaid.y", "%ctaid.z",  "%nctaid.x", "%nctaid.y", "%nctaid.z", "%laneid", "%warpid"};
+constexpr std::string_view kSpecialNames[kSpecials] = {
+    "%tid.x",   "%tid.y",   "%tid.z",    "%ntid.x",   "%ntid.y",   "%ntid.z", "%ctaid.x",
+    "%ctaid.y", "%ctaid.z", "%nctaid.x", "%nctaid.y", "%nctaid.z", "%laneid", "%warpid"};
 constexpr uint32_t kRow = kLanes * 4;
 
 uint64_t RoundUp(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit * unit; }
@@ -26,8 +27,8 @@ std::unordered_map<std::string_view, uint32_t> SpecialPlaces() {
 const DecodeTable &Table() {
   static const DecodeTable table = [] {
     DecodeTable made;
-    for (auto add : {AddFloats, AddIntegers, AddComparisons, AddConversions, AddMemory, AddControl, AddCollectives, AddBarriers, AddCopies,
-                     AddMatrices, AddWarpgroups})
+    for (auto add : {AddFloats, AddIntegers, AddComparisons, AddConversions, AddMemory, AddControl,
+                     AddCollectives, AddBarriers, AddCopies, AddMatrices, AddWarpgroups})
       add(made);
     return made;
   }();
@@ -36,7 +37,8 @@ const DecodeTable &Table() {
 
 } // namespace
 
-Decoder::Decoder(const ParsedKernel &parsed, Kernel &kernel, const std::map<std::string, Symbol, std::less<>> &symbols)
+Decoder::Decoder(const ParsedKernel &parsed, Kernel &kernel,
+                 const std::map<std::string, Symbol, std::less<>> &symbols)
     : kernel(kernel), parsed_(parsed), symbols_(symbols) {
   uint32_t at = kSpecials * kRow;
   register_places_.resize(parsed.registers.size());
@@ -51,7 +53,8 @@ Decoder::Decoder(const ParsedKernel &parsed, Kernel &kernel, const std::map<std:
 }
 
 void Decoder::Fail(const std::string &what) const {
-  throw Fault{kInvalidPtx, "PTX line " + std::to_string(statement_->line) + ", kernel " + kernel.name + ": " + what};
+  throw Fault{kInvalidPtx, "PTX line " + std::to_string(statement_->line) + ", kernel " +
+                               kernel.name + ": " + what};
 }
 
 void Decoder::Decode(const Statement &statement, const DecodeTable &table) {
@@ -73,8 +76,11 @@ void Decoder::Decode(const Statement &statement, const DecodeTable &table) {
     Fail("the emulator does not know the instruction '" + statement.opcode + "'");
   parts_.erase(parts_.begin());
   entry->second(*this);
+  if (out.control && out.track == Track::kValues)
+    out.track = Track::kStrict;
   if (!parts_.empty())
-    Fail("the emulator does not know '." + std::string(parts_.front()) + "' of '" + statement.opcode + "'");
+    Fail("the emulator does not know '." + std::string(parts_.front()) + "' of '" +
+         statement.opcode + "'");
   out.touched_count = static_cast<uint32_t>(kernel.touched.size()) - out.touched;
   kernel.code.push_back(out);
 }
@@ -112,21 +118,18 @@ uint32_t Decoder::TakeVector() { return Take("v2") ? 2 : Take("v4") ? 4 : Take("
 
 const Operand &Decoder::operand(size_t i) {
   if (i >= operands())
-    Fail("'" + statement_->opcode + "' needs " + std::to_string(i + 1) + " operands, has " + std::to_string(operands()));
+    Fail("'" + statement_->opcode + "' needs " + std::to_string(i + 1) + " operands, has " +
+         std::to_string(operands()));
   return statement_->operands[i];
 }
 
-uint32_t Decoder::Touch(uint32_t place) {
-  kernel.touched.push_back(place);
-  return place;
-}
-
-uint32_t Decoder::RegisterPlace(const Operand &operand, uint32_t bytes) {
+uint32_t Decoder::RegisterPlace(const Operand &operand, uint32_t bytes, bool write) {
   const Register &reg = parsed_.registers[operand.reg];
   bool predicate = reg.type == Type::kPred;
   if (predicate ? bytes != 1 : BytesOf(reg.type) != bytes)
     Fail("the register " + reg.name + " is not as wide as '" + statement_->opcode + "' needs");
-  return Touch(register_places_[operand.reg]);
+  kernel.touched.push_back(register_places_[operand.reg] + write);
+  return register_places_[operand.reg];
 }
 
 uint32_t Decoder::Constant(uint32_t bytes, uint64_t bits) {
@@ -141,7 +144,8 @@ uint32_t Decoder::Constant(uint32_t bytes, uint64_t bits) {
 }
 
 uint32_t Decoder::RegisterBytes(const Operand &operand, uint32_t otherwise) const {
-  return operand.kind == Operand::Kind::kRegister ? BytesOf(parsed_.registers[operand.reg].type) : otherwise;
+  return operand.kind == Operand::Kind::kRegister ? BytesOf(parsed_.registers[operand.reg].type)
+                                                  : otherwise;
 }
 
 uint32_t Decoder::Source(const Operand &operand, Type type) {
@@ -150,7 +154,7 @@ uint32_t Decoder::Source(const Operand &operand, Type type) {
   case Operand::Kind::kRegister:
     if (operand.negated || operand.offset)
       Fail("a negated or moved register is not served here");
-    return RegisterPlace(operand, bytes);
+    return RegisterPlace(operand, bytes, false);
   case Operand::Kind::kInteger:
     if (type == Type::kPred)
       return Constant(4, operand.bits ? ~0u : 0);
@@ -177,7 +181,7 @@ uint32_t Decoder::Source(const Operand &operand, Type type) {
 uint32_t Decoder::Destination(const Operand &operand, Type type) {
   if (operand.kind != Operand::Kind::kRegister || operand.negated)
     Fail("the result of '" + statement_->opcode + "' needs a register");
-  return RegisterPlace(operand, BytesOf(type));
+  return RegisterPlace(operand, BytesOf(type), true);
 }
 
 void Decoder::List(const Operand &operand, Type type, bool write) {
@@ -187,7 +191,9 @@ void Decoder::List(const Operand &operand, Type type, bool write) {
     out.list = static_cast<uint32_t>(kernel.places.size());
   std::vector<uint32_t> places;
   for (const Operand &part : parts)
-    places.push_back(part.kind == Operand::Kind::kSink ? kNoPlace : write ? Destination(part, type) : Source(part, type));
+    places.push_back(part.kind == Operand::Kind::kSink ? kNoPlace
+                     : write                           ? Destination(part, type)
+                                                       : Source(part, type));
   kernel.places.insert(kernel.places.end(), places.begin(), places.end());
   out.count += static_cast<uint32_t>(places.size());
 }
@@ -208,7 +214,7 @@ Decoder::Place Decoder::AddressPlace(const Operand &operand, Space space) {
     uint32_t bytes = BytesOf(parsed_.registers[operand.reg].type);
     if (bytes != 4 && bytes != 8)
       Fail("an address has 32 or 64 bits");
-    place.base = Touch(register_places_[operand.reg]);
+    place.base = RegisterPlace(operand, bytes, false);
     place.wide = bytes == 8;
   } else if (!operand.name.empty()) {
     Symbol symbol = Find(operand.name);

@@ -1,4 +1,5 @@
-// Statements to instructions. Each family of instructions (Arithmetic.cpp, …) adds the functions that decode its opcodes.
+// Statements to instructions. Each family of instructions (Arithmetic.cpp, …) adds the functions
+// that decode its opcodes.
 
 #ifndef MIRL_EMULATOR_DECODE_H
 #define MIRL_EMULATOR_DECODE_H
@@ -46,7 +47,8 @@ public:
     Space space;
     uint64_t address;
   };
-  Decoder(const ParsedKernel &parsed, Kernel &kernel, const std::map<std::string, Symbol, std::less<>> &symbols);
+  Decoder(const ParsedKernel &parsed, Kernel &kernel,
+          const std::map<std::string, Symbol, std::less<>> &symbols);
 
   // Appends the instruction of a statement.
   void Decode(const Statement &statement, const DecodeTable &table);
@@ -57,7 +59,8 @@ public:
 
   [[noreturn]] void Fail(const std::string &what) const;
 
-  // Parts of the opcode behind its first: whether `part` is among those not yet taken, and takes it.
+  // Parts of the opcode behind its first: whether `part` is among those not yet taken, and takes
+  // it.
   bool Take(std::string_view part);
   void Ignore(std::initializer_list<std::string_view> parts);
   // The first part that is a type; Fail when there is none.
@@ -81,9 +84,11 @@ public:
   uint32_t RegisterBytes(const Operand &operand, uint32_t otherwise) const;
   // A list of values in {} (or one value) behind one another in Kernel::places.
   void List(const Operand &operand, Type type, bool write);
-  // [register + offset], [variable + offset] in `space`: a and offset, or only offset with a == kNoPlace.
+  // [register + offset], [variable + offset] in `space`: a and offset, or only offset with a ==
+  // kNoPlace.
   void Address(size_t i, Space space);
-  // As Address, of 8 bytes a lane, whatever the space: the place of the register and its width. For instructions with two.
+  // As Address, of 8 bytes a lane, whatever the space: the place of the register and its width. For
+  // instructions with two.
   struct Place {
     uint32_t base = kNoPlace;
     bool wide = true;
@@ -96,8 +101,7 @@ public:
   Symbol Find(const std::string &name) const;
 
 private:
-  uint32_t Touch(uint32_t place);
-  uint32_t RegisterPlace(const Operand &operand, uint32_t bytes);
+  uint32_t RegisterPlace(const Operand &operand, uint32_t bytes, bool write);
 
   const ParsedKernel &parsed_;
   const std::map<std::string, Symbol, std::less<>> &symbols_;

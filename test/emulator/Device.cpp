@@ -23,8 +23,10 @@ int64_t Setting(const char *name, int64_t otherwise, int64_t least, int64_t most
   char *end = nullptr;
   long long value = std::strtoll(text, &end, 10);
   if (*end || value < least || value > most) {
-    std::fprintf(stderr, "emulator: %s must be a number from %lld to %lld, is '%s': %lld is taken\n", name, static_cast<long long>(least),
-                 static_cast<long long>(most), text, static_cast<long long>(otherwise));
+    std::fprintf(stderr,
+                 "emulator: %s must be a number from %lld to %lld, is '%s': %lld is taken\n", name,
+                 static_cast<long long>(least), static_cast<long long>(most), text,
+                 static_cast<long long>(otherwise));
     return otherwise;
   }
   return value;
@@ -39,10 +41,13 @@ Device &Device::Get() {
 
 Device::Device() {
   int processors = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  settings_.multiprocessors = static_cast<int>(Setting("MIRL_EMULATOR_MULTIPROCESSORS", 4, 1, 1024));
+  settings_.multiprocessors =
+      static_cast<int>(Setting("MIRL_EMULATOR_MULTIPROCESSORS", 4, 1, 1024));
   settings_.threads = static_cast<int>(Setting("MIRL_EMULATOR_THREADS", processors, 1, 1024));
-  settings_.memory = static_cast<uint64_t>(Setting("MIRL_EMULATOR_MEMORY_MIB", 8192, 1, 1 << 20)) << 20;
-  settings_.steps = static_cast<uint64_t>(Setting("MIRL_EMULATOR_STEPS", 200'000'000, 1, INT64_MAX));
+  settings_.memory = static_cast<uint64_t>(Setting("MIRL_EMULATOR_MEMORY_MIB", 8192, 1, 1 << 20))
+                     << 20;
+  settings_.steps =
+      static_cast<uint64_t>(Setting("MIRL_EMULATOR_STEPS", 200'000'000, 1, INT64_MAX));
   settings_.log = Setting("MIRL_EMULATOR_LOG", 0, 0, 1) != 0;
 }
 
@@ -75,7 +80,8 @@ bool Device::Holds(uint64_t address, uint64_t bytes) const {
   if (it == allocations_.begin())
     return false;
   --it;
-  return address - it->first <= it->second.bytes && bytes <= it->second.bytes - (address - it->first);
+  return address - it->first <= it->second.bytes &&
+         bytes <= it->second.bytes - (address - it->first);
 }
 
 uint64_t Device::FreeBytes() const {
@@ -93,7 +99,8 @@ void Device::Run(Launch launch) {
     launch.memory.push_back({range.begin, range.end});
   uint64_t parameters = reinterpret_cast<uint64_t>(launch.parameters);
   launch.memory.push_back({parameters, parameters + launch.kernel->parameter_bytes});
-  std::sort(launch.memory.begin(), launch.memory.end(), [](const Range &a, const Range &b) { return a.begin < b.begin; });
+  std::sort(launch.memory.begin(), launch.memory.end(),
+            [](const Range &a, const Range &b) { return a.begin < b.begin; });
   launch.steps = settings_.steps;
 
   auto started = std::chrono::steady_clock::now();
@@ -127,9 +134,12 @@ void Device::Run(Launch launch) {
   for (std::thread &thread : threads)
     thread.join();
   if (settings_.log) {
-    double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-    std::fprintf(stderr, "emulator: %s, %llu blocks of %u threads: %llu instructions of warps in %.3f s\n", launch.kernel->name.c_str(),
-                 static_cast<unsigned long long>(blocks), launch.block.x * launch.block.y * launch.block.z,
+    double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+    std::fprintf(stderr,
+                 "emulator: %s, %llu blocks of %u threads: %llu instructions of warps in %.3f s\n",
+                 launch.kernel->name.c_str(), static_cast<unsigned long long>(blocks),
+                 launch.block.x * launch.block.y * launch.block.z,
                  static_cast<unsigned long long>(steps.load()), seconds);
   }
   if (fault)

@@ -1,4 +1,5 @@
-// The emulated GPU: its memory, its settings, and launches, whose blocks run on the threads of this process.
+// The emulated GPU: its memory, its settings, and launches, whose blocks run on the threads of this
+// process.
 
 #ifndef MIRL_EMULATOR_DEVICE_H
 #define MIRL_EMULATOR_DEVICE_H

@@ -1,5 +1,6 @@
-// libcuda.so.1: the functions of CUDA's driver API that the runtime looks up (runtime/device/cuda/Driver.h), for the emulated GPU.
-// Streams do at once what they are told, unless they are captured: then it is done whenever the graph is launched.
+// libcuda.so.1: the functions of CUDA's driver API that the runtime looks up
+// (runtime/device/cuda/Driver.h), for the emulated GPU. Streams do at once what they are told, unless
+// they are captured: then it is done whenever the graph is launched.
 
 #include <algorithm>
 #include <chrono>
@@ -61,8 +62,10 @@ constexpr Description kResults[] = {
     {emulator::kInvalidPtx, "CUDA_ERROR_INVALID_PTX", "a PTX JIT compilation failed"},
     {emulator::kInvalidHandle, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
     {emulator::kNotFound, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
-    {emulator::kIllegalAddress, "CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"},
-    {emulator::kLaunchTimeout, "CUDA_ERROR_LAUNCH_TIMEOUT", "the launch timed out and was terminated"},
+    {emulator::kIllegalAddress, "CUDA_ERROR_ILLEGAL_ADDRESS",
+     "an illegal memory access was encountered"},
+    {emulator::kLaunchTimeout, "CUDA_ERROR_LAUNCH_TIMEOUT",
+     "the launch timed out and was terminated"},
     {emulator::kMisalignedAddress, "CUDA_ERROR_MISALIGNED_ADDRESS", "misaligned address"},
     {emulator::kLaunchFailed, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
 };
@@ -100,7 +103,8 @@ template <typename Do> Result Queued(Do act) {
 Result Checked(Device &device, const char *what, Address address, size_t bytes) {
   if (device.Holds(address, bytes))
     return emulator::kSuccess;
-  return Refuse(emulator::kInvalidValue, std::string(what) + ": " + std::to_string(bytes) + " bytes at " + std::to_string(address) +
+  return Refuse(emulator::kInvalidValue, std::string(what) + ": " + std::to_string(bytes) +
+                                             " bytes at " + std::to_string(address) +
                                              " do not lie in one allocation");
 }
 
@@ -139,7 +143,8 @@ MIRL_EXPORT cuDeviceGetAttribute(int *value, int attribute, DeviceNumber) {
     *value = 0;
     return emulator::kSuccess;
   default:
-    return Refuse(emulator::kInvalidValue, "the attribute " + std::to_string(attribute) + " of the device is not known");
+    return Refuse(emulator::kInvalidValue,
+                  "the attribute " + std::to_string(attribute) + " of the device is not known");
   }
 }
 MIRL_EXPORT cuDevicePrimaryCtxRetain(Context *context, DeviceNumber) {
@@ -165,7 +170,9 @@ MIRL_EXPORT cuMemAlloc_v2(Address *address, size_t bytes) {
   });
 }
 MIRL_EXPORT cuMemFree_v2(Address address) {
-  return Device::Get().Free(address) ? emulator::kSuccess : Refuse(emulator::kInvalidValue, "cuMemFree: nothing is allocated there");
+  return Device::Get().Free(address)
+             ? emulator::kSuccess
+             : Refuse(emulator::kInvalidValue, "cuMemFree: nothing is allocated there");
 }
 MIRL_EXPORT cuMemHostAlloc(void **memory, size_t bytes, unsigned) {
   *memory = ::operator new(std::max<size_t>(bytes, 1), std::align_val_t(256), std::nothrow);
@@ -206,11 +213,15 @@ MIRL_EXPORT cuMemcpyDtoDAsync_v2(Address to, Address from, size_t bytes, Stream)
 }
 MIRL_EXPORT cuMemcpy2DAsync_v2(const Copy2D *given, Stream) {
   return Queued([copy = *given](Device &device) -> Result {
-    if (copy.source_kind != kDeviceMemory || copy.target_kind != kDeviceMemory || copy.width > copy.source_pitch || copy.width > copy.target_pitch)
-      return Refuse(emulator::kInvalidValue, "cuMemcpy2D: only copies on the device, of rows within the pitch");
+    if (copy.source_kind != kDeviceMemory || copy.target_kind != kDeviceMemory ||
+        copy.width > copy.source_pitch || copy.width > copy.target_pitch)
+      return Refuse(emulator::kInvalidValue,
+                    "cuMemcpy2D: only copies on the device, of rows within the pitch");
     for (size_t row = 0; row < copy.height; ++row) {
-      Address from = copy.source_device + (copy.source_y + row) * copy.source_pitch + copy.source_x;
-      Address to = copy.target_device + (copy.target_y + row) * copy.target_pitch + copy.target_x;
+      Address from =
+          copy.source_device + (copy.source_y + row) * copy.source_pitch + copy.source_x;
+      Address to =
+          copy.target_device + (copy.target_y + row) * copy.target_pitch + copy.target_x;
       for (Address address : {from, to})
         if (Result result = Checked(device, "cuMemcpy2D", address, copy.width))
           return result;
@@ -232,7 +243,9 @@ MIRL_EXPORT cuModuleLoadData(Module *module, const void *image) {
   return Guarded([&](Device &) -> Result {
     const auto *bytes = static_cast<const unsigned char *>(image);
     if (std::memcmp(bytes, "\177ELF", 4) == 0 || std::memcmp(bytes, "\x50\xed\x55\xba", 4) == 0)
-      return Refuse(emulator::kInvalidImage, "the module is machine code; the emulator runs PTX: compile the plan with --module ptx");
+      return Refuse(
+          emulator::kInvalidImage,
+          "the module is machine code; the emulator runs PTX: compile the plan with --module ptx");
     auto loaded = std::make_unique<ModuleTag>();
     loaded->program = emulator::Load(static_cast<const char *>(image));
     *module = loaded.release();
@@ -259,31 +272,42 @@ MIRL_EXPORT cuModuleGetFunction(Function *function, Module module, const char *n
 }
 MIRL_EXPORT cuFuncSetAttribute(Function function, int attribute, int value) {
   if (attribute != kMaxDynamicShared)
-    return Refuse(emulator::kInvalidValue, "the attribute " + std::to_string(attribute) + " of a function is not known");
-  if (value < 0 || static_cast<uint32_t>(value) + function->kernel->static_shared > emulator::kMostShared)
-    return Refuse(emulator::kInvalidValue, "kernel " + function->kernel->name + ": a block has " + std::to_string(emulator::kMostShared) +
-                                               " bytes of shared memory, " + std::to_string(value) + " are asked for");
+    return Refuse(emulator::kInvalidValue,
+                  "the attribute " + std::to_string(attribute) + " of a function is not known");
+  if (value < 0 ||
+      static_cast<uint32_t>(value) + function->kernel->static_shared > emulator::kMostShared)
+    return Refuse(emulator::kInvalidValue, "kernel " + function->kernel->name + ": a block has " +
+                                               std::to_string(emulator::kMostShared) +
+                                               " bytes of shared memory, " + std::to_string(value) +
+                                               " are asked for");
   function->dynamic_shared = value;
   return emulator::kSuccess;
 }
 
-MIRL_EXPORT cuLaunchKernel(Function function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,
-                           unsigned block_z, unsigned shared, Stream, void **arguments, void **extra) {
+MIRL_EXPORT cuLaunchKernel(Function function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
+                           unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared,
+                           Stream, void **arguments, void **extra) {
   return Guarded([&](Device &) -> Result {
     const emulator::Kernel &kernel = *function->kernel;
     uint64_t threads = uint64_t{block_x} * block_y * block_z;
-    if (extra || !(uint64_t{grid_x} * grid_y * grid_z) || grid_y > 65535 || grid_z > 65535 || !threads || threads > kernel.most_threads || threads > 1024)
-      return Refuse(emulator::kInvalidValue, "kernel " + kernel.name + ": a launch of " + std::to_string(grid_x) + " x " + std::to_string(grid_y) + " x " +
-                                                 std::to_string(grid_z) + " blocks of " + std::to_string(threads) + " threads, at most " +
-                                                 std::to_string(kernel.most_threads));
+    if (extra || !(uint64_t{grid_x} * grid_y * grid_z) || grid_y > 65535 || grid_z > 65535 ||
+        !threads || threads > kernel.most_threads || threads > 1024)
+      return Refuse(emulator::kInvalidValue,
+                    "kernel " + kernel.name + ": a launch of " + std::to_string(grid_x) + " x " +
+                        std::to_string(grid_y) + " x " + std::to_string(grid_z) + " blocks of " +
+                        std::to_string(threads) + " threads, at most " +
+                        std::to_string(kernel.most_threads));
     if (shared > static_cast<unsigned>(function->dynamic_shared))
-      return Refuse(emulator::kInvalidValue, "kernel " + kernel.name + ": " + std::to_string(shared) + " bytes of shared memory, " +
-                                                 std::to_string(function->dynamic_shared) + " are allowed");
+      return Refuse(emulator::kInvalidValue,
+                    "kernel " + kernel.name + ": " + std::to_string(shared) +
+                        " bytes of shared memory, " + std::to_string(function->dynamic_shared) +
+                        " are allowed");
     // Tensor maps are aligned to 64 bytes.
     auto memory = std::make_shared<std::vector<uint8_t>>(kernel.parameter_bytes + 64);
     uint8_t *parameters = memory->data() + (-reinterpret_cast<uintptr_t>(memory->data()) & 63);
     for (size_t p = 0; p < kernel.parameters.size(); ++p)
-      std::memcpy(parameters + kernel.parameters[p].offset, arguments[p], kernel.parameters[p].bytes);
+      std::memcpy(parameters + kernel.parameters[p].offset, arguments[p],
+                  kernel.parameters[p].bytes);
     emulator::Launch launch;
     launch.program = function->program;
     launch.kernel = &kernel;
@@ -303,10 +327,13 @@ MIRL_EXPORT cuLaunchKernel(Function function, unsigned grid_x, unsigned grid_y, 
   });
 }
 
-MIRL_EXPORT cuTensorMapEncodeTiled(EncodedMap *map, int type, unsigned rank, void *address, const uint64_t *dims, const uint64_t *strides,
-                                   const uint32_t *box, const uint32_t *steps, int interleave, int swizzle, int, int fill) {
+MIRL_EXPORT cuTensorMapEncodeTiled(EncodedMap *map, int type, unsigned rank, void *address,
+                                   const uint64_t *dims, const uint64_t *strides,
+                                   const uint32_t *box, const uint32_t *steps, int interleave,
+                                   int swizzle, int, int fill) {
   return Guarded([&](Device &) -> Result {
-    emulator::EncodeTensorMap(map->words, {type, rank, reinterpret_cast<uint64_t>(address), dims, strides, box, steps, interleave, swizzle, fill});
+    emulator::EncodeTensorMap(map->words, {type, rank, reinterpret_cast<uint64_t>(address), dims,
+                                           strides, box, steps, interleave, swizzle, fill});
     return emulator::kSuccess;
   });
 }

@@ -24,7 +24,8 @@ enum Result : int {
   kLaunchFailed = 719,
 };
 
-// Thrown inside the library only; the driver's functions catch it, print the message and return the result.
+// Thrown inside the library only; the driver's functions catch it, print the message and return the
+// result.
 struct Fault {
   Result result = kLaunchFailed;
   std::string message;

@@ -1,5 +1,6 @@
-// Arithmetic of f32 as PTX says: rounded to nearest even, nothing contracted, subnormals kept unless .ftz stands there; a result
-// that is no number is 0x7fffffff. The approximations are the nearest f32 of the exact value.
+// Arithmetic of f32 as PTX says: rounded to nearest even, nothing contracted, subnormals kept
+// unless .ftz stands there; a result that is no number is 0x7fffffff. The approximations are the
+// nearest f32 of the exact value.
 
 #include <bit>
 #include <cmath>
@@ -60,16 +61,24 @@ struct Rcp {
   template <typename T> T operator()(T a) const { return Proper(T(1) / a); }
 };
 struct Rsqrt {
-  float operator()(float a) const { return Proper(static_cast<float>(1.0 / std::sqrt(static_cast<double>(a)))); }
+  float operator()(float a) const {
+    return Proper(static_cast<float>(1.0 / std::sqrt(static_cast<double>(a))));
+  }
 };
 struct Exp2 {
-  float operator()(float a) const { return Proper(static_cast<float>(std::exp2(static_cast<double>(a)))); }
+  float operator()(float a) const {
+    return Proper(static_cast<float>(std::exp2(static_cast<double>(a))));
+  }
 };
 struct Log2 {
-  float operator()(float a) const { return Proper(static_cast<float>(std::log2(static_cast<double>(a)))); }
+  float operator()(float a) const {
+    return Proper(static_cast<float>(std::log2(static_cast<double>(a))));
+  }
 };
 struct Tanh {
-  float operator()(float a) const { return Proper(static_cast<float>(std::tanh(static_cast<double>(a)))); }
+  float operator()(float a) const {
+    return Proper(static_cast<float>(std::tanh(static_cast<double>(a))));
+  }
 };
 struct Abs {
   uint32_t operator()(uint32_t a) const { return a & 0x7fffffffu; }

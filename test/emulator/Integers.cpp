@@ -11,21 +11,30 @@ namespace mirl::emulator {
 namespace {
 
 // Sums and products wrap around: computed without signs, of 16 bits as 32.
-template <typename T> using Wide = std::conditional_t<sizeof(T) < 4, uint32_t, std::make_unsigned_t<T>>;
+template <typename T>
+using Wide = std::conditional_t<sizeof(T) < 4, uint32_t, std::make_unsigned_t<T>>;
 
 struct Add {
-  template <typename T> T operator()(T a, T b) const { return static_cast<T>(Wide<T>(a) + Wide<T>(b)); }
+  template <typename T> T operator()(T a, T b) const {
+    return static_cast<T>(Wide<T>(a) + Wide<T>(b));
+  }
 };
 struct Sub {
-  template <typename T> T operator()(T a, T b) const { return static_cast<T>(Wide<T>(a) - Wide<T>(b)); }
+  template <typename T> T operator()(T a, T b) const {
+    return static_cast<T>(Wide<T>(a) - Wide<T>(b));
+  }
 };
 struct MulLow {
-  template <typename T> T operator()(T a, T b) const { return static_cast<T>(Wide<T>(a) * Wide<T>(b)); }
+  template <typename T> T operator()(T a, T b) const {
+    return static_cast<T>(Wide<T>(a) * Wide<T>(b));
+  }
 };
 struct MulHigh {
   template <typename T> T operator()(T a, T b) const {
-    using Double = std::conditional_t<
-        sizeof(T) == 8, std::conditional_t<std::is_signed_v<T>, __int128, unsigned __int128>, std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>>;
+    using Double =
+        std::conditional_t<sizeof(T) == 8,
+                           std::conditional_t<std::is_signed_v<T>, __int128, unsigned __int128>,
+                           std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>>;
     return static_cast<T>((Double(a) * Double(b)) >> (8 * sizeof(T)));
   }
 };
@@ -39,12 +48,15 @@ template <typename D> struct MadWide {
   }
 };
 struct MadLow {
-  template <typename T> T operator()(T a, T b, T c) const { return static_cast<T>(Wide<T>(a) * Wide<T>(b) + Wide<T>(c)); }
+  template <typename T> T operator()(T a, T b, T c) const {
+    return static_cast<T>(Wide<T>(a) * Wide<T>(b) + Wide<T>(c));
+  }
 };
 struct MadHigh {
   template <typename T> T operator()(T a, T b, T c) const { return Add()(MulHigh()(a, b), c); }
 };
-// What division by zero gives is not said; on the devices all bits are set. The least number by −1 is itself.
+// What division by zero gives is not said; on the devices all bits are set. The least number by −1
+// is itself.
 struct Div {
   template <typename T> T operator()(T a, T b) const {
     if (b == 0)
@@ -70,7 +82,9 @@ struct Max {
   template <typename T> T operator()(T a, T b) const { return a > b ? a : b; }
 };
 struct Abs {
-  template <typename T> T operator()(T a) const { return a < 0 ? static_cast<T>(Wide<T>(0) - Wide<T>(a)) : a; }
+  template <typename T> T operator()(T a) const {
+    return a < 0 ? static_cast<T>(Wide<T>(0) - Wide<T>(a)) : a;
+  }
 };
 struct Neg {
   template <typename T> T operator()(T a) const { return static_cast<T>(Wide<T>(0) - Wide<T>(a)); }
@@ -89,7 +103,9 @@ struct Not {
 };
 // Beyond the width everything is shifted out.
 struct ShiftLeft {
-  template <typename T> T operator()(T a, uint32_t n) const { return n < 8 * sizeof(T) ? static_cast<T>(Wide<T>(a) << n) : T(0); }
+  template <typename T> T operator()(T a, uint32_t n) const {
+    return n < 8 * sizeof(T) ? static_cast<T>(Wide<T>(a) << n) : T(0);
+  }
 };
 struct ShiftRight {
   template <typename T> T operator()(T a, uint32_t n) const {
@@ -100,10 +116,14 @@ struct ShiftRight {
   }
 };
 struct PopCount {
-  template <typename T> uint32_t operator()(T a) const { return static_cast<uint32_t>(std::popcount(a)); }
+  template <typename T> uint32_t operator()(T a) const {
+    return static_cast<uint32_t>(std::popcount(a));
+  }
 };
 struct LeadingZeros {
-  template <typename T> uint32_t operator()(T a) const { return static_cast<uint32_t>(std::countl_zero(a)); }
+  template <typename T> uint32_t operator()(T a) const {
+    return static_cast<uint32_t>(std::countl_zero(a));
+  }
 };
 struct Reverse {
   template <typename T> T operator()(T a) const {
@@ -172,11 +192,14 @@ template <bool kLeft, bool kWrap> struct Funnel {
   }
 };
 
-template <typename F> void RunPredicate2(Warp &w, const Instruction &i) { w.SetPredicate(i.d, F()(w.Predicate(i.a), w.Predicate(i.b))); }
+template <typename F> void RunPredicate2(Warp &w, const Instruction &i) {
+  w.SetPredicate(i.d, F()(w.Predicate(i.a), w.Predicate(i.b)));
+}
 void RunPredicateNot(Warp &w, const Instruction &i) { w.SetPredicate(i.d, ~w.Predicate(i.a)); }
 
 void RunLop3(Warp &w, const Instruction &i) {
-  const uint32_t *a = w.At<uint32_t>(i.a), *b = w.At<uint32_t>(i.b), *c = w.At<uint32_t>(i.c), table = i.option;
+  const uint32_t *a = w.At<uint32_t>(i.a), *b = w.At<uint32_t>(i.b), *c = w.At<uint32_t>(i.c),
+                 table = i.option;
   ForLanes(w, w.At<uint32_t>(i.d), [=](uint32_t l) {
     uint32_t r = 0;
     for (uint32_t k = 0; k < 8; ++k)
@@ -195,17 +218,22 @@ void Operands(Decoder &d, Type result, Type a, Type b = Type::kNone, Type c = Ty
     d.out.c = d.Source(3, c);
 }
 
-[[noreturn]] void Unknown(Decoder &d) { d.Fail("the emulator does not know '" + std::string(d.opcode()) + "'"); }
+[[noreturn]] void Unknown(Decoder &d) {
+  d.Fail("the emulator does not know '" + std::string(d.opcode()) + "'");
+}
 
 // The function for the type, by its bytes and sign.
 template <typename F> Execute Pick2(Decoder &d, Type type) {
   switch (BytesOf(type)) {
   case 2:
-    return IsSigned(type) ? Run2<int16_t, int16_t, int16_t, F> : Run2<uint16_t, uint16_t, uint16_t, F>;
+    return IsSigned(type) ? Run2<int16_t, int16_t, int16_t, F>
+                          : Run2<uint16_t, uint16_t, uint16_t, F>;
   case 4:
-    return IsSigned(type) ? Run2<int32_t, int32_t, int32_t, F> : Run2<uint32_t, uint32_t, uint32_t, F>;
+    return IsSigned(type) ? Run2<int32_t, int32_t, int32_t, F>
+                          : Run2<uint32_t, uint32_t, uint32_t, F>;
   case 8:
-    return IsSigned(type) ? Run2<int64_t, int64_t, int64_t, F> : Run2<uint64_t, uint64_t, uint64_t, F>;
+    return IsSigned(type) ? Run2<int64_t, int64_t, int64_t, F>
+                          : Run2<uint64_t, uint64_t, uint64_t, F>;
   default:
     Unknown(d);
   }
@@ -223,6 +251,10 @@ template <typename F> void DecodeIntegerOnly(Decoder &d) { DecodeBinary<F, Unkno
 template <typename F> void DecodeBits(Decoder &d) {
   Type type = d.TakeType();
   d.out.run = type == Type::kPred ? RunPredicate2<F> : Pick2<F>(d, type);
+  if (type == Type::kPred)
+    d.out.track = std::is_same_v<F, And>  ? Track::kAnd
+                  : std::is_same_v<F, Or> ? Track::kOr
+                                          : Track::kValues;
   Operands(d, type, type, type);
 }
 
@@ -230,13 +262,16 @@ template <typename F> void DecodeShift(Decoder &d) {
   Type type = d.TakeType();
   switch (BytesOf(type)) {
   case 2:
-    d.out.run = IsSigned(type) ? Run2<int16_t, int16_t, uint32_t, F> : Run2<uint16_t, uint16_t, uint32_t, F>;
+    d.out.run = IsSigned(type) ? Run2<int16_t, int16_t, uint32_t, F>
+                               : Run2<uint16_t, uint16_t, uint32_t, F>;
     break;
   case 4:
-    d.out.run = IsSigned(type) ? Run2<int32_t, int32_t, uint32_t, F> : Run2<uint32_t, uint32_t, uint32_t, F>;
+    d.out.run = IsSigned(type) ? Run2<int32_t, int32_t, uint32_t, F>
+                               : Run2<uint32_t, uint32_t, uint32_t, F>;
     break;
   case 8:
-    d.out.run = IsSigned(type) ? Run2<int64_t, int64_t, uint32_t, F> : Run2<uint64_t, uint64_t, uint32_t, F>;
+    d.out.run = IsSigned(type) ? Run2<int64_t, int64_t, uint32_t, F>
+                               : Run2<uint64_t, uint64_t, uint32_t, F>;
     break;
   default:
     Unknown(d);
@@ -293,13 +328,19 @@ void DecodeMad(Decoder &d) {
   Type type = d.TakeType();
   switch (BytesOf(type)) {
   case 2:
-    d.out.run = !high ? Run3<uint16_t, uint16_t, uint16_t, MadLow> : IsSigned(type) ? Run3<int16_t, int16_t, int16_t, MadHigh> : Run3<uint16_t, uint16_t, uint16_t, MadHigh>;
+    d.out.run = !high            ? Run3<uint16_t, uint16_t, uint16_t, MadLow>
+                : IsSigned(type) ? Run3<int16_t, int16_t, int16_t, MadHigh>
+                                 : Run3<uint16_t, uint16_t, uint16_t, MadHigh>;
     break;
   case 4:
-    d.out.run = !high ? Run3<uint32_t, uint32_t, uint32_t, MadLow> : IsSigned(type) ? Run3<int32_t, int32_t, int32_t, MadHigh> : Run3<uint32_t, uint32_t, uint32_t, MadHigh>;
+    d.out.run = !high            ? Run3<uint32_t, uint32_t, uint32_t, MadLow>
+                : IsSigned(type) ? Run3<int32_t, int32_t, int32_t, MadHigh>
+                                 : Run3<uint32_t, uint32_t, uint32_t, MadHigh>;
     break;
   default:
-    d.out.run = !high ? Run3<uint64_t, uint64_t, uint64_t, MadLow> : IsSigned(type) ? Run3<int64_t, int64_t, int64_t, MadHigh> : Run3<uint64_t, uint64_t, uint64_t, MadHigh>;
+    d.out.run = !high            ? Run3<uint64_t, uint64_t, uint64_t, MadLow>
+                : IsSigned(type) ? Run3<int64_t, int64_t, int64_t, MadHigh>
+                                 : Run3<uint64_t, uint64_t, uint64_t, MadHigh>;
   }
   Operands(d, type, type, type, type);
 }
@@ -310,16 +351,18 @@ template <typename F, void (*kFloat)(Decoder &)> void DecodeSigned(Decoder &d) {
   Type type = d.TakeType();
   if (!IsSigned(type))
     Unknown(d);
-  d.out.run = BytesOf(type) == 2 ? Run1<int16_t, int16_t, F> : BytesOf(type) == 4 ? Run1<int32_t, int32_t, F> : Run1<int64_t, int64_t, F>;
+  d.out.run = BytesOf(type) == 2   ? Run1<int16_t, int16_t, F>
+              : BytesOf(type) == 4 ? Run1<int32_t, int32_t, F>
+                                   : Run1<int64_t, int64_t, F>;
   Operands(d, type, type);
 }
 
 void DecodeNot(Decoder &d) {
   Type type = d.TakeType();
-  d.out.run = type == Type::kPred      ? RunPredicateNot
-              : BytesOf(type) == 2     ? Run1<uint16_t, uint16_t, Not>
-              : BytesOf(type) == 4     ? Run1<uint32_t, uint32_t, Not>
-                                       : Run1<uint64_t, uint64_t, Not>;
+  d.out.run = type == Type::kPred  ? RunPredicateNot
+              : BytesOf(type) == 2 ? Run1<uint16_t, uint16_t, Not>
+              : BytesOf(type) == 4 ? Run1<uint32_t, uint32_t, Not>
+                                   : Run1<uint64_t, uint64_t, Not>;
   Operands(d, type, type);
 }
 
@@ -331,13 +374,17 @@ template <typename F> void DecodeCount(Decoder &d) {
 
 void DecodeReverse(Decoder &d) {
   Type type = d.TakeType();
-  d.out.run = BytesOf(type) == 4 ? Run1<uint32_t, uint32_t, Reverse> : Run1<uint64_t, uint64_t, Reverse>;
+  d.out.run =
+      BytesOf(type) == 4 ? Run1<uint32_t, uint32_t, Reverse> : Run1<uint64_t, uint64_t, Reverse>;
   Operands(d, type, type);
 }
 
 void DecodeBfe(Decoder &d) {
   Type type = d.TakeType();
-  d.out.run = type == Type::kU32 ? RunBfe<uint32_t> : type == Type::kS32 ? RunBfe<int32_t> : type == Type::kU64 ? RunBfe<uint64_t> : RunBfe<int64_t>;
+  d.out.run = type == Type::kU32   ? RunBfe<uint32_t>
+              : type == Type::kS32 ? RunBfe<int32_t>
+              : type == Type::kU64 ? RunBfe<uint64_t>
+                                   : RunBfe<int64_t>;
   Operands(d, type, type, Type::kB32, Type::kB32);
 }
 
@@ -363,8 +410,10 @@ void DecodeFunnel(Decoder &d) {
   d.Take("clamp");
   if (d.TakeType() != Type::kB32)
     Unknown(d);
-  d.out.run = left ? (wrap ? Run3<uint32_t, uint32_t, uint32_t, Funnel<true, true>> : Run3<uint32_t, uint32_t, uint32_t, Funnel<true, false>>)
-                   : (wrap ? Run3<uint32_t, uint32_t, uint32_t, Funnel<false, true>> : Run3<uint32_t, uint32_t, uint32_t, Funnel<false, false>>);
+  d.out.run = left ? (wrap ? Run3<uint32_t, uint32_t, uint32_t, Funnel<true, true>>
+                           : Run3<uint32_t, uint32_t, uint32_t, Funnel<true, false>>)
+                   : (wrap ? Run3<uint32_t, uint32_t, uint32_t, Funnel<false, true>>
+                           : Run3<uint32_t, uint32_t, uint32_t, Funnel<false, false>>);
   Operands(d, Type::kB32, Type::kB32, Type::kB32, Type::kB32);
 }
 

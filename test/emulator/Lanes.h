@@ -12,8 +12,8 @@
 
 namespace mirl::emulator {
 
-// d[lane] = value(lane) for the running lanes. `value` must be harmless for the others. A result may lie where an operand
-// does, then lane by lane.
+// d[lane] = value(lane) for the running lanes. `value` must be harmless for the others. A result
+// may lie where an operand does, then lane by lane.
 template <typename T, typename Value> inline void ForLanes(Warp &warp, T *d, Value value) {
   const uint32_t mask = warp.mask;
   if (mask == ~0u) {

@@ -11,12 +11,38 @@ namespace mirl::emulator {
 
 namespace {
 
-[[noreturn]] void Unknown(Decoder &d) { d.Fail("the emulator does not know '" + std::string(d.opcode()) + "'"); }
+[[noreturn]] void Unknown(Decoder &d) {
+  d.Fail("the emulator does not know '" + std::string(d.opcode()) + "'");
+}
 
 // What caches and other threads are told, which changes nothing here.
 void TakeHints(Decoder &d) {
-  d.Ignore({"volatile", "relaxed", "acquire", "release", "acq_rel", "weak", "cta", "gpu", "sys", "cluster", "nc", "ca", "cg", "cs", "lu", "cv",
-            "wb", "wt", "L1::evict_first", "L1::evict_last", "L1::no_allocate", "L1::evict_normal", "L1::evict_unchanged", "L2::128B", "L2::256B", "L2::64B"});
+  d.Ignore({"volatile",
+            "relaxed",
+            "acquire",
+            "release",
+            "acq_rel",
+            "weak",
+            "cta",
+            "gpu",
+            "sys",
+            "cluster",
+            "nc",
+            "ca",
+            "cg",
+            "cs",
+            "lu",
+            "cv",
+            "wb",
+            "wt",
+            "L1::evict_first",
+            "L1::evict_last",
+            "L1::no_allocate",
+            "L1::evict_normal",
+            "L1::evict_unchanged",
+            "L2::128B",
+            "L2::256B",
+            "L2::64B"});
 }
 
 Space TakeSpace(Decoder &d) {
@@ -44,6 +70,10 @@ template <typename T, typename R> void RunLoad(Warp &w, const Instruction &i) {
         w.At<R>(places[v])[lane] = static_cast<R>(value);
     }
   });
+  if (uint32_t found = w.TakeFound())
+    for (uint32_t v = 0; v < i.count; ++v)
+      if (places[v] != kNoPlace)
+        w.SetUndefined(places[v], found, ~0u);
 }
 
 template <typename T, typename R> void RunStore(Warp &w, const Instruction &i) {
@@ -59,10 +89,14 @@ template <typename T, typename R> void RunStore(Warp &w, const Instruction &i) {
 }
 
 template <typename T> Execute PickLoad(uint32_t register_bytes) {
-  return register_bytes == 2 ? RunLoad<T, uint16_t> : register_bytes == 4 ? RunLoad<T, uint32_t> : RunLoad<T, uint64_t>;
+  return register_bytes == 2   ? RunLoad<T, uint16_t>
+         : register_bytes == 4 ? RunLoad<T, uint32_t>
+                               : RunLoad<T, uint64_t>;
 }
 template <typename T> Execute PickStore(uint32_t register_bytes) {
-  return register_bytes == 2 ? RunStore<T, uint16_t> : register_bytes == 4 ? RunStore<T, uint32_t> : RunStore<T, uint64_t>;
+  return register_bytes == 2   ? RunStore<T, uint16_t>
+         : register_bytes == 4 ? RunStore<T, uint32_t>
+                               : RunStore<T, uint64_t>;
 }
 
 // The width of the registers of an operand: a list's first register's.
@@ -85,19 +119,27 @@ void DecodeAccess(Decoder &d, bool load) {
   uint32_t width = WidthOf(d, value, type);
   if (width < BytesOf(type) || BytesOf(type) * vector > 32)
     Unknown(d);
+  d.out.track = load ? Track::kLoad : Track::kStore;
+  d.out.target = BytesOf(type);
   d.Address(load ? 1 : 0, space);
   d.List(value, width == 2 ? Type::kB16 : width == 4 ? Type::kB32 : Type::kB64, load);
   if (d.out.count != vector)
     d.Fail("'" + std::string(d.opcode()) + "' with " + std::to_string(d.out.count) + " values");
   switch (BytesOf(type)) {
   case 1:
-    d.out.run = !load ? PickStore<uint8_t>(width) : IsSigned(type) ? PickLoad<int8_t>(width) : PickLoad<uint8_t>(width);
+    d.out.run = !load            ? PickStore<uint8_t>(width)
+                : IsSigned(type) ? PickLoad<int8_t>(width)
+                                 : PickLoad<uint8_t>(width);
     break;
   case 2:
-    d.out.run = !load ? PickStore<uint16_t>(width) : IsSigned(type) ? PickLoad<int16_t>(width) : PickLoad<uint16_t>(width);
+    d.out.run = !load            ? PickStore<uint16_t>(width)
+                : IsSigned(type) ? PickLoad<int16_t>(width)
+                                 : PickLoad<uint16_t>(width);
     break;
   case 4:
-    d.out.run = !load ? PickStore<uint32_t>(width) : IsSigned(type) ? PickLoad<int32_t>(width) : PickLoad<uint32_t>(width);
+    d.out.run = !load            ? PickStore<uint32_t>(width)
+                : IsSigned(type) ? PickLoad<int32_t>(width)
+                                 : PickLoad<uint32_t>(width);
     break;
   default:
     d.out.run = load ? PickLoad<uint64_t>(width) : PickStore<uint64_t>(width);
@@ -138,18 +180,21 @@ template <Atomic kHow, typename T> T Changed(T old, T b, T c) {
 template <Atomic kHow, typename T> void RunAtomic(Warp &w, const Instruction &i) {
   using Word = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
   ForActive(w, [&](uint32_t lane) {
-    Word *at = reinterpret_cast<Word *>(w.Resolve(i, lane, i.space, w.Address(i, lane), sizeof(T), Access::kAtomic));
+    Word *at = reinterpret_cast<Word *>(
+        w.Resolve(i, lane, i.space, w.Address(i, lane), sizeof(T), Access::kAtomic));
     std::atomic_ref<Word> word(*at);
     T b = w.At<T>(i.b)[lane], c = i.c == kNoPlace ? T() : w.At<T>(i.c)[lane];
     Word old = word.load();
-    while (!word.compare_exchange_weak(old, std::bit_cast<Word>(Changed<kHow, T>(std::bit_cast<T>(old), b, c)))) {
+    while (!word.compare_exchange_weak(
+        old, std::bit_cast<Word>(Changed<kHow, T>(std::bit_cast<T>(old), b, c)))) {
     }
     if (i.d != kNoPlace)
       w.At<Word>(i.d)[lane] = old;
   });
 }
 
-template <typename T, size_t... kHow> Execute PickAtomic(uint32_t how, std::index_sequence<kHow...>) {
+template <typename T, size_t... kHow>
+Execute PickAtomic(uint32_t how, std::index_sequence<kHow...>) {
   static constexpr Execute kAll[] = {RunAtomic<static_cast<Atomic>(kHow), T>...};
   return kAll[how];
 }
@@ -187,6 +232,7 @@ void DecodeAtomicOf(Decoder &d, size_t first) {
   default:
     Unknown(d);
   }
+  d.out.track = Track::kStrict;
   if (first && d.operand(0).kind != Operand::Kind::kSink)
     d.out.d = d.Destination(0, type);
   d.Address(first, space);
@@ -200,7 +246,8 @@ void DecodeReduction(Decoder &d) { DecodeAtomicOf(d, 0); }
 void RunNothing(Warp &, const Instruction &) {}
 
 void DecodePrefetch(Decoder &d) {
-  d.Ignore({"param", "const", "global", "tensormap", "L1", "L2", "L2::evict_last", "L2::evict_normal"});
+  d.Ignore(
+      {"param", "const", "global", "tensormap", "L1", "L2", "L2::evict_last", "L2::evict_normal"});
   d.out.run = RunNothing;
 }
 

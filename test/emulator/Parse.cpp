@@ -17,10 +17,11 @@ struct TypeInfo {
   char kind; // p, b, u, s, f
 };
 // In the order of Type.
-constexpr TypeInfo kTypes[] = {{"", 0, '-'},    {"pred", 1, 'p'}, {"b8", 1, 'b'},  {"u8", 1, 'u'},   {"s8", 1, 's'},
-                               {"b16", 2, 'b'}, {"u16", 2, 'u'},  {"s16", 2, 's'}, {"f16", 2, 'f'},  {"bf16", 2, 'f'},
-                               {"b32", 4, 'b'}, {"u32", 4, 'u'},  {"s32", 4, 's'}, {"f32", 4, 'f'},  {"bf16x2", 4, 'f'},
-                               {"b64", 8, 'b'}, {"u64", 8, 'u'},  {"s64", 8, 's'}, {"f64", 8, 'f'}};
+constexpr TypeInfo kTypes[] = {
+    {"", 0, '-'},    {"pred", 1, 'p'}, {"b8", 1, 'b'},  {"u8", 1, 'u'},  {"s8", 1, 's'},
+    {"b16", 2, 'b'}, {"u16", 2, 'u'},  {"s16", 2, 's'}, {"f16", 2, 'f'}, {"bf16", 2, 'f'},
+    {"b32", 4, 'b'}, {"u32", 4, 'u'},  {"s32", 4, 's'}, {"f32", 4, 'f'}, {"bf16x2", 4, 'f'},
+    {"b64", 8, 'b'}, {"u64", 8, 'u'},  {"s64", 8, 's'}, {"f64", 8, 'f'}};
 
 // Names that hold in one pair of braces.
 struct Scope {
@@ -44,9 +45,12 @@ public:
   }
 
 private:
-  const Token &Here(size_t ahead = 0) const { return tokens_[std::min(at_ + ahead, tokens_.size() - 1)]; }
+  const Token &Here(size_t ahead = 0) const {
+    return tokens_[std::min(at_ + ahead, tokens_.size() - 1)];
+  }
   bool Is(std::string_view text) const {
-    return Here().kind != Token::Kind::kString && Here().kind != Token::Kind::kEnd && Here().text == text;
+    return Here().kind != Token::Kind::kString && Here().kind != Token::Kind::kEnd &&
+           Here().text == text;
   }
   [[noreturn]] void Fail(const std::string &what) const {
     throw Fault{kInvalidPtx, "PTX line " + std::to_string(Here().line) + ": " + what};
@@ -128,7 +132,8 @@ private:
     if (Accept("=")) {
       bool list = Accept("{");
       do {
-        uint64_t bits = Here().kind == Token::Kind::kInteger || Is("-") ? Integer() : tokens_[at_++].bits;
+        uint64_t bits =
+            Here().kind == Token::Kind::kInteger || Is("-") ? Integer() : tokens_[at_++].bits;
         for (uint64_t i = 0; i < bytes; ++i)
           variable.data.push_back(bits >> (8 * i) & 255);
       } while (Accept(","));
@@ -249,7 +254,8 @@ private:
       kernel_.local.push_back(variable);
       return;
     }
-    if (Here().kind == Token::Kind::kWord && Here(1).kind == Token::Kind::kSign && Here(1).text == ":") {
+    if (Here().kind == Token::Kind::kWord && Here(1).kind == Token::Kind::kSign &&
+        Here(1).text == ":") {
       std::string label = Word();
       Expect(":");
       if (Accept(".branchtargets")) {
@@ -365,7 +371,8 @@ private:
       return operand;
     }
     if (Here().kind == Token::Kind::kFloat32 || Here().kind == Token::Kind::kFloat64) {
-      operand.kind = Here().kind == Token::Kind::kFloat32 ? Operand::Kind::kFloat32 : Operand::Kind::kFloat64;
+      operand.kind =
+          Here().kind == Token::Kind::kFloat32 ? Operand::Kind::kFloat32 : Operand::Kind::kFloat64;
       operand.bits = tokens_[at_++].bits;
       return operand;
     }

@@ -1,4 +1,5 @@
-// The text of PTX as statements: names of registers are resolved, opcodes and operands are not yet looked at.
+// The text of PTX as statements: names of registers are resolved, opcodes and operands are not yet
+// looked at.
 
 #ifndef MIRL_EMULATOR_PARSE_H
 #define MIRL_EMULATOR_PARSE_H
@@ -11,7 +12,27 @@
 
 namespace mirl::emulator {
 
-enum class Type : uint8_t { kNone, kPred, kB8, kU8, kS8, kB16, kU16, kS16, kF16, kBF16, kB32, kU32, kS32, kF32, kBF16x2, kB64, kU64, kS64, kF64 };
+enum class Type : uint8_t {
+  kNone,
+  kPred,
+  kB8,
+  kU8,
+  kS8,
+  kB16,
+  kU16,
+  kS16,
+  kF16,
+  kBF16,
+  kB32,
+  kU32,
+  kS32,
+  kF32,
+  kBF16x2,
+  kB64,
+  kU64,
+  kS64,
+  kF64
+};
 
 // The type called `name` ("f32"), or kNone.
 Type TypeNamed(std::string_view name);
@@ -48,7 +69,7 @@ struct Statement {
 struct Variable {
   std::string name;
   uint64_t bytes = 0, alignment = 1, offset = 0;
-  bool dynamic = false; // extern: behind all others
+  bool dynamic = false;      // extern: behind all others
   std::vector<uint8_t> data; // of .global and .const
 };
 

@@ -1,7 +1,8 @@
 // PTX as the emulator runs it: every instruction is a function and the places of its operands.
 //
-// A warp's registers lie in one array, 32 lanes of a register beside each other (predicates: a bit a lane). Behind them lie the
-// constants of the kernel, also with 32 lanes, so that an operand is a place whatever it is.
+// A warp's registers lie in one array, 32 lanes of a register beside each other (predicates: a bit
+// a lane). Behind them lie the constants of the kernel, also with 32 lanes, so that an operand is a
+// place whatever it is.
 
 #ifndef MIRL_EMULATOR_PROGRAM_H
 #define MIRL_EMULATOR_PROGRAM_H
@@ -22,9 +23,22 @@ inline constexpr uint32_t kNoPlace = ~0u;
 inline constexpr uint32_t kSharedBegin = 1024;
 inline constexpr uint32_t kMostShared = 232448;
 // Generic addresses of shared and local memory; every other is one of global memory.
-inline constexpr uint64_t kSharedWindow = uint64_t{1} << 52, kLocalWindow = uint64_t{1} << 53, kWindowBytes = uint64_t{1} << 32;
+inline constexpr uint64_t kSharedWindow = uint64_t{1} << 52, kLocalWindow = uint64_t{1} << 53,
+                          kWindowBytes = uint64_t{1} << 32;
 
 enum class Space : uint8_t { kGeneric, kGlobal, kShared, kLocal, kParameter };
+
+// What an instruction does with values that nobody has given (Undefined.cpp).
+enum class Track : uint8_t {
+  kValues, // its results depend on all of its operands
+  kSelect, // on c and what c chooses
+  kAnd,    // on both, unless one is false
+  kOr,     // on both, unless one is true
+  kLoad,   // the address must be given; the instruction says what it found
+  kStore,  // the same; a value that is not may be stored to shared memory
+  kStrict, // all operands must be given
+  kOwn,    // the instruction looks itself
+};
 
 class Warp;
 struct Instruction;
@@ -36,6 +50,7 @@ struct Instruction {
   bool guard_negated = false;
   bool wgmma = false; // may touch sums that nobody has waited for
   Space space = Space::kGeneric;
+  Track track = Track::kValues;
   uint32_t guard = kNoPlace;
   uint32_t d = kNoPlace, a = kNoPlace, b = kNoPlace, c = kNoPlace;
   // More operands: Kernel::places[list … list + count).
@@ -43,13 +58,29 @@ struct Instruction {
   uint32_t target = 0; // of a branch
   uint32_t option = 0; // what the instruction likes
   int64_t offset = 0;  // of an address; a number
-  // Every place that it reads or writes: Kernel::touched[…].
+  // Every place of a register that it reads, or writes (+ 1): Kernel::touched[…].
   uint32_t touched = 0, touched_count = 0;
   int line = 0;
 };
 
 // Registers that every warp has: 32 bits, filled when a block starts.
-enum Special : uint32_t { kTidX, kTidY, kTidZ, kNtidX, kNtidY, kNtidZ, kCtaidX, kCtaidY, kCtaidZ, kNctaidX, kNctaidY, kNctaidZ, kLaneId, kWarpId, kSpecials };
+enum Special : uint32_t {
+  kTidX,
+  kTidY,
+  kTidZ,
+  kNtidX,
+  kNtidY,
+  kNtidZ,
+  kCtaidX,
+  kCtaidY,
+  kCtaidZ,
+  kNctaidX,
+  kNctaidY,
+  kNctaidZ,
+  kLaneId,
+  kWarpId,
+  kSpecials
+};
 
 struct Constant {
   uint32_t place = 0, bytes = 0;
@@ -82,7 +113,8 @@ struct Program {
   std::string_view Line(int line) const;
 };
 
-// Throws Fault{kInvalidPtx} that names the line: what is no PTX, and what the emulator does not know.
+// Throws Fault{kInvalidPtx} that names the line: what is no PTX, and what the emulator does not
+// know.
 std::unique_ptr<Program> Load(std::string_view text);
 
 } // namespace mirl::emulator

@@ -18,6 +18,8 @@ struct TensorMapArguments {
   int interleave = 0, swizzle = 0, fill = 0;
 };
 
+inline constexpr uint32_t kTensorMapMark = 0x544d4150;
+
 // What the 128 bytes hold here.
 struct TensorMap {
   uint32_t mark = 0;
@@ -31,7 +33,8 @@ struct TensorMap {
 // Throws Fault{kInvalidValue} that says which of CUDA's rules is broken.
 void EncodeTensorMap(uint64_t *words, const TensorMapArguments &arguments);
 
-// The place of shared memory that an address has under a swizzle (0: none, 1: 32, 2: 64, 3: 128 bytes).
+// The place of shared memory that an address has under a swizzle (0: none, 1: 32, 2: 64, 3: 128
+// bytes).
 inline uint32_t Swizzled(uint32_t address, uint32_t mode) {
   return mode == 0 ? address : address ^ ((address >> 7 & ((1u << mode) - 1)) << 4);
 }

@@ -10,7 +10,10 @@ namespace mirl::emulator {
 
 namespace {
 
-bool IsWord(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$' || c == '%' || c == '.'; }
+bool IsWord(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$' || c == '%' ||
+         c == '.';
+}
 
 [[noreturn]] void Fail(int line, const std::string &what) {
   throw Fault{kInvalidPtx, "PTX line " + std::to_string(line) + ": " + what};
@@ -77,8 +80,7 @@ std::vector<Token> Tokenize(std::string_view text) {
       std::string_view word = text.substr(begin, at - begin);
       // A version (8.6) is a word.
       bool number = std::isdigit(static_cast<unsigned char>(c)) && word.find('.') == word.npos;
-      tokens.push_back(number ? ReadNumber(word, line)
-                                                                   : Token{Token::Kind::kWord, word, 0, line});
+      tokens.push_back(number ? ReadNumber(word, line) : Token{Token::Kind::kWord, word, 0, line});
     } else if (std::string_view("{}[]()<>,;:@!+-|=").find(c) != std::string_view::npos) {
       tokens.push_back({Token::Kind::kSign, text.substr(at, 1), 0, line});
       ++at;

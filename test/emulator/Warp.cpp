@@ -9,13 +9,16 @@
 namespace mirl::emulator {
 
 Warp::Warp(Block &block, const Kernel &kernel, uint32_t index)
-    : block(block), kernel(kernel), index(index), pieces(kLanes), piece_groups(kLanes), memory_(kernel.register_bytes + 64) {
-  registers_ = reinterpret_cast<uint8_t *>((reinterpret_cast<uintptr_t>(memory_.data()) + 63) & ~uintptr_t{63});
+    : block(block), kernel(kernel), index(index), in_flight_(kernel.register_bytes / 64 + 1),
+      undefined_(kernel.register_bytes / 4), memory_(kernel.register_bytes + 64) {
+  registers_ = reinterpret_cast<uint8_t *>((reinterpret_cast<uintptr_t>(memory_.data()) + 63) &
+                                           ~uintptr_t{63});
   // A register that nobody wrote holds this.
   std::memset(registers_, 0xA5, kernel.register_bytes);
   for (const Constant &constant : kernel.constants)
     for (uint32_t lane = 0; lane < kLanes; ++lane)
-      std::memcpy(registers_ + constant.place + lane * constant.bytes, &constant.bits, constant.bytes);
+      std::memcpy(registers_ + constant.place + lane * constant.bytes, &constant.bits,
+                  constant.bytes);
   local.resize(size_t{kernel.local_bytes} * kLanes);
   local_written.resize(local.size());
 }
@@ -23,7 +26,9 @@ Warp::Warp(Block &block, const Kernel &kernel, uint32_t index)
 void Warp::Start(uint32_t threads) {
   const Extent &size = block.launch.block;
   const Extent &grid = block.launch.grid;
-  const uint32_t fixed[kSpecials] = {0, 0, 0, size.x, size.y, size.z, block.place.x, block.place.y, block.place.z, grid.x, grid.y, grid.z, 0, index};
+  const uint32_t fixed[kSpecials] = {
+      0,      0,      0,      size.x, size.y, size.z, block.place.x, block.place.y, block.place.z,
+      grid.x, grid.y, grid.z, 0,      index};
   uint32_t *special = At<uint32_t>(0);
   for (uint32_t s = 0; s < kSpecials; ++s)
     std::fill_n(special + s * kLanes, kLanes, fixed[s]);
@@ -36,21 +41,29 @@ void Warp::Start(uint32_t threads) {
   }
   live_ = threads >= kLanes ? ~0u : (1u << threads) - 1;
   others_.assign(1, {live_, 0, State::kRunnable, 0});
-  products.clear();
-  for (auto &list : pieces)
-    list.clear();
-  std::fill(piece_groups.begin(), piece_groups.end(), 0);
+  products_.clear();
+  std::fill(in_flight_.begin(), in_flight_.end(), 0);
+  product_groups_ = 0;
+  std::fill(undefined_.begin(), undefined_.end(), 0);
+  undefined_registers_ = found_ = 0;
+  for (uint32_t lane = 0; lane < kLanes; ++lane) {
+    pieces[lane].clear();
+    stores[lane].clear();
+    piece_groups[lane] = store_groups[lane] = 0;
+  }
   std::fill(local_written.begin(), local_written.end(), 0);
 }
 
 bool Warp::Runnable() const {
-  return std::any_of(others_.begin(), others_.end(), [](const Split &s) { return s.state == State::kRunnable; });
+  return std::any_of(others_.begin(), others_.end(),
+                     [](const Split &s) { return s.state == State::kRunnable; });
 }
 
 bool Warp::Take() {
   size_t best = others_.size();
   for (size_t i = 0; i < others_.size(); ++i)
-    if (others_[i].state == State::kRunnable && (best == others_.size() || others_[i].place < others_[best].place))
+    if (others_[i].state == State::kRunnable &&
+        (best == others_.size() || others_[i].place < others_[best].place))
       best = i;
   if (best == others_.size())
     return false;
@@ -77,8 +90,12 @@ void Warp::Run() {
       const Instruction &i = code[now_.place];
       mask = now_.lanes;
       if (++block.steps > block.launch.steps)
-        Fail(kLaunchTimeout, i, First(), "the block has taken " + std::to_string(block.launch.steps) + " instructions of its warps and has not ended (MIRL_EMULATOR_STEPS)");
+        Fail(kLaunchTimeout, i, First(),
+             "the block has taken " + std::to_string(block.launch.steps) +
+                 " instructions of its warps and has not ended (MIRL_EMULATOR_STEPS)");
       if (i.guard != kNoPlace) {
+        if (uint32_t undefined = Undefined(i.guard) & mask)
+          FailUndefined(i, static_cast<uint32_t>(std::countr_zero(undefined)), "the predicate");
         uint32_t guard = Predicate(i.guard);
         mask &= i.guard_negated ? ~guard : guard;
         if (!mask) {
@@ -86,14 +103,19 @@ void Warp::Run() {
           continue;
         }
       }
-      if (!products.empty())
+      if (!products_.empty())
         CheckProducts(i);
-      if (!i.control) {
+      if (i.control) {
+        if (undefined_registers_ && i.track == Track::kStrict)
+          CheckGiven(i);
         i.run(*this, i);
-        ++now_.place;
         continue;
       }
-      i.run(*this, i);
+      if (undefined_registers_)
+        RunTracked(i);
+      else
+        i.run(*this, i);
+      ++now_.place;
     }
     if (now_.lanes)
       others_.push_back(now_);
@@ -116,9 +138,10 @@ void Warp::Branch(uint32_t target) {
 }
 
 void Warp::Exit() {
-  for (uint32_t lane = 0; lane < kLanes; ++lane)
-    if (mask >> lane & 1)
-      pieces[lane].clear();
+  for (uint32_t rest = mask; rest; rest &= rest - 1)
+    if (uint32_t lane = static_cast<uint32_t>(std::countr_zero(rest)); !stores[lane].empty())
+      Fail(kLaunchFailed, kernel.code[now_.place], lane,
+           "ends while the accelerator may still read shared memory (cp.async.bulk.wait_group)");
   live_ &= ~mask;
   now_.lanes &= ~mask;
   ++now_.place;
@@ -149,9 +172,12 @@ bool Warp::Converge(const Instruction &i, const uint32_t *member, bool elsewhere
   mask = now_.lanes;
   if (member)
     for (uint32_t rest = mask; rest; rest &= rest - 1)
-      if (uint32_t lane = static_cast<uint32_t>(std::countr_zero(rest)); !(member[lane] >> lane & 1)) {
+      if (uint32_t lane = static_cast<uint32_t>(std::countr_zero(rest));
+          !(member[lane] >> lane & 1)) {
         char text[96];
-        std::snprintf(text, sizeof text, "the thread is not among those that it waits for (mask 0x%08x)", member[lane]);
+        std::snprintf(text, sizeof text,
+                      "the thread is not among those that it waits for (mask 0x%08x)",
+                      member[lane]);
         Fail(kLaunchFailed, i, lane, text);
       }
   if (now_.lanes == live_)
@@ -163,7 +189,8 @@ bool Warp::Converge(const Instruction &i, const uint32_t *member, bool elsewhere
       ready |= 1u << lane;
   }
   if (!ready && elsewhere) {
-    uint32_t here = static_cast<uint32_t>(std::countr_zero(mask)), wanted = member[here] & live_, found = 0;
+    uint32_t here = static_cast<uint32_t>(std::countr_zero(mask)), wanted = member[here] & live_,
+             found = 0;
     auto waits = [&](const Split &split) {
       const Instruction &there = kernel.code[split.place];
       return split.state == State::kWarpSync && there.run == i.run;
@@ -198,15 +225,48 @@ bool Warp::Converge(const Instruction &i, const uint32_t *member, bool elsewhere
 void Warp::CheckProducts(const Instruction &i) const {
   if (i.wgmma)
     return;
-  for (uint32_t t = 0; t < i.touched_count; ++t) {
-    uint32_t place = kernel.touched[i.touched + t];
-    for (const PendingProducts &group : products)
-      if (std::find(group.accumulators.begin(), group.accumulators.end(), place) != group.accumulators.end())
-        Fail(kLaunchFailed, i, First(), "the register holds a sum of wgmma that was not waited for (wgmma.wait_group)");
-  }
+  for (uint32_t t = 0; t < i.touched_count; ++t)
+    if (in_flight_[kernel.touched[i.touched + t] / 64])
+      Fail(kLaunchFailed, i, First(),
+           "the register holds a sum of wgmma that nobody has waited for (wgmma.wait_group)");
 }
 
-uint8_t *Warp::Resolve(const Instruction &i, uint32_t lane, Space space, uint64_t address, uint32_t bytes, Access access) {
+void Warp::StartProducts(const std::vector<uint32_t> &sums) {
+  products_.push_back({product_groups_, sums});
+  for (uint32_t place : sums)
+    ++in_flight_[place / 64];
+}
+
+void Warp::FinishProducts(uint32_t kept) {
+  auto over = [&](uint64_t group) { return group + kept < product_groups_; };
+  size_t left = 0;
+  for (Products &products : products_) {
+    if (!over(products.group)) {
+      std::swap(products_[left++], products);
+      continue;
+    }
+    for (uint32_t place : products.sums)
+      --in_flight_[place / 64];
+  }
+  products_.resize(left);
+  std::erase_if(block.readings, [&](const Block::Reading &r) {
+    return r.warp == this && r.lane == kLanes && over(r.group);
+  });
+}
+
+void Warp::FinishStores(uint32_t lane, uint32_t kept) {
+  auto over = [&](uint64_t group) { return group + kept < store_groups[lane]; };
+  for (const PendingStore &store : stores[lane])
+    if (over(store.group))
+      store.copy();
+  std::erase_if(stores[lane], [&](const PendingStore &s) { return over(s.group); });
+  std::erase_if(block.readings, [&](const Block::Reading &r) {
+    return r.warp == this && r.lane == lane && over(r.group);
+  });
+}
+
+uint8_t *Warp::Resolve(const Instruction &i, uint32_t lane, Space space, uint64_t address,
+                       uint32_t bytes, Access access) {
   if (space == Space::kGeneric) {
     if (address - kSharedWindow < kWindowBytes) {
       space = Space::kShared;
@@ -218,7 +278,8 @@ uint8_t *Warp::Resolve(const Instruction &i, uint32_t lane, Space space, uint64_
   }
   if (address & (bytes - 1)) {
     char text[96];
-    std::snprintf(text, sizeof text, "the address 0x%llx is no multiple of %u bytes", static_cast<unsigned long long>(address), bytes);
+    std::snprintf(text, sizeof text, "the address 0x%llx is no multiple of %u bytes",
+                  static_cast<unsigned long long>(address), bytes);
     Fail(kMisalignedAddress, i, lane, text);
   }
   if (space == Space::kShared)
@@ -232,32 +293,46 @@ uint8_t *Warp::Resolve(const Instruction &i, uint32_t lane, Space space, uint64_
   }
   if (!block.Allowed(address, bytes)) {
     char text[128];
-    std::snprintf(text, sizeof text, "%s %u bytes of global memory at 0x%llx, where nothing is allocated",
-                  access == Access::kRead ? "reads" : "writes", bytes, static_cast<unsigned long long>(address));
+    std::snprintf(text, sizeof text,
+                  "%s %u bytes of global memory at 0x%llx, where nothing is allocated",
+                  access == Access::kRead ? "reads" : "writes", bytes,
+                  static_cast<unsigned long long>(address));
     Fail(kIllegalAddress, i, lane, text);
   }
   return reinterpret_cast<uint8_t *>(address);
 }
 
-uint8_t *Warp::ResolveShared(const Instruction &i, uint32_t lane, uint64_t address, uint32_t bytes, Access access) {
+uint8_t *Warp::ResolveShared(const Instruction &i, uint32_t lane, uint64_t address, uint32_t bytes,
+                             Access access) {
   char text[160];
-  const char *verb = access == Access::kRead ? "reads" : "writes";
+  const bool reads = access == Access::kRead || access == Access::kProduct;
+  const char *verb = reads ? "reads" : "writes";
   if (!block.InShared(address, bytes)) {
-    std::snprintf(text, sizeof text, "%s %u bytes of shared memory at %llu; the block has those from %u to %llu", verb, bytes,
-                  static_cast<unsigned long long>(address), kSharedBegin, static_cast<unsigned long long>(block.shared_end()));
+    std::snprintf(text, sizeof text,
+                  "%s %u bytes of shared memory at %llu; the block has those from %u to %llu", verb,
+                  bytes, static_cast<unsigned long long>(address), kSharedBegin,
+                  static_cast<unsigned long long>(block.shared_end()));
     Fail(kIllegalAddress, i, lane, text);
   }
   uint8_t *shadow = block.Shadows(static_cast<uint32_t>(address));
   for (uint32_t b = 0; b < bytes; ++b) {
-    if (shadow[b] == kWritten || shadow[b] == kUnwritten)
+    if (shadow[b] == kWritten || (shadow[b] == kUnwritten && access == Access::kWrite))
       continue;
-    const char *why = shadow[b] == kUnwritten  ? "which the block has not written"
-                      : shadow[b] == kArriving ? "where a copy is under way that nobody has waited for"
-                                               : "where an mbarrier is";
-    std::snprintf(text, sizeof text, "%s %u bytes of shared memory at %llu, %s", verb, bytes, static_cast<unsigned long long>(address), why);
+    if ((shadow[b] == kUnwritten && reads) ||
+        (shadow[b] == kArriving && access == Access::kProduct)) {
+      found_ |= 1u << lane;
+      found_line_ = i.line;
+      continue;
+    }
+    const char *why = shadow[b] == kUnwritten ? "which the block has not written"
+                      : shadow[b] == kArriving
+                          ? "where a copy is under way that nobody has waited for"
+                          : "where an mbarrier is";
+    std::snprintf(text, sizeof text, "%s %u bytes of shared memory at %llu, %s", verb, bytes,
+                  static_cast<unsigned long long>(address), why);
     Fail(kLaunchFailed, i, lane, text);
   }
-  if (access != Access::kRead) {
+  if (!reads) {
     if (!block.readings.empty())
       block.CheckOverwrite(*this, i, lane, static_cast<uint32_t>(address), bytes);
     std::memset(shadow, kWritten, bytes);
@@ -265,23 +340,28 @@ uint8_t *Warp::ResolveShared(const Instruction &i, uint32_t lane, uint64_t addre
   return block.Shared(static_cast<uint32_t>(address));
 }
 
-uint8_t *Warp::ResolveLocal(const Instruction &i, uint32_t lane, uint64_t address, uint32_t bytes, Access access) {
+uint8_t *Warp::ResolveLocal(const Instruction &i, uint32_t lane, uint64_t address, uint32_t bytes,
+                            Access access) {
   if (address + bytes > kernel.local_bytes)
-    Fail(kIllegalAddress, i, lane, "the address " + std::to_string(address) + " is behind the thread's local memory");
+    Fail(kIllegalAddress, i, lane,
+         "the address " + std::to_string(address) + " is behind the thread's local memory");
   size_t at = size_t{kernel.local_bytes} * lane + address;
-  if (access == Access::kRead && std::count(&local_written[at], &local_written[at] + bytes, 0))
-    Fail(kLaunchFailed, i, lane, "reads local memory at " + std::to_string(address) + ", which the thread has not written");
-  if (access != Access::kRead)
+  if (access != Access::kRead) {
     std::memset(&local_written[at], 1, bytes);
+  } else if (std::count(&local_written[at], &local_written[at] + bytes, 0)) {
+    found_ |= 1u << lane;
+    found_line_ = i.line;
+  }
   return &local[at];
 }
 
 void Warp::Fail(Result result, const Instruction &i, uint32_t lane, const std::string &what) const {
   char where[160];
-  std::snprintf(where, sizeof where, "block (%u, %u, %u), thread %u (warp %u, lane %u)", block.place.x, block.place.y, block.place.z,
-                index * kLanes + lane, index, lane);
+  std::snprintf(where, sizeof where, "block (%u, %u, %u), thread %u (warp %u, lane %u)",
+                block.place.x, block.place.y, block.place.z, index * kLanes + lane, index, lane);
   throw Fault{result, "kernel " + kernel.name + ", PTX line " + std::to_string(i.line) + " (" +
-                          std::string(block.launch.program->Line(i.line)) + "), " + where + ": " + what};
+                          std::string(block.launch.program->Line(i.line)) + "), " + where + ": " +
+                          what};
 }
 
 std::string Warp::Describe() const {
@@ -305,7 +385,8 @@ std::string Warp::Describe() const {
       text += "wait for the mbarrier at " + std::to_string(split.what);
       break;
     }
-    text += ", PTX line " + std::to_string(i.line) + " (" + std::string(block.launch.program->Line(i.line)) + ")";
+    text += ", PTX line " + std::to_string(i.line) + " (" +
+            std::string(block.launch.program->Line(i.line)) + ")";
   }
   return text;
 }

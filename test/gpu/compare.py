@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whether a GPU gives the CPU's bits: compare.py FOLDER (prepare.sh fills it), with a short table at the end.
+"""Whether a GPU gives the CPU's bits: compare.py FOLDER [--small] (prepare.sh fills it), with a short table at the end.
 
 Every entry of the chain example's plans in f32 is called on the same inputs on both devices, and both programs are trained
 for a few iterations: outputs, metrics and weights must be equal bit for bit. Matrix products of bf16 must have the bits of
@@ -7,7 +7,7 @@ the CPU's model of the tensor cores, groups of ops that are one launch those of 
 sampling records. The adjoint of attention in bf16, whose sums are others than the CPU's, must be like the CPU's, and have the
 same bits twice and in whatever order the sequences are packed. A training in bf16 must give the same bits twice, and losses
 like the CPU's, whose sums are others. Exit code 0: all equal; 1: something differs or fails; 77: there is no GPU here (a reason
-is printed). Needs python3 alone.
+is printed). Needs python3 alone. --small is for an emulated GPU: fewer and smaller cases, no training in f32.
 """
 
 import array
@@ -25,6 +25,7 @@ import time
 import groups
 import logprob
 import paged
+import row_blocks
 
 CODES = {"f32": ("F32", "f"), "bf16": ("BF16", "H"), "i32": ("I32", "i"), "i64": ("I64", "q")}
 # Entries of attention.mlir: heads, key/value heads, head dimension.
@@ -308,10 +309,22 @@ def make_inputs(entry, plan):
     return tensors
 
 
+def make_small():
+    ATTENTION[:], LENGTHS[:] = [(1, 1, 64), (2, 2, 128)], [1, 17, 64, 65, 129]
+    paged.CASES[:], paged.LENGTHS[:] = [(4, 2, 128), (3, 3, 64)], [1, 16, 17, 65, 129, 200]
+    logprob.CASES = {"small": (264, 136, (1, 130)), "odd": (1000, 264, (64,))}
+    row_blocks.ROWS = (1, 128, 300)
+
+
 def main():
-    if len(sys.argv) != 2:
+    arguments = sys.argv[1:]
+    small = "--small" in arguments
+    if small:
+        arguments.remove("--small")
+        make_small()
+    if len(arguments) != 1:
         sys.exit(__doc__)
-    folder = pathlib.Path(sys.argv[1]).resolve()
+    folder = pathlib.Path(arguments[0]).resolve()
     if reason := gpu_missing():
         print(f"skipped: {reason}")
         return 77
@@ -321,14 +334,19 @@ def main():
         comparison.products(folder / "products", scratch)
         logprob.check(comparison, scratch, write_safetensors, read_safetensors, differing)
         groups.check(comparison, scratch, write_safetensors, read_safetensors, to_bf16, differing)
+        row_blocks.check(comparison, scratch, write_safetensors, read_safetensors, to_bf16, from_bf16, differing)
         comparison.attention(folder, scratch)
         paged.check(comparison, scratch, write_safetensors, read_safetensors, to_bf16, distance)
-        comparison.parity(folder / "data", scratch)
+        if not small:
+            comparison.parity(folder / "data", scratch)
         for program in ("sft", "mirror_descent"):
             comparison.entries(program, scratch)
-        sft = int(os.environ.get("SFT_ITERATIONS", 20))
+        sft = int(os.environ.get("SFT_ITERATIONS", 2 if small else 20))
         rl = int(os.environ.get("RL_ITERATIONS", 3))
         comparison.losses(sft, folder / "data" / "sft.jsonl", scratch)
+        if small:
+            comparison.table()
+            return 1 if comparison.failed else 0
         warm = comparison.training("sft", sft, {"examples": "sft.jsonl"}, folder / "base", scratch)
         if warm.exists():
             comparison.training("mirror_descent", rl, {"prompts": "prompts.jsonl", "test": "test.jsonl"}, warm, scratch)

@@ -1,0 +1,185 @@
+// Every check of the emulator is seen to fire, and to say where.
+
+#include <cstdlib>
+
+#include "runtime/device/cuda/Driver.h"
+#include "test/emulator/Testing.h"
+#include "gmock/gmock.h"
+
+extern "C" int cuModuleLoadData(mirl::rt::cuda::Module *module, const void *image);
+extern "C" int cuTensorMapEncodeTiled(mirl::rt::cuda::EncodedMap *, int, unsigned, void *,
+                                      const uint64_t *, const uint64_t *, const uint32_t *,
+                                      const uint32_t *, int, int, int, int);
+
+namespace mirl::emulator::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+TEST(Checks, GlobalMemory) {
+  Outcome outcome = RunKernel("mov.b32 %r1, 3;\nadd.s64 %rd0, %rd0, 64;" + kStore, 64, 64);
+  EXPECT_EQ(outcome.result, kIllegalAddress);
+  EXPECT_THAT(outcome.fault,
+              AllOf(HasSubstr("kernel kernel, PTX line"), HasSubstr("st.global.b32 [%rd1], %r1;"),
+                    HasSubstr("block (0, 0, 0), thread 48 (warp 1, lane 16)"),
+                    HasSubstr("where nothing is allocated")));
+  outcome = RunKernel("ld.global.b32 %r1, [%rd0+2];");
+  EXPECT_EQ(outcome.result, kMisalignedAddress);
+  EXPECT_THAT(outcome.fault, HasSubstr("is no multiple of 4 bytes"));
+}
+
+TEST(Checks, SharedMemory) {
+  EXPECT_THAT(RunKernel("st.shared.b32 [smem+4096], 1;").fault,
+              HasSubstr("the block has those from 1024 to 5120"));
+  EXPECT_THAT(RunKernel("ld.shared.b32 %r1, [0];").fault,
+              HasSubstr("reads 4 bytes of shared memory at 0"));
+}
+
+TEST(Checks, ValuesThatNobodyGave) {
+  const std::string read = "ld.shared.b32 %r1, [smem+8];\nadd.s32 %r1, %r1, 1;\n";
+  EXPECT_THAT(RunKernel(read + kStore).fault,
+              AllOf(HasSubstr("a value that is stored depends on memory"),
+                    HasSubstr("ld.shared.b32 %r1, [smem+8];")));
+  EXPECT_THAT(RunKernel(read + "setp.eq.b32 %p1, %r1, 0;\n@%p1 bra END;\nEND:").fault,
+              HasSubstr("the predicate depends"));
+  EXPECT_THAT(RunKernel(read + "cvt.u64.u32 %rd3, %r1;\nld.global.b32 %r2, [%rd3];").fault,
+              HasSubstr("the address depends"));
+  EXPECT_THAT(
+      RunKernel(read + "st.shared.b32 [smem], %r1;\nld.shared.b32 %r1, [smem];" + kStore).fault,
+      HasSubstr("a value that is stored"));
+  EXPECT_THAT(RunKernel(read + "shfl.sync.bfly.b32 %r1, %r1, 1, 31, -1;" + kStore).fault,
+              HasSubstr("a value that is stored"));
+  EXPECT_THAT(RunKernel(".local .align 4 .b8 depot[8];\nld.local.b32 %r1, [depot];" + kStore).fault,
+              HasSubstr("a value that is stored"));
+  // What is not chosen may be anything.
+  EXPECT_EQ(RunKernel(read + "setp.ge.u32 %p1, %r0, 0;\nselp.b32 %r1, 4, %r1, %p1;" + kStore).fault,
+            "");
+}
+
+TEST(Checks, Deadlocks) {
+  Outcome outcome = RunKernel("setp.ge.u32 %p1, %r0, 32;\n@%p1 bra OTHER;\nbar.sync 1, "
+                              "96;\nbra.uni END;\nOTHER:\nbar.sync 1, 96;\nEND:",
+                              64);
+  EXPECT_EQ(outcome.result, kLaunchTimeout);
+  EXPECT_THAT(outcome.fault, AllOf(HasSubstr("all of its threads wait"),
+                                   HasSubstr("warp 1, lanes 0xffffffff: wait at barrier 1"),
+                                   HasSubstr("barrier 1: 64 threads of 96 have arrived")));
+  outcome = RunKernel("setp.ne.b32 %p1, %r0, 0;\n@%p1 bra READY;\nmbarrier.init.shared.b64 [smem], "
+                      "3;\nmbarrier.arrive.shared.b64 %rd5, [smem];\nREADY:\nbar.warp.sync -1;\n"
+                      "mbarrier.try_wait.parity.shared.b64 %p3, [smem], 0;");
+  EXPECT_THAT(outcome.fault, AllOf(HasSubstr("wait for the mbarrier at 1024"),
+                                   HasSubstr("lacks 2 of 3 arrivals and 0 bytes")));
+  EXPECT_THAT(RunKernel("setp.lt.u32 %p1, %r0, 4;\n@%p1 bra SOME;\nbar.warp.sync -1;\nbra.uni "
+                        "END;\nSOME:\nshfl.sync.bfly.b32 %r1, %r0, 1, 31, -1;\nEND:")
+                  .fault,
+              HasSubstr("wait for the warp's other lanes"));
+}
+
+TEST(Checks, Barriers) {
+  EXPECT_THAT(RunKernel("mbarrier.init.shared.b64 [smem], 1;").fault,
+              HasSubstr("where there is one"));
+  const std::string one =
+      "setp.ne.b32 %p1, %r0, 0;\n@%p1 bra END;\nmbarrier.init.shared.b64 [smem], 1;\n";
+  EXPECT_THAT(RunKernel(one + "mbarrier.arrive.expect_tx.shared.b64 %rd5, [smem], "
+                              "64;\nmbarrier.arrive.shared.b64 %rd5, [smem];\nEND:")
+                  .fault,
+              HasSubstr("more arrivals at the mbarrier at 1024 than the 1 that a phase is for"));
+  EXPECT_THAT(RunKernel(one + "mbarrier.arrive.shared.b64 %rd5, [smem+8];\nEND:").fault,
+              HasSubstr("there is no mbarrier at 1032"));
+  EXPECT_THAT(RunKernel(one + "ld.shared.b32 %r1, [smem+4];\nEND:").fault,
+              HasSubstr("where an mbarrier is"));
+  EXPECT_THAT(RunKernel("setp.lt.u32 %p1, %r0, 32;\n@%p1 bra A;\nbar.sync 1, 32;\nbar.sync 1, "
+                        "64;\nbra.uni END;\nA:\nbar.sync 1, 96;\nEND:",
+                        64)
+                  .fault,
+              HasSubstr("barrier 1 is for"));
+  EXPECT_THAT(RunKernel("bar.warp.sync 2;").fault, HasSubstr("not among those that it waits for"));
+}
+
+TEST(Checks, CopiesUnderWay) {
+  const std::string copy = "shl.b32 %r2, %r0, 4;\nmov.b32 %r3, smem;\nadd.s32 %r3, %r3, "
+                           "%r2;\ncvt.u64.u32 %rd3, %r2;\nadd.s64 %rd3, %rd0, %rd3;\n"
+                           "cp.async.cg.shared.global [%r3], [%rd3], 16;\ncp.async.commit_group;\n";
+  EXPECT_THAT(RunKernel(copy + "ld.shared.b32 %r1, [%r3];").fault,
+              HasSubstr("where a copy is under way that nobody has waited for"));
+  EXPECT_EQ(RunKernel(copy + "cp.async.wait_group 0;\nld.shared.b32 %r1, [%r3];" + kStore).fault,
+            "");
+  EXPECT_THAT(RunKernel(copy + "cp.async.wait_group 1;\nld.shared.b32 %r1, [%r3];").fault,
+              HasSubstr("under way"));
+}
+
+// 64 x 8 = 64 x 16 by 16 x 8, without a swizzle; the descriptors are of 1024 and 3072.
+std::string Product(const std::string &behind) {
+  return "mov.b32 %r2, 0;\nshl.b32 %r3, %r0, 4;\nmov.b32 %r4, smem;\nadd.s32 %r4, %r4, "
+         "%r3;\nst.shared.v4.b32 [%r4], {%r2, %r2, %r2, %r2};\n"
+         "st.shared.v4.b32 [%r4+2048], {%r2, %r2, %r2, "
+         "%r2};\nfence.proxy.async.shared::cta;\nbar.sync 0;\nmov.b64 %rd5, "
+         "0x0000001000080040;\nmov.b64 %rd6, 0x00000010000800c0;\n"
+         "setp.ne.b32 %p1, 0, 0;\nwgmma.fence.sync.aligned;\n"
+         "wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 {%f1, %f2, %f3, %f4}, %rd5, %rd6, "
+         "%p1, 1, 1, 0, 0;\nwgmma.commit_group.sync.aligned;\n" +
+         behind;
+}
+
+TEST(Checks, ProductsUnderWay) {
+  EXPECT_THAT(RunKernel(Product("mov.b32 %r1, %f1;\nwgmma.wait_group.sync.aligned 0;"), 128).fault,
+              HasSubstr("a sum of wgmma that nobody has waited for"));
+  EXPECT_THAT(RunKernel(Product("wgmma.wait_group.sync.aligned 1;\nmov.b32 %r1, %f1;"), 128).fault,
+              HasSubstr("a sum of wgmma that nobody has waited for"));
+  EXPECT_THAT(
+      RunKernel(Product("st.shared.b32 [smem+2048], %r2;\nwgmma.wait_group.sync.aligned 0;"), 128)
+          .fault,
+      HasSubstr("is written to while wgmma of warp"));
+  // The left matrix: its sums are worth nothing then.
+  EXPECT_THAT(
+      RunKernel(
+          Product(
+              "st.shared.b32 [smem], %r2;\nwgmma.wait_group.sync.aligned 0;\nmov.b32 %r1, %f1;" +
+              kStore),
+          128)
+          .fault,
+      HasSubstr("overwritten too early"));
+  EXPECT_EQ(RunKernel(Product("wgmma.wait_group.sync.aligned 0;\nst.shared.b32 [smem+2048], "
+                              "%r2;\nmov.b32 %r1, %f1;" +
+                              kStore),
+                      128)
+                .fault,
+            "");
+}
+
+TEST(Checks, EndlessLoops) {
+  Outcome outcome = RunKernel("LOOP:\nbra.uni LOOP;");
+  EXPECT_EQ(outcome.result, kLaunchTimeout);
+  EXPECT_THAT(outcome.fault, HasSubstr("MIRL_EMULATOR_STEPS"));
+}
+
+TEST(Checks, WhatIsNotKnown) {
+  Outcome outcome = RunKernel("sin.approx.f32 %f1, %f2;");
+  EXPECT_EQ(outcome.result, kInvalidPtx);
+  EXPECT_THAT(outcome.fault, AllOf(HasSubstr("PTX line 17, kernel kernel"),
+                                   HasSubstr("does not know the instruction 'sin.approx.f32'")));
+  EXPECT_THAT(RunKernel("add.rz.f32 %f1, %f2, %f3;").fault, HasSubstr("does not know '.rz'"));
+  EXPECT_THAT(RunKernel("bra NOWHERE;").fault, HasSubstr("there is no label NOWHERE"));
+  EXPECT_THAT(RunKernel("mov.b32 %r100, 1;").fault, HasSubstr("needs a register"));
+}
+
+TEST(Checks, Driver) {
+  rt::cuda::Module module = nullptr;
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(cuModuleLoadData(&module, "\177ELF..."), kInvalidImage);
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              HasSubstr("compile the plan with --module ptx"));
+  rt::cuda::EncodedMap map;
+  uint64_t dims[2] = {64, 8}, strides[1] = {120};
+  uint32_t box[2] = {64, 8}, steps[2] = {1, 1};
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(cuTensorMapEncodeTiled(&map, 9, 2, reinterpret_cast<void *>(4096), dims, strides, box,
+                                   steps, 0, 3, 0, 0),
+            kInvalidValue);
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              HasSubstr("a stride must be a multiple of 16 bytes below 2^40, is 120"));
+}
+
+} // namespace
+} // namespace mirl::emulator::testing
