@@ -34,6 +34,10 @@ LIMITED = [(1, 1, 1), (1, 3, 1), (1, 40, 1), (0.5, 600, 1), (1, 10**6, 1), (1, 0
            (2, 50, 0.5), (1, 1000, 0.95)]
 
 
+def flat(vocabulary, row, generator):
+    return [generator.random() for _ in range(vocabulary)]
+
+
 def logits(vocabulary, row, generator):
     """Of a model, and where the smallest kept logit is hard to find."""
     normal = lambda: generator.gauss(0, 3)
@@ -75,7 +79,7 @@ class GpuSample(unittest.TestCase):
         done = subprocess.run(list(map(str, arguments)), capture_output=True, text=True, timeout=600, env=dict(os.environ, **variables))
         self.assertEqual(done.returncode, 0, done.stderr)
 
-    def compare(self, vocabulary, rows, settings):
+    def compare(self, vocabulary, rows, settings, logits=logits):
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
             program, given = folder / "draw.mlir", folder / "in.safetensors"
@@ -110,6 +114,10 @@ class GpuSample(unittest.TestCase):
     # More blocks than a thread's one: chunks, and chains with a tail.
     def test_many_blocks(self):
         self.compare(70001, 9, [(1, 0, 1), (0, 0, 1), (1, 50, 1), (0.8, 0, 0.9), (1, 400, 0.99)])
+
+    # All tokens are about as likely: a draw falls into any block.
+    def test_flat(self):
+        self.compare(60001, 64, [(1, 0, 1), (0.5, 0, 1), (1, 50000, 1), (0.7, 55000, 1), (1, 0, 0.99)], flat)
 
 
 if __name__ == "__main__":

@@ -63,6 +63,14 @@
 // PTX: .visible .entry sample_draw_token_v1000
 // PTX: shfl.sync.up.b32
 // PTX: bar.sync
+// The 16 lanes of a block's kept tokens are added as a CPU does, eight apart, four, two, one.
+// PTX: shfl.sync.bfly.b32 %[[O:r[0-9]+]], %[[S:r[0-9]+]], 8, 31, -1;
+// PTX-NEXT: add.rn.f32 %[[S4:r[0-9]+]], %[[O]], %[[S]];
+// PTX-NEXT: shfl.sync.bfly.b32 %[[O4:r[0-9]+]], %[[S4]], 4, 31, -1;
+// PTX-NEXT: add.rn.f32 %[[S2:r[0-9]+]], %[[O4]], %[[S4]];
+// PTX-NEXT: shfl.sync.bfly.b32 %[[O2:r[0-9]+]], %[[S2]], 2, 31, -1;
+// PTX-NEXT: add.rn.f32 %[[S1:r[0-9]+]], %[[O2]], %[[S2]];
+// PTX-NEXT: shfl.sync.bfly.b32 %{{r[0-9]+}}, %[[S1]], 1, 31, -1;
 func.func @draw(%z: !z {nn.name = "z", nn.source = "input:z"}, %i: !ids {nn.name = "i", nn.source = "input:i"},
                 %n: !ints {nn.name = "n", nn.source = "input:n"}, %seed: tensor<i64> {nn.name = "s", nn.source = "input:s"},
                 %t: tensor<f32> {nn.name = "t", nn.source = "input:t"}, %k: tensor<i32> {nn.name = "k", nn.source = "input:k"},
