@@ -164,7 +164,7 @@ LogicalResult lowerSampledLinear(nn::LinearOp linear, nn::SampleOp sample, Lower
   spec.reads = {lowering.slice(linear.getInput()), lowering.slice(linear.getWeight()),
                 lowering.slice(sample.getTemperature())};
   spec.writes = {lowering.slice(linear.getResult()), sums};
-  setCost(spec, input, n, k + 12.0, 2.0 * k + 4.0 * (n + columns), 2.0 * n * k);
+  setCost(spec, input, 2.0 * n * (k + 12.0), 2.0 * k + 4.0 * (n + columns), 2.0 * n * k);
   launchProduct(lowering, spec, p, input, linear.getLoc());
   return success();
 }
