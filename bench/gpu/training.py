@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A whole iteration of mirror descent (rollout, reward, one update) and its training step, beside PyTorch, on one GPU.
 
-  training.py prepare FOLDER [BIN] [--size=0.5B] [--work=step] [--target=cuda:sm_90a] [--budget=10GiB]   compiles; needs no GPU
+  training.py prepare FOLDER [BIN] [--size=0.5B] [--work=step] [--target=cuda:sm_90a] [--budget=10700MiB]   compiles; needs no GPU
   training.py run FOLDER [--iterations=4] [--trace]     on the GPU: mirl's time of each iteration, its memory
   training.py peer FOLDER [--steps=8] [--weights=f32]   on the GPU: the same training step by torch.compile
 
@@ -102,7 +102,7 @@ def main():
         return peer(folder, int(options.get("steps", 8)), options.get("weights", "f32"))
     bin = pathlib.Path(plain[2]) if len(plain) > 2 else model.ROOT / "build" / "bin"
     prepare(folder, bin, options.get("size", "0.5B"), options.get("work", "step"), options.get("target", "cuda:sm_90a"),
-            options.get("budget", "10GiB"))
+            options.get("budget", "10700MiB"))
 
 
 if __name__ == "__main__":
