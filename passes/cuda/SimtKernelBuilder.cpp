@@ -80,8 +80,13 @@ LaneMap::LaneMap(const cpu::Lanes &lanes) {
   // registers half of the multiprocessor's threads run at a time, which suffices to keep memory
   // busy.
   int64_t words = lanes.words * width(), registers = 64;
-  keepsRow = lanes.use == cpu::Lanes::Use::rows && words <= kMostKept;
-  if (lanes.use != cpu::Lanes::Use::rows || keepsRow)
+  // The fewer threads share a row, the more places of it a thread has the addresses of: of short
+  // rows less is kept, and a thread gets all registers there are.
+  bool shortRows = lanes.use == cpu::Lanes::Use::rows && threads < kWarp;
+  keepsRow = lanes.use == cpu::Lanes::Use::rows && words <= (shortRows ? kMostKept / 2 : kMostKept);
+  if (shortRows)
+    registers = kMostRegisters;
+  else if (lanes.use != cpu::Lanes::Use::rows || keepsRow)
     registers = std::clamp<int64_t>(llvm::alignTo(words + 32, 8), 64, kMostRegisters);
   blocks = std::max<int64_t>(1, kRegisters / (blockThreads * registers));
 }
