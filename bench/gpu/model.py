@@ -7,9 +7,13 @@ import pathlib
 import random
 import shutil
 import subprocess
+import sys
 import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench"))
+from libraries import copy_libraries
+
 CHAIN = ROOT / "examples" / "chain"
 COMMON = {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": 151936, "rms_norm_eps": 1e-6, "rope_theta": 1e6,
           "tie_word_embeddings": True, "max_position_embeddings": 32768, "hidden_act": "silu", "num_key_value_heads": 2}
@@ -40,10 +44,7 @@ def prepare(folder, bin, size, program, target, *options):
     (model / "config.json").write_text(json.dumps(shape(size)))
     shutil.copy(CHAIN / "model" / "tokenizer.json", model)
     shutil.copy(bin / "mirl", folder)
-    for line in subprocess.run(["ldd", bin / "mirl"], check=True, capture_output=True, text=True).stdout.splitlines():
-        path = pathlib.Path(line.split("=>")[-1].split("(")[0].strip())
-        if path.is_absolute() and not path.name.startswith(("libc.so", "libm.so", "libgcc_s", "libstdc++", "libpthread", "libdl", "ld-linux")):
-            shutil.copy(path.resolve(), lib / path.name)
+    copy_libraries(bin / "mirl", lib)
     (folder / "program.mirl").write_text(program)
     subprocess.run([bin / "mirlc", folder / "program.mirl", "--model", model, "--target", target, "--dtype", "bf16",
                     *map(str, options), "-o", folder / "program.plan"], check=True)
@@ -79,25 +80,38 @@ def weights(folder):
 
 @contextlib.contextmanager
 def watched_memory(seconds=0.05):
-    """A list whose only entry is the most memory, in MiB, that nvidia-smi showed as used on the first GPU; None without it."""
-    most, done = [None], threading.Event()
-
-    def watch():
-        command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "--id=0", f"--loop-ms={int(seconds * 1000)}"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            for line in process.stdout:
-                most[0] = max(most[0] or 0, int(line))
-                if done.is_set():
-                    break
-            process.kill()
-
-    thread = None
+    """A list whose only entry is the most memory, in MiB, that nvidia-smi showed as used on the first GPU; None where it showed none."""
+    most, process, thread = [None], None, None
     if shutil.which("nvidia-smi"):
-        thread = threading.Thread(target=watch)
+        process = subprocess.Popen(["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "--id=0",
+                                    f"--loop-ms={int(seconds * 1000)}"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+        def watch():
+            for line in process.stdout:
+                if line.strip().isdigit():
+                    most[0] = max(most[0] or 0, int(line))
+
+        thread = threading.Thread(target=watch, daemon=True)
         thread.start()
     try:
         yield most
     finally:
-        done.set()
-        if thread:
-            thread.join()
+        if process:
+            process.kill()
+            process.wait()
+            thread.join(5)
+
+
+def arguments(doc, actions, options):
+    """The action, the folder, other plain arguments and the options of a benchmark's command line. `options`: defaults, as text. The
+    usage for what is none of them."""
+    given = dict(a[2:].split("=", 1) if "=" in a else (a[2:], "yes") for a in sys.argv[1:] if a.startswith("--"))
+    plain = [a for a in sys.argv[1:] if not a.startswith("--")]
+    if unknown := given.keys() - options.keys():
+        sys.exit(f"there is no option --{', --'.join(sorted(unknown))}\n\n{doc}")
+    if len(plain) < 2 or plain[0] not in actions:
+        sys.exit(doc)
+    folder = pathlib.Path(plain[1]).resolve()
+    if plain[0] != "prepare" and not (folder / "work.json").exists():
+        sys.exit(f"{folder} was not prepared: run `prepare {plain[1]}` first, where mirlc is")
+    return plain[0], folder, plain[2:], {**options, **given}

@@ -13,7 +13,6 @@ the time from the command to the first token. Each sequence has its own prompt.
 import json
 import pathlib
 import statistics
-import sys
 import time
 
 import model
@@ -38,7 +37,7 @@ def run(folder, rounds, sequences, new):
         seconds = time.perf_counter() - started
         lines = [json.loads(line) for line in out.open()]
         tokens = sum(len(line["tokens"]) for line in lines)
-        print(f"mirl: {sequences} sequences, {tokens} tokens; the command {seconds:.2f} s; {memory[0]} MiB; "
+        print(f"mirl: {sequences} sequences, {tokens} tokens; the command {seconds:.2f} s; {memory[0] or 'unknown'} MiB; "
               f"{text.strip().splitlines()[-1]}")
 
 
@@ -49,22 +48,20 @@ def peer(folder, rounds, sequences, new):
     new = new or work["new"]
     generation = torch_peer.Generation(work["size"], "cuda" if torch.cuda.is_available() else "cpu")
     times = [generation.run(sequences, work["prompt"], new) for _ in range(rounds)]
-    best = statistics.median(times[1:])
+    best = statistics.median(times[1:] or times)
     print(f"PyTorch: {sequences} sequences × {new}: {best:.3f} s, {sequences * new / best:,.0f} tokens/s; rounds {', '.join(f'{t:.2f}' for t in times)} s")
 
 
 def main():
-    options = dict(a[2:].split("=", 1) for a in sys.argv[1:] if a.startswith("--") and "=" in a)
-    plain = [a for a in sys.argv[1:] if not a.startswith("--")]
-    if len(plain) < 2 or plain[0] not in ("prepare", "run", "peer"):
-        sys.exit(__doc__)
-    folder, number = pathlib.Path(plain[1]).resolve(), lambda name, default: int(options.get(name, default))
-    if plain[0] != "prepare":
-        do, rounds = (run, 3) if plain[0] == "run" else (peer, 4)
-        return do(folder, number("rounds", rounds), number("sequences", 256), number("new", 0))
-    bin = pathlib.Path(plain[2]) if len(plain) > 2 else model.ROOT / "build" / "bin"
-    prepare(folder, bin, options.get("size", "0.5B"), number("sequences", 256), number("prompt", 128), number("new", 256),
-            options.get("target", "cuda:sm_90a"))
+    action, folder, rest, options = model.arguments(__doc__, ("prepare", "run", "peer"), {
+        "size": "0.5B", "sequences": "256", "prompt": "128", "new": "", "target": "cuda:sm_90a", "rounds": ""})
+    sequences, new = int(options["sequences"]), int(options["new"] or 0)
+    if action == "run":
+        return run(folder, int(options["rounds"] or 3), sequences, new)
+    if action == "peer":
+        return peer(folder, int(options["rounds"] or 4), sequences, new)
+    bin = pathlib.Path(rest[0]) if rest else model.ROOT / "build" / "bin"
+    prepare(folder, bin, options["size"], sequences, int(options["prompt"]), new or 256, options["target"])
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ class Generation:
 
     def __init__(self, size, device):
         self.device = device
-        self.net = make(size, torch.bfloat16, device).eval()
+        self.net, self.cache = make(size, torch.bfloat16, device).eval(), None
         self.decode = torch.compile(self._decode, mode="reduce-overhead" if device == "cuda" else None, fullgraph=True)
 
     def _decode(self, token, position, cache):
@@ -92,17 +92,21 @@ class Generation:
     def run(self, sequences, prompt, new):
         """Seconds for `new` tokens of each of `sequences` after prompts of `prompt` tokens."""
         ids = torch.randint(0, self.net.config.vocab_size, (sequences, prompt), device=self.device)
-        cache = StaticCache(config=self.net.config, max_cache_len=prompt + new)
+        # One cache for all rounds: a CUDA graph is of its addresses.
+        if self.cache is None:
+            self.cache = StaticCache(config=self.net.config, max_cache_len=prompt + new)
+        cache, positions = self.cache, torch.arange(prompt + new, device=self.device)
+        cache.reset()
         synchronize(self.device)
         started = time.perf_counter()
-        logits = self.net(input_ids=ids, past_key_values=cache, cache_position=torch.arange(prompt, device=self.device),
+        logits = self.net(input_ids=ids, past_key_values=cache, cache_position=positions[:prompt],
                           logits_to_keep=1).logits[:, -1].float()
         token, _ = self.draw(logits)
         tokens, log_probs = [token], []
         for i in range(new - 1):
             if self.device == "cuda":
                 torch.compiler.cudagraph_mark_step_begin()
-            token, logp = self.decode(token, torch.tensor([prompt + i], device=self.device), cache)
+            token, logp = self.decode(token, positions[prompt + i:prompt + i + 1], cache)
             token = token.clone()
             tokens.append(token)
             log_probs.append(logp.clone())

@@ -11,7 +11,7 @@ end next to no response early, so both sides compute on the same number of token
 
 The peer has parameters in f32 and computes in bf16 by autocast (`--weights=bf16`: parameters in bf16, with no master weights). Its
 model is transformers' Qwen2 with PyTorch's attention; model, loss and adjoint are compiled; AdamW is the fused one. Of `iteration` it
-does the training step alone, in micro-batches of as many tokens as ours.
+does the training step alone, in micro-batches of one size that have at most as many tokens as ours.
 """
 
 import collections
@@ -19,7 +19,6 @@ import json
 import pathlib
 import shutil
 import statistics
-import sys
 import time
 
 import model
@@ -51,7 +50,7 @@ def run(folder, iterations, traced):
                    "--checkpoint-every", 1000, "--no-store", "--data", f"prompts={folder / 'prompts.jsonl'}",
                    "--data", f"test={folder / 'prompts.jsonl'}",
                    *(["--trace", trace, "--trace-iterations", iterations] if traced else []))
-    print(f"{time.perf_counter() - started:.1f} s for the command; {memory[0]} MiB of the GPU's memory")
+    print(f"{time.perf_counter() - started:.1f} s for the command; {memory[0] or 'unknown'} MiB of the GPU's memory")
     for line in (result / "metrics.jsonl").open():
         v = json.loads(line)
         print(f"iteration {v['iteration']}: rollout {v['rollout_seconds']:.3f} s ({v['rollout_tokens_per_s']:,.0f} tokens/s), "
@@ -81,28 +80,26 @@ def peer(folder, steps, weights):
     work = json.loads((folder / "work.json").read_text())
     sequences, device = work["prompts"] * work["samples"], "cuda" if torch.cuda.is_available() else "cpu"
     train = torch_peer.Training(work["size"], weights, device)
-    micro = max(1, MICRO_TOKENS // work["length"])
+    # All micro-batches have one shape: another one would be compiled again, with dynamic extents.
+    micro = max(n for n in range(1, max(1, MICRO_TOKENS // work["length"]) + 1) if sequences % n == 0)
     with model.watched_memory() as memory:
         times = [train.step(sequences, work["length"], work["prompt"], micro) for _ in range(steps)]
     median = statistics.median(times[steps // 2:])
     tokens = sequences * work["length"]
-    print(f"torch.compile, weights {weights}: {median * 1e3:.1f} ms, {tokens / median:,.0f} tokens/s; {memory[0]} MiB of the GPU's memory, "
+    print(f"torch.compile, weights {weights}: {median * 1e3:.1f} ms, {tokens / median:,.0f} tokens/s; {memory[0] or 'unknown'} MiB of the GPU's memory, "
           f"{train.peak()} MiB by PyTorch's count; all steps: {', '.join(f'{t * 1e3:.1f}' for t in times)} ms")
 
 
 def main():
-    options = dict(a[2:].split("=", 1) if "=" in a else (a[2:], "") for a in sys.argv[1:] if a.startswith("--"))
-    plain = [a for a in sys.argv[1:] if not a.startswith("--")]
-    if len(plain) < 2 or plain[0] not in ("prepare", "run", "peer"):
-        sys.exit(__doc__)
-    folder = pathlib.Path(plain[1]).resolve()
-    if plain[0] == "run":
-        return run(folder, int(options.get("iterations", 4)), "trace" in options)
-    if plain[0] == "peer":
-        return peer(folder, int(options.get("steps", 8)), options.get("weights", "f32"))
-    bin = pathlib.Path(plain[2]) if len(plain) > 2 else model.ROOT / "build" / "bin"
-    prepare(folder, bin, options.get("size", "0.5B"), options.get("work", "step"), options.get("target", "cuda:sm_90a"),
-            options.get("budget", "10700MiB"))
+    action, folder, rest, options = model.arguments(__doc__, ("prepare", "run", "peer"), {
+        "size": "0.5B", "work": "step", "target": "cuda:sm_90a", "budget": "10700MiB", "iterations": "4", "trace": "", "steps": "8",
+        "weights": "f32"})
+    if action == "run":
+        return run(folder, int(options["iterations"]), bool(options["trace"]))
+    if action == "peer":
+        return peer(folder, int(options["steps"]), options["weights"])
+    bin = pathlib.Path(rest[0]) if rest else model.ROOT / "build" / "bin"
+    prepare(folder, bin, *(options[name] for name in ("size", "work", "target", "budget")))
 
 
 if __name__ == "__main__":

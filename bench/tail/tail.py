@@ -75,6 +75,8 @@ def main():
     parser.add_argument("--in-flight", type=int, default=4)
     parser.add_argument("--out", type=pathlib.Path, help="a Markdown file for the figures")
     options = parser.parse_args()
+    if options.in_flight < 2:
+        parser.error("--in-flight must be at least 2: with ready, fewer groups are handed over than are drawn")
     settings = [tuple(map(int, setting.split("x"))) for setting in options.settings]
     if options.what == "prepare":
         prepare(options, {groups: max(slots for other, slots in settings if other == groups) for groups, _ in settings})
@@ -96,6 +98,8 @@ def call(command):
 
 
 def prepare(options, sizes):
+    sys.path.insert(0, str(ROOT / "bench"))
+    from libraries import copy_libraries
     work = options.folder
     call([sys.executable, ROOT / "examples/chain/generate.py", work / "data", "--prompts", 4000, "--sft", 1, "--test", 1])
     model = work / "config"
@@ -123,10 +127,7 @@ def prepare(options, sizes):
     program = options.bin / "mirl-bench-tail"
     (work / "lib").mkdir(exist_ok=True)
     for tool in (program, options.bin / "mirl"):
-        for line in call(["ldd", tool]).splitlines():
-            library = line.split("=>")[-1].split()[0]
-            if "=>" in line and not any(part in library for part in ("libc.so", "libm.so", "libgcc_s.so", "libstdc++.so", "ld-linux")):
-                shutil.copy(library, work / "lib")
+        copy_libraries(tool, work / "lib")
         shutil.copy(tool, work)
     shutil.copy(__file__, work)
     (work / "model.txt").write_text(f"hidden size {config['hidden_size']}, {config['num_hidden_layers']} layers")

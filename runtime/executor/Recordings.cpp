@@ -41,6 +41,7 @@ std::vector<uint64_t> Recordings::MakeRoom(int64_t commands) {
   std::vector<uint64_t> gone;
   while (!order_.empty() && commands_ + commands > most_) {
     gone.push_back(order_.back().recording);
+    seen_.erase(order_.back().key); // it has to come twice again
     Erase(std::prev(order_.end()));
   }
   return gone;
@@ -52,9 +53,13 @@ void Recordings::Add(const CallKey &key, uint64_t recording, int64_t commands) {
   commands_ += commands;
 }
 
-void Recordings::Remove(const CallKey &key) {
-  if (auto found = kept_.find(key); found != kept_.end())
-    Erase(found->second);
+std::vector<uint64_t> Recordings::Clear() {
+  std::vector<uint64_t> gone;
+  while (!order_.empty()) {
+    gone.push_back(order_.back().recording);
+    Erase(std::prev(order_.end()));
+  }
+  return gone;
 }
 
 void Recordings::Erase(Order::iterator kept) {

@@ -41,7 +41,8 @@ public:
   // are forgotten here.
   std::vector<uint64_t> MakeRoom(int64_t commands);
   void Add(const CallKey &key, uint64_t recording, int64_t commands);
-  void Remove(const CallKey &key);
+  // All of them, to be forgotten.
+  std::vector<uint64_t> Clear();
   size_t size() const { return order_.size(); }
 
 private:

@@ -253,12 +253,8 @@ struct Session::Impl {
       recording = *made;
       recordings.Add(key, *recording, commands);
     }
-    absl::Status status = device->Replay(*recording);
-    if (status.ok())
-      return true;
-    recordings.Remove(key);
-    device->Forget(*recording);
-    return status;
+    MIRL_TRY(device->Replay(*recording));
+    return true;
   }
 
   // Operations and bytes of a command.
@@ -351,8 +347,6 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const m
     if (absl::Status status = impl.staging.Allocate(root, *impl.device); !status.ok())
       return refused(status);
   impl.record = options.recorded_commands > 0 && !options.profile && impl.device->records();
-  if (!impl.device->on_host() && !impl.device->records() && impl.warn)
-    impl.warn("the NVIDIA driver has no CUDA graphs: kernels are launched one by one");
   for (uint32_t i = 0; i < Length(root.buffers()); ++i) {
     const fb::Buffer &buffer = *root.buffers()->Get(i);
     if (Length(buffer.data()))
@@ -456,14 +450,17 @@ absl::Status Session::Run(const fb::Entry &entry, const Extents &extents) {
   absl::StatusOr<bool> replayed = false;
   if (impl_->record && !impl_->trace)
     replayed = impl_->Replay(entry, found->second, extents);
+  if (!replayed.ok()) {
+    // It may have been memory that was missing.
+    impl_->record = false;
+    for (uint64_t gone : impl_->recordings.Clear())
+      impl_->device->Forget(gone);
+  }
   if (!replayed.ok() || !*replayed)
     MIRL_TRY(impl_->Queue(entry, found->second, extents));
-  if (!replayed.ok()) {
-    impl_->record = false;
-    if (impl_->warn)
-      impl_->warn(Cat("entry ", View(entry.name()), ": ", replayed.status().message(),
-                      "; from now on kernels are launched one by one"));
-  }
+  if (!replayed.ok() && impl_->warn)
+    impl_->warn(Cat("entry ", View(entry.name()), ": ", replayed.status().message(),
+                    "; from now on kernels are launched one by one"));
   if (impl_->trace)
     MIRL_TRY(impl_->device->Mark(2 * impl_->traced.size() + 1));
   // What a kernel did wrong shows here at the latest, and not of which op it was.

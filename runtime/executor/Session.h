@@ -36,7 +36,8 @@ struct SessionOptions {
   bool buffers_only = false;
   const cuda::Driver *cuda_driver = nullptr; // null: the machine's
   // On a device that records (Device.h): commands in the recordings that are kept; 0 launches one by one.
-  int64_t recorded_commands = 1 << 16;
+  // Decoding has a recording for each number of sequences: 512 of 200 commands fit.
+  int64_t recorded_commands = 1 << 17;
   // Is told what does not work but could be done without. Null: nobody.
   std::function<void(const std::string &)> warn;
 };

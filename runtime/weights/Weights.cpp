@@ -55,10 +55,10 @@ template <typename Visit> absl::Status ForWeights(Session &session, const fb::Po
   return absl::OkStatus();
 }
 
-// Puts numbers into weights, with all cores.
+// Puts numbers into weights, with the session's threads, or, on a GPU, with all cores.
 class Filler {
 public:
-  explicit Filler(Session &session) : session_(session) {}
+  explicit Filler(Session &session) : session_(session), pool_(session.threads()) {}
 
   // `fill(begin, end, out)` writes the elements from `begin` to `end` of the weight in f32, to where they lie or to host memory
   // on their way to a device. A bf16 weight gets them rounded, its master as they are.

@@ -3,7 +3,7 @@
 # mirlc and mirl-gpu-products. Needs ptxas (pip install nvidia-cuda-nvcc), but no GPU. With MIRL_GPU_MODULE=ptx the plans hold PTX,
 # which needs no ptxas.
 set -euo pipefail
-[ $# -eq 2 ] || { sed -n '2,3p' "$0" >&2; exit 2; }
+[ $# -eq 2 ] || { sed -n '2,4p' "$0" >&2; exit 2; }
 root=$(cd "$(dirname "$0")/../.." && pwd)
 bin=$1 folder=$2 chain=$root/examples/chain
 mkdir -p "$folder/bin" "$folder/lib"

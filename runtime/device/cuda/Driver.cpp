@@ -22,10 +22,6 @@ absl::StatusOr<Driver> Driver::Load(const char *library) {
     missing = symbol;
   MIRL_CUDA_FUNCTIONS(MIRL_CUDA_FIND)
 #undef MIRL_CUDA_FIND
-#define MIRL_CUDA_LOOK_FOR(name, symbol, arguments)                                                                    \
-  driver.name = reinterpret_cast<Result(*) arguments>(dlsym(handle, symbol));
-  MIRL_CUDA_GRAPH_FUNCTIONS(MIRL_CUDA_LOOK_FOR)
-#undef MIRL_CUDA_LOOK_FOR
   int version = 0;
   if (driver.DriverGetVersion && driver.DriverGetVersion(&version) == 0 && version < kOldestDriver)
     return absl::FailedPreconditionError(Cat("the NVIDIA driver is too old: it is for CUDA ", version / 1000, ".",
@@ -41,14 +37,6 @@ absl::Status Driver::Start() const {
   if (result == kNoDevice)
     return absl::FailedPreconditionError("this machine has no NVIDIA GPU that CUDA_VISIBLE_DEVICES allows");
   return Check(result, "the NVIDIA driver does not start");
-}
-
-bool Driver::HasGraphs() const {
-  bool all = true;
-#define MIRL_CUDA_IS_THERE(name, symbol, arguments) all = all && name;
-  MIRL_CUDA_GRAPH_FUNCTIONS(MIRL_CUDA_IS_THERE)
-#undef MIRL_CUDA_IS_THERE
-  return all;
 }
 
 absl::StatusOr<const Driver *> Driver::Get() {

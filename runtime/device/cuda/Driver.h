@@ -94,22 +94,18 @@ inline constexpr int kComputeMajor = 75, kComputeMinor = 76; // CU_DEVICE_ATTRIB
   F(EventDestroy, "cuEventDestroy_v2", (Event))                                                                        \
   F(EventRecord, "cuEventRecord", (Event, Stream))                                                                     \
   F(EventElapsed, "cuEventElapsedTime", (float *, Event, Event))                                                       \
-  F(ErrorName, "cuGetErrorName", (Result, const char **))                                                              \
-  F(ErrorText, "cuGetErrorString", (Result, const char **))
-
-// What may be missing: without one of these, nothing is recorded (Device.h).
-#define MIRL_CUDA_GRAPH_FUNCTIONS(F)                                                                                   \
   F(BeginCapture, "cuStreamBeginCapture_v2", (Stream, int))                                                            \
   F(EndCapture, "cuStreamEndCapture", (Stream, Graph *))                                                               \
   F(GraphInstantiate, "cuGraphInstantiateWithFlags", (GraphExec *, Graph, unsigned long long))                         \
   F(GraphDestroy, "cuGraphDestroy", (Graph))                                                                           \
   F(GraphLaunch, "cuGraphLaunch", (GraphExec, Stream))                                                                 \
-  F(GraphExecDestroy, "cuGraphExecDestroy", (GraphExec))
+  F(GraphExecDestroy, "cuGraphExecDestroy", (GraphExec))                                                               \
+  F(ErrorName, "cuGetErrorName", (Result, const char **))                                                              \
+  F(ErrorText, "cuGetErrorString", (Result, const char **))
 
 struct Driver {
 #define MIRL_CUDA_DECLARE(name, symbol, arguments) Result(*name) arguments = nullptr;
   MIRL_CUDA_FUNCTIONS(MIRL_CUDA_DECLARE)
-  MIRL_CUDA_GRAPH_FUNCTIONS(MIRL_CUDA_DECLARE)
 #undef MIRL_CUDA_DECLARE
 
   // The machine's driver, loaded and started once for the process. Errors say what is missing: the driver, a newer one, a GPU.
@@ -117,7 +113,6 @@ struct Driver {
   // The functions of a driver's library, which is never closed.
   static absl::StatusOr<Driver> Load(const char *library);
   absl::Status Start() const;
-  bool HasGraphs() const;
 
   // "what: CUDA_ERROR_…: the device's message" when the result is an error.
   absl::Status Check(Result result, std::string_view what) const;
