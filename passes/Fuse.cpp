@@ -103,12 +103,12 @@ void absorbSums(Block &block) {
 
 // --- elementwise loops ---------------------------------------------------------------------------
 
-// A gradient that nobody reads here (it is the entry's) stands between loops that read the same tensors: it moves down
-// behind the elementwise ops that follow it.
+// What is added to memory and read by the return alone (gradients) stands between loops that read the same tensors: it
+// moves down behind the elementwise ops that follow it.
 void sinkGradients(Block &block) {
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block.without_terminator()))) {
-    auto inPlace = dyn_cast<nn::InPlaceOpInterface>(&op);
-    if (!inPlace || isElementwise(&op) || !llvm::all_of(op.getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); }))
+    auto isReturn = [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); };
+    if (!isa<nn::InPlaceOpInterface>(op) || !llvm::all_of(op.getUsers(), isReturn))
       continue;
     Operation *after = &op;
     for (Operation *next = op.getNextNode(); isElementwise(next) || isFree(next); next = next->getNextNode())

@@ -11,8 +11,7 @@
 //
 // So that no value lives much longer than before:
 //  - a product joins only when no sum but products of the same operand stands between it and the
-//    group: within one stage of a layer. The copies that plan-recompute made for the backward pass
-//    are groups of their own: a group has at most one product of a weight;
+//    group: within one stage of a layer;
 //  - a weight's gradient, which is added to memory that is there anyway, joins from anywhere.
 
 #include "passes/LaunchGroups.h"
@@ -101,19 +100,15 @@ void Grouping::programs(nn::FusedOp fused) {
 
 void Grouping::products(nn::LinearOp first) {
   Ops group = {first};
-  llvm::DenseSet<Value> weights = {first.getWeight()};
   for (Operation *op = first->getNextNode(); op && group.size() < kMostProducts;
        op = op->getNextNode()) {
     auto linear = dyn_cast<nn::LinearOp>(op);
     Ops larger = group;
     larger.push_back(op);
-    if (linear && isFree(op) && canRise(op, group) && !weights.contains(linear.getWeight()) &&
-        isGroup(larger)) {
+    if (linear && isFree(op) && canRise(op, group) && isGroup(larger))
       group = std::move(larger);
-      weights.insert(linear.getWeight());
-    } else if (endsStage(op, first.getInput())) {
+    else if (endsStage(op, first.getInput()))
       break;
-    }
   }
   if (group.size() > 1)
     join(group);
@@ -123,6 +118,8 @@ void Grouping::weightGrads(nn::LinearWeightGradOp first) {
   Ops group = {first}, users(first.getInput().getUsers());
   llvm::sort(users, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
   for (Operation *op : users) {
+    if (op == group.back()) // it reads the input twice
+      continue;
     Ops larger = group;
     larger.push_back(op);
     if (group.size() < kMostProducts && first->isBeforeInBlock(op) && isFree(op) &&

@@ -15,9 +15,10 @@
 //    or a constant never;
 //  - a result that becomes the new value of variable v (nn.alias), when v is no longer read: the
 //    buffer of v itself, so zeroing gradients or storing a scalar costs no temporary;
+//  - a value that only its own group reads (LaunchGroups.h): none;
 //  - any other result: a fresh plan.alloc.
-// With target=cuda the same schedules write their kernels through a SimtKernelBuilder; what the tensor cores serve has
-// schedules of its own (passes/cuda/TileSchedules.h).
+// With target=cuda the same schedules write their kernels through a SimtKernelBuilder; some ops have schedules of their
+// own there (passes/cuda/TileSchedules.h).
 //
 // What is left of nn.alias after that are plan.copy ops at the end of the entry; sources that are
 // variables themselves are staged first, so that two variables can be exchanged. One zero may become the value of
@@ -253,17 +254,8 @@ LogicalResult EntryLowering::lowerOp(Operation *op) {
   if (!schedule && !tiles)
     return op->emitOpError("has no schedule for the CPU; an entry can only be lowered when every op "
                            "in it has one");
-  if (auto fused = op->getAttr("nn.fused_from")) {
-    if (auto list = dyn_cast<ArrayAttr>(fused)) {
-      std::string text;
-      for (Attribute item : list)
-        if (auto string = dyn_cast<StringAttr>(item))
-          text += (text.empty() ? "" : " + ") + string.getValue().str();
-      fused_.push_back(builder_.getStringAttr(text));
-    } else if (isa<StringAttr>(fused)) {
-      fused_.push_back(fused);
-    }
-  }
+  if (auto fused = op->getAttrOfType<StringAttr>("nn.fused_from"))
+    fused_.push_back(fused);
   current_ = op;
   assignResults(op);
   LogicalResult lowered = tiles ? tiles(op, *this) : schedule(op, *this);

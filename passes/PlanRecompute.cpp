@@ -9,8 +9,8 @@
 // cheap next to a matrix product are cloned (elementwise ops, norms, rotary, embedding, row gathers): their results
 // keep the same bits, since every op's order is fixed. A budget that cannot be reached is an error that says what is.
 //
-// The estimate counts each value at the function's capacities from its definition to its last use; assign-memory
-// may need a little more for alignment and scratch space.
+// The estimate counts each value at the function's capacities from its definition to its last use. assign-memory may
+// need a little more for alignment and scratch space, and fuse lets some values of the backward pass live longer.
 
 #include "mlir/IR/IRMapping.h"
 
@@ -80,7 +80,8 @@ private:
 // nothing is kept for it. Operands before users.
 struct Chain {
   SetVector<Operation *> ops;
-  int64_t kept = 0; // bytes of what has to live longer for it
+  llvm::SmallDenseSet<Value> keeps; // what has to live longer for it,
+  int64_t kept = 0;                 // and its bytes
 };
 
 void collect(Operation *op, const Liveness &live, int64_t when, Chain &chain) {
@@ -90,7 +91,7 @@ void collect(Operation *op, const Liveness &live, int64_t when, Chain &chain) {
       continue;
     if (isCheap(source))
       collect(source, live, when, chain);
-    else
+    else if (chain.keeps.insert(operand).second)
       chain.kept += live.bytes(operand);
   }
   chain.ops.insert(op);
@@ -145,9 +146,10 @@ void recompute(const Chain &chain, const Liveness &live, int64_t when) {
   }
   for (OpOperand *use : later)
     use->set(clone->getResult(cast<OpResult>(use->get()).getResultNumber()));
-  // When nothing reads it before the peak, the op has moved.
-  if (op->use_empty())
-    op->erase();
+  // What nothing reads before the peak has moved.
+  for (Operation *each : llvm::reverse(chain.ops))
+    if (each->use_empty())
+      each->erase();
 }
 
 struct PlanRecompute : impl::PlanRecomputeBase<PlanRecompute> {

@@ -156,17 +156,15 @@ LogicalResult lowerKvAppend(Operation *op, Lowering &lowering) {
     Value keys = b.buffer(0), values = b.buffer(1), table = b.buffer(2), slots = b.buffer(3), positions = b.buffer(4);
     Value keyCache = b.buffer(5), valueCache = b.buffer(6);
     b.loop(b.mul(b.begin(), tile), b.min(b.mul(b.end(), tile), rowsOf(b, key)), 1, [&](Value row) {
-      Value slot = b.loadi(slots, row), position = b.loadi(positions, row);
-      Value block = b.loadi(table, b.add(b.mul(slot, tableWidth), b.divide(position, b.c(kLanes))));
-      Value within = b.rem(position, b.c(kLanes));
+      CachePlace at = cachePlace(b, slots, table, tableWidth, row, b.loadi(positions, row));
       b.loop(0, kvHeads, 1, [&](Value kv) {
-        Value base = b.mul(b.add(b.mul(block, kvHeads), kv), kLanes * head);
+        Value base = b.mul(b.add(b.mul(at.block, kvHeads), kv), kLanes * head);
         Value source = b.add(b.mul(row, columns), b.mul(kv, head));
-        Value to = advance(b, keyCache, b.add(base, within));
+        Value to = advance(b, keyCache, b.add(base, at.within));
         Value from = advance(b, keys, source);
         b.loop(0, head, 1, [&](Value i) { b.store(b.loadf(from, i), to, b.mul(i, kLanes)); });
         Value valueFrom = advance(b, values, source);
-        Value valueTo = advance(b, valueCache, b.add(base, b.mul(within, head)));
+        Value valueTo = advance(b, valueCache, b.add(base, b.mul(at.within, head)));
         for (int64_t i = 0; i < head; i += kLanes)
           storeLanes(b, loadLanes(b, advance(b, valueFrom, i), b.c(0), head - i), advance(b, valueTo, i), b.c(0),
                      head - i);
@@ -177,6 +175,12 @@ LogicalResult lowerKvAppend(Operation *op, Lowering &lowering) {
 }
 
 } // namespace
+
+CachePlace cachePlace(KernelBuilder &b, Value slots, Value table, int64_t tableWidth, Value row,
+                      Value position) {
+  Value entry = b.add(b.mul(b.loadi(slots, row), tableWidth), b.divide(position, b.c(kLanes)));
+  return {b.loadi(table, entry), b.rem(position, b.c(kLanes))};
+}
 
 void registerAttentionSchedules(llvm::StringMap<Schedule> &schedules) {
   schedules["nn.attention"] = lowerAttention;

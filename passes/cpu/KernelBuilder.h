@@ -4,8 +4,8 @@
 // The virtual functions are those that depend on how lanes are made: here 16 of them are a vector, on CUDA
 // they are threads, each with one or several (passes/cuda/SimtKernelBuilder.h). Schedules are written once for both.
 //
-// Everything a kernel computes is on scalars and on vectors of 16 f32 (`vector<16xf32>`): the width is
-// part of the numerics (16 lanes), LLVM splits it where the machine's registers are narrower, so
+// Everything a kernel computes is on scalars and on vectors of 16 f32 (`vector<16xf32>`), or on a GPU of as many
+// lanes as the schedule asks for: their number is part of the numerics, LLVM splits it where the machine's registers are narrower, so
 // AVX2 and AVX-512 give the same bits. Memory holds f32 or bf16: a pointer knows which (elementOf), loads
 // extend and stores round to nearest even, so that a schedule is written once for both. Nothing here contracts or reassociates: a fused
 // multiply-add is written `fma`, and nothing else becomes one.

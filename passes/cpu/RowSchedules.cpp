@@ -3,7 +3,7 @@
 // A work item of the forward ops is a tile of rows; rows never see each other. Gradients of weights (norms, biases,
 // embeddings) are chains over all rows ascending, so there an item is a vector of 16 columns that walks down
 // all rows: parallel over columns, and the chain is whole. Sums over a row are 16 lanes (of bf16 on a GPU 256),
-// lane = column modulo 16, then the pairwise tree.
+// lane = column modulo that number, then the pairwise tree.
 
 #include "passes/cpu/MatmulMicrokernel.h"
 #include "passes/cpu/Schedules.h"

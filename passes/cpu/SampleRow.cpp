@@ -2,7 +2,6 @@
 
 #include "passes/cpu/SampleRow.h"
 
-#include "passes/cpu/MatmulMicrokernel.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -189,24 +188,22 @@ Value emitMass(KernelBuilder &b, Value weight, Value magic) {
   return b.fsub(b.fadd(wide, magic), magic);
 }
 
-Value fromOrder(KernelBuilder &b, Value order) {
+// The bits of a number as its place in the order, or back: those of negative numbers in reverse.
+static Value flipNegative(KernelBuilder &b, Value bits) {
   auto i32 = [&](int64_t value) -> Value {
     return arith::ConstantIntOp::create(b, b.getI32Type(), value);
   };
-  Value narrow = arith::TruncIOp::create(b, b.getI32Type(), order);
-  Value flipped = arith::XOrIOp::create(b, narrow, i32(0x7fffffff));
-  Value negative = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, narrow, i32(0));
-  return arith::BitcastOp::create(b, b.getF32Type(), b.select(negative, flipped, narrow));
+  Value negative = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, bits, i32(0));
+  return b.select(negative, arith::XOrIOp::create(b, bits, i32(0x7fffffff)), bits);
+}
+
+Value fromOrder(KernelBuilder &b, Value order) {
+  Value bits = flipNegative(b, arith::TruncIOp::create(b, b.getI32Type(), order));
+  return arith::BitcastOp::create(b, b.getF32Type(), bits);
 }
 
 Value toOrder(KernelBuilder &b, Value number) {
-  auto i32 = [&](int64_t value) -> Value {
-    return arith::ConstantIntOp::create(b, b.getI32Type(), value);
-  };
-  Value bits = arith::BitcastOp::create(b, b.getI32Type(), number);
-  Value flipped = arith::XOrIOp::create(b, bits, i32(0x7fffffff));
-  Value negative = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, bits, i32(0));
-  return b.toIndex(b.select(negative, flipped, bits));
+  return b.toIndex(flipNegative(b, arith::BitcastOp::create(b, b.getI32Type(), number)));
 }
 
 Value emitLimitsCount(KernelBuilder &b, Value topK, int64_t vocabulary) {

@@ -94,6 +94,13 @@ double programFlops(nn::FusedOp fused);
 std::pair<mlir::Value, mlir::Value> rotate(KernelBuilder &b, mlir::Value x, mlir::Value y, mlir::Value cosine,
                                            mlir::Value sine);
 
+// Where a row's position lies in the KV cache: a block of the pool, and the place in the block.
+struct CachePlace {
+  mlir::Value block, within;
+};
+CachePlace cachePlace(KernelBuilder &b, mlir::Value slots, mlir::Value table, int64_t tableWidth,
+                      mlir::Value row, mlir::Value position);
+
 // Emits a launch that copies `from` to `to`, slices of one shape that hold f32 or bf16.
 void emitCast(Lowering &lowering, mlir::Value from, mlir::Value to);
 // Where a chain that goes on in memory is kept: the slice of `tensor` itself when that holds f32, else f32 scratch of its

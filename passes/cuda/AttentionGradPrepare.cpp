@@ -58,10 +58,8 @@ Value PrepareKernel::sumOf(Value gradient, Value result) {
   Value sum = f32(0);
   for (int64_t i = 0; i < kVector; ++i) {
     auto number = [&](Value of) -> Value {
-      Value word = LLVM::ExtractElementOp::create(b, of, b.c(i / 2));
-      Value bits = i % 2 ? Value(arith::AndIOp::create(b, word, b.c(-65536)))
-                         : arith::ShLIOp::create(b, word, b.c(16));
-      return LLVM::BitcastOp::create(b, b.getF32Type(), bits);
+      auto [low, high] = b.unpack(LLVM::ExtractElementOp::create(b, of, b.c(i / 2)));
+      return i % 2 ? high : low;
     };
     sum = math::FmaOp::create(b, number(gradient), number(result), sum);
   }

@@ -51,19 +51,18 @@ void CacheGroup::emitPart(KernelBuilder &b, const Part &part, Value row, Value n
   }
   if (!part.key && !part.value)
     return;
-  Value slot = b.loadi(b.buffer(slots), row), within = b.rem(position, b.c(kLanes));
-  Value block =
-      b.loadi(b.buffer(table), b.add(b.mul(slot, tableWidth), b.divide(position, b.c(kLanes))));
-  Value cache = b.mul(b.add(b.mul(block, kvHeads), number), kLanes * head);
+  cpu::CachePlace place =
+      cpu::cachePlace(b, b.buffer(slots), b.buffer(table), tableWidth, row, position);
+  Value cache = b.mul(b.add(b.mul(place.block, kvHeads), number), kLanes * head);
   if (part.value) {
-    Value to = b.add(b.add(cache, b.mul(within, head)), column);
+    Value to = b.add(b.add(cache, b.mul(place.within, head)), column);
     b.storev(x, b.buffer(valueCache), to);
     b.storev(y, b.buffer(valueCache), b.add(to, half));
     return;
   }
   // The 16 positions of a block are neighbours in the cache of keys.
   b.loop(0, kLanes, 1, [&](Value i) {
-    Value rotated = b.buffer(part.target), to = b.add(cache, within);
+    Value rotated = b.buffer(part.target), to = b.add(cache, place.within);
     Value at = b.add(column, i);
     b.store(b.loadf(rotated, b.add(low, i)), b.buffer(keyCache), b.add(to, b.mul(at, kLanes)));
     b.store(b.loadf(rotated, b.add(high, i)), b.buffer(keyCache),
@@ -104,7 +103,7 @@ LogicalResult lowerCacheGroup(ArrayRef<Operation *> ops, Lowering &lowering) {
     spec.reads.push_back(lowering.slice(value));
     return spec.reads.size() - 1;
   };
-  double bytes = 0, columns = 0;
+  double bytes = 0, columns = 0, element = rows.getElementTypeBitWidth() / 8.0;
   for (Operation *op : ops.drop_back()) {
     auto rotary = cast<nn::RotaryOp>(op);
     int64_t width = cpu::columnsOf(typeOf(rotary.getInput()));
@@ -118,7 +117,7 @@ LogicalResult lowerCacheGroup(ArrayRef<Operation *> ops, Lowering &lowering) {
     spec.writes.push_back(target ? target
                                  : lowering.scratch(typeOf(rotary.getResult()), "rotated"));
     columns += width;
-    bytes += (key ? 8.0 : 4.0) * width;
+    bytes += (key ? 4 : 2) * element * width;
   }
   group.parts.push_back({group.kvHeads, static_cast<unsigned>(read(append.getValue())), 0,
                          /*key=*/false, /*value=*/true});
@@ -141,7 +140,7 @@ LogicalResult lowerCacheGroup(ArrayRef<Operation *> ops, Lowering &lowering) {
                  std::to_string(group.tableWidth);
   spec.work = lowering.rows(rows, 1, group.pieces);
   spec.flops = plan::perRow(rows, 3.0 * columns);
-  spec.bytes = plan::perRow(rows, bytes + 4.0 * group.kvHeads * group.head);
+  spec.bytes = plan::perRow(rows, bytes + 2 * element * group.kvHeads * group.head);
   lowering.launch(spec, [&](KernelBuilder &b) { group.emit(b); });
   return success();
 }

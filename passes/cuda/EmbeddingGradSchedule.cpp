@@ -189,10 +189,8 @@ private:
         numbers.push_back(word);
         continue;
       }
-      Value low = arith::ShLIOp::create(b, word, b.c(16)),
-            high = arith::AndIOp::create(b, word, b.c(-65536));
-      numbers.push_back(LLVM::BitcastOp::create(b, f32, low));
-      numbers.push_back(LLVM::BitcastOp::create(b, f32, high));
+      auto [low, high] = b.unpack(word);
+      numbers.append({low, high});
     }
     return numbers;
   }

@@ -44,14 +44,8 @@ private:
   }
   // The smallest key of all threads, in all of them.
   Value smallest(Value key, Value slots) {
-    for (int64_t distance : {16, 8, 4, 2, 1})
-      key = b.min(key, b.exchange(key, distance));
-    b.ifThen(b.eq(lane, b.c(0)), [&] { put(key, slots, warp); });
-    b.meet();
-    key = get(b.getI32Type(), slots, b.c(0));
-    for (int64_t i = 1; i < kWarps; ++i)
-      key = b.min(key, get(b.getI32Type(), slots, b.c(i)));
-    return key;
+    return overThreads(key, slots,
+                       [&](Value mine, Value other) -> Value { return b.min(mine, other); });
   }
   void emitRow();
   void readBlocks();

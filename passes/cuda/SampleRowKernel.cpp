@@ -64,15 +64,21 @@ Value SampleRowKernel::rowOf(unsigned buffer, int64_t columns, Type type) {
 
 Value SampleRowKernel::z(Value token) { return ThreadMaths(b).fmul(get(logits, token), scale); }
 
-Value SampleRowKernel::largest(Value number, Value slots) {
-  auto larger = [&](Value other) { number = ThreadMaths(b).fmax(other, number); };
+Value SampleRowKernel::overThreads(Value mine, Value slots,
+                                   function_ref<Value(Value mine, Value other)> combine) {
   for (int64_t distance : {16, 8, 4, 2, 1})
-    larger(b.exchange(number, distance));
-  b.ifThen(b.eq(lane, b.c(0)), [&] { put(number, slots, warp); });
+    mine = combine(mine, b.exchange(mine, distance));
+  b.ifThen(b.eq(lane, b.c(0)), [&] { put(mine, slots, warp); });
   b.meet();
   for (int64_t i = 0; i < kWarps; ++i)
-    larger(get(slots, b.c(i)));
-  return number;
+    mine = combine(mine, get(mine.getType(), slots, b.c(i)));
+  return mine;
+}
+
+Value SampleRowKernel::largest(Value number, Value slots) {
+  return overThreads(number, slots, [&](Value mine, Value other) -> Value {
+    return ThreadMaths(b).fmax(other, mine);
+  });
 }
 
 void SampleRowKernel::chain(int64_t count, ValueRange init, TileKernelBuilder::Body body,

@@ -39,6 +39,9 @@ protected:
   // Where a row's `columns` numbers begin in a buffer.
   Value rowOf(unsigned buffer, int64_t columns, mlir::Type type);
   Value z(Value token); // i32
+  // The numbers of all threads combined, in all of them. `slots`: one in shared memory for each warp.
+  Value overThreads(Value mine, Value slots,
+                    llvm::function_ref<Value(Value mine, Value other)> combine);
   // The largest number of all threads, none of which is no number, in all of them.
   Value largest(Value number, Value slots);
   // Thread 0 runs `body` over `count` numbers, kTogether at a time.

@@ -62,6 +62,8 @@ void emitBlocks(KernelBuilder &b, int64_t vocabulary) {
 LogicalResult lowerSample(Operation *op, Lowering &lowering) {
   auto sample = cast<nn::SampleOp>(op);
   RankedTensorType type = typeOf(sample.getLogits());
+  if (!type.getElementType().isF32())
+    return op->emitOpError("must have logits of f32 on a GPU, has ") << type.getElementType();
   int64_t vocabulary = type.getDimSize(1);
   int64_t blocks = llvm::divideCeil(vocabulary, kVocabularyBlock);
   auto columns = [&](int64_t count) {

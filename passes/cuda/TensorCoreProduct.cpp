@@ -92,7 +92,6 @@ private:
   Pair fadd(Pair x, Pair y) { return {fadd(x.first, y.first), fadd(x.second, y.second)}; }
   // Two neighbours of bf16 in an i32, rounded to nearest even, and back.
   Value pack(Pair x);
-  Pair unpack(Value packed);
   void addRows(Value accumulator, Value row, Value column0);
   Pair resultOf(ValueRange accumulators, int64_t block, int64_t at, int64_t result);
   void copyRows(ValueRange accumulators, Value consumer, Value row0, Value column0);
@@ -271,13 +270,6 @@ Value ProductKernel::pack(Pair x) {
   return LLVM::BitcastOp::create(b, b.getI32Type(), pair);
 }
 
-ProductKernel::Pair ProductKernel::unpack(Value packed) {
-  Type f32 = b.getF32Type();
-  Value low = arith::ShLIOp::create(b, packed, b.c(16)),
-        high = arith::AndIOp::create(b, packed, b.c(-65536));
-  return {LLVM::BitcastOp::create(b, f32, low), LLVM::BitcastOp::create(b, f32, high)};
-}
-
 // Of f32. `row`: the first of a thread's two rows of a block of 64.
 void ProductKernel::addRows(Value accumulator, Value row, Value column0) {
   Type f32 = b.getF32Type();
@@ -336,7 +328,7 @@ ProductKernel::Pair ProductKernel::resultOf(ValueRange accumulators, int64_t blo
     return sumOf(keeps[result]);
   Values first, second;
   for (int64_t part = 0; part < p.products(); ++part) {
-    Pair rounded = unpack(pack(sumOf(part)));
+    Pair rounded = b.unpack(pack(sumOf(part)));
     first.push_back(rounded.first);
     second.push_back(rounded.second);
   }
@@ -405,10 +397,11 @@ void ProductKernel::writePiece(ValueRange accumulators, int64_t block64, int64_t
       sum = p.epilogue->replace(b, prepared[half], sum,
                                 b.add(b.add(column0, inQuad), firstColumn + 8 * block));
     if (p.bias)
-      sum = fadd(sum, unpack(biases[block]));
+      sum = fadd(sum, b.unpack(biases[block]));
     Value packed = pack(sum);
     // The sum is a bf16 value of its own before the residual is added to it.
-    return p.residual ? pack(fadd(unpack(packed), unpack(residuals[half * columns / 8 + block])))
+    return p.residual ? pack(fadd(b.unpack(packed),
+                                  b.unpack(residuals[half * columns / 8 + block])))
                       : packed;
   };
   // A lane's row of 16 bytes: of the upper or lower 8 rows, of the first or second 8 columns.
@@ -451,10 +444,10 @@ void ProductKernel::storeTransposed(ValueRange accumulators, int64_t block64, Va
             arith::AddIOp::create(b, arith::MulIOp::create(b, b.wide(to), b.wide(i)), b.wide(here));
         for (auto [result, sum] : llvm::zip_equal(results, sums)) {
           if (p.bias)
-            sum = fadd(sum, unpack(loadPacked(bias, here)));
+            sum = fadd(sum, b.unpack(loadPacked(bias, here)));
           Value word = pack(sum);
           if (p.residual)
-            word = pack(fadd(unpack(word), unpack(loadPacked(residual, at))));
+            word = pack(fadd(b.unpack(word), b.unpack(loadPacked(residual, at))));
           LLVM::StoreOp::create(b, word, b.at(result, at, bf16), /*alignment=*/4);
         }
       });

@@ -280,6 +280,13 @@ Value TileKernelBuilder::exchange(Value value, int64_t distance) {
   return NVVM::ShflOp::create(*this, value.getType(), c(-1), value, c(distance), c(31), NVVM::ShflKind::bfly, UnitAttr());
 }
 
+std::pair<Value, Value> TileKernelBuilder::unpack(Value word) {
+  Value low = arith::ShLIOp::create(*this, word, c(16)),
+        high = arith::AndIOp::create(*this, word, c(-65536));
+  return {LLVM::BitcastOp::create(*this, getF32Type(), low),
+          LLVM::BitcastOp::create(*this, getF32Type(), high)};
+}
+
 Value TileKernelBuilder::uniform(Value value) {
   return NVVM::ShflOp::create(*this, value.getType(), c(-1), value, c(0), c(31), NVVM::ShflKind::idx, UnitAttr());
 }

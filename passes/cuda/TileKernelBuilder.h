@@ -1,6 +1,6 @@
-// Writing a kernel for Hopper's tensor cores: a thin layer over nvvm, arith, scf and llvm.
+// Writing a kernel of a GPU's blocks: a thin layer over nvvm, arith, scf and llvm.
 //
-// Such a kernel works on tiles in shared memory: one thread of a producer warpgroup has the tensor
+// A kernel on tiles in shared memory: one thread of a producer warpgroup has the tensor
 // memory accelerator copy tiles there, consumer warpgroups multiply them (wgmma), and a ring of
 // barriers stands between the two. The grid is persistent: as many blocks as the GPU holds at a
 // time, each of which takes every gridDim-th work item.
@@ -144,6 +144,8 @@ public:
 
   // The value of the lane whose number differs in the bits of `distance`.
   Value exchange(Value value, int64_t distance);
+  // The two bf16 of a word, as f32; the lower one first.
+  std::pair<Value, Value> unpack(Value word);
   // A value that all threads of a warp have alike, so that ptxas knows it.
   Value uniform(Value value);
 

@@ -1,5 +1,5 @@
-// Schedules of ops whose kernels work on tiles with the tensor cores. They come before the ones of
-// passes/cpu.
+// Schedules that a GPU has for itself: of what works on tiles with the tensor cores, and of what wants
+// more threads than a schedule of passes/cpu gives it. They come before those.
 
 #ifndef MIRL_PASSES_CUDA_TILESCHEDULES_H
 #define MIRL_PASSES_CUDA_TILESCHEDULES_H
@@ -12,7 +12,7 @@ namespace mirl::passes::cuda {
 
 class Lowering : public cpu::Lowering {
 public:
-  // Emits a launch with tensor maps; `body` is called only when no kernel of that name exists yet,
+  // Emits a launch of a TileKernelBuilder's kernel; `body` is called only when no kernel of that name exists yet,
   // with a function of TileKernelBuilder::kernelType.
   virtual void launchTiles(const cpu::LaunchSpec &spec,
                            llvm::function_ref<void(mlir::LLVM::LLVMFuncOp)> body) = 0;

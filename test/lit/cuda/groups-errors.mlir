@@ -106,3 +106,71 @@ func.func @positions(%k: !kv {nn.name = "k", nn.source = "input:k"}, %v: !kv {nn
   %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %p {nn.group = 0 : i64} : (!kv, !kv, !keys, !values, tensor<2x4xi32>, !i, !i) -> (!keys, !values)
   return %nk, %nv : !keys, !values
 }
+
+// -----
+
+!x = tensor<?x64xbf16, #nn.axis<context>>
+func.func @many(%x: !x {nn.name = "x", nn.source = "input:x"}, %w: tensor<64x64xbf16> {nn.name = "w", nn.source = "input:w"})
+    -> (!x {nn.name = "d", nn.source = "output:d"}) attributes {nn.kind = "plain", nn.capacities = {context = 512 : i64}} {
+  %a = nn.linear %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, tensor<64x64xbf16>) -> !x
+  %b = nn.linear %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, tensor<64x64xbf16>) -> !x
+  %c = nn.linear %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, tensor<64x64xbf16>) -> !x
+  // expected-error @+1 {{is one too many: a group has at most 3 products}}
+  %d = nn.linear %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, tensor<64x64xbf16>) -> !x
+  return %d : !x
+}
+
+// -----
+
+!x = tensor<?x64xbf16, #nn.axis<context>>
+func.func @chain(%x: !x {nn.name = "x", nn.source = "input:x"}, %w: tensor<64x64xbf16> {nn.name = "w", nn.source = "input:w"})
+    -> (!x {nn.name = "b", nn.source = "output:b"}) attributes {nn.kind = "plain", nn.capacities = {context = 512 : i64}} {
+  %a = nn.linear %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, tensor<64x64xbf16>) -> !x
+  // expected-error @+1 {{must have the left operand of the group's first product}}
+  %b = nn.linear %a, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, tensor<64x64xbf16>) -> !x
+  return %b : !x
+}
+
+// -----
+
+!x = tensor<?x64xbf16, #nn.axis<context>>
+func.func @program_bias(%x: !x {nn.name = "x", nn.source = "input:x"}, %w: tensor<64x64xbf16> {nn.name = "w", nn.source = "input:w"}, %b: tensor<64xbf16> {nn.name = "b", nn.source = "input:b"})
+    -> (!x {nn.name = "h", nn.source = "output:h"}) attributes {nn.kind = "plain", nn.capacities = {context = 512 : i64}} {
+  // expected-error @+1 {{must have no bias, since nn.fused follows in its group}}
+  %a = nn.linear %x, %w bias(%b) {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, tensor<64x64xbf16>, tensor<64xbf16>) -> !x
+  %h = nn.fused %a {nn.group = 0 : i64} : (!x) -> !x {
+  ^bb0(%p: f32):
+    %m = arith.mulf %p, %p : f32
+    nn.yield %m : f32
+  }
+  return %h : !x
+}
+
+// -----
+
+!x = tensor<?x64xbf16, #nn.axis<context>>
+func.func @results(%x: !x {nn.name = "x", nn.source = "input:x"}, %w: tensor<64x64xbf16> {nn.name = "w", nn.source = "input:w"})
+    -> (!x {nn.name = "h", nn.source = "output:h"}) attributes {nn.kind = "plain", nn.capacities = {context = 512 : i64}} {
+  %a = nn.linear %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, tensor<64x64xbf16>) -> !x
+  // expected-error @+1 {{must have one to three results, of the type of the group's products}}
+  %h:4 = nn.fused %a {nn.group = 0 : i64} : (!x) -> (!x, !x, !x, !x) {
+  ^bb0(%p: f32):
+    nn.yield %p, %p, %p, %p : f32, f32, f32, f32
+  }
+  return %h#0 : !x
+}
+
+// -----
+
+!kv = tensor<?x64xbf16, #nn.axis<context>>
+!i = tensor<?xi32, #nn.axis<context>>
+!keys = tensor<8x1x64x16xbf16>
+!values = tensor<8x1x16x64xbf16>
+func.func @key(%k: !kv {nn.name = "k", nn.source = "input:k"}, %v: !kv {nn.name = "v", nn.source = "input:v"}, %p: !i {nn.name = "p", nn.source = "input:p"},
+               %t: tensor<80x64xf32> {nn.name = "t", nn.source = "input:t"}, %keys: !keys {nn.name = "keys", nn.source = "input:keys"}, %values: !values {nn.name = "values", nn.source = "input:values"}, %table: tensor<2x4xi32> {nn.name = "table", nn.source = "input:table"}, %slots: !i {nn.name = "slots", nn.source = "input:slots"})
+    -> (!keys {nn.name = "nk", nn.source = "output:nk"}, !values {nn.name = "nv", nn.source = "output:nv"}) attributes {nn.kind = "plain", nn.capacities = {context = 512 : i64}} {
+  %rk = nn.rotary %k, %p, %t {head_dim = 64 : i64, nn.group = 0 : i64} : (!kv, !i, tensor<80x64xf32>) -> !kv
+  // expected-error @+1 {{must have one of the group's one or two nn.rotary as its key}}
+  %nk, %nv = nn.kv_append %k, %v, %keys, %values, %table, %slots, %p {nn.group = 0 : i64} : (!kv, !kv, !keys, !values, tensor<2x4xi32>, !i, !i) -> (!keys, !values)
+  return %nk, %nv : !keys, !values
+}

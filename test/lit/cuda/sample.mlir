@@ -15,6 +15,9 @@
 // PLAN-NEXT: plan.launch @sample_threshold_token_v1000 reads(%[[Z]], %[[T]], {{.*}}, %[[SUMS]] : {{.*}}) writes(%[[LEAST:[0-9]+]] : !plan.slice<tensor<?x1xf32, #nn.axis<token>>>) over <token, size = 0, tile = 1, factor = 1>
 // PLAN-NEXT: plan.launch @sample_draw_token_v1000 reads(%[[Z]], {{.*}}, %[[T]], %[[SUMS]], %[[LEAST]] : {{.*}}) {{.*}} over <token, size = 0, tile = 1, factor = 1>
 // PLAN-NOT: plan.launch
+// Programs have logits of f32.
+// RUN: sed 's/x1000xf32/x1000xbf16/g' %s | not mirl-opt --nn-to-plan="target=cuda" 2>&1 | FileCheck %s --check-prefix=NARROW
+// NARROW: error: 'nn.sample' op must have logits of f32 on a GPU
 // CPU: plan.launch @sample_token_v1000
 // CPU-NOT: plan.launch
 

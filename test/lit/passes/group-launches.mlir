@@ -114,20 +114,6 @@ func.func @bias_and_residual(%x: !x, %w0: !w, %w1: !w, %w2: !w, %b: !b, %r: !x) 
   return %0, %1, %2 : !x, !x, !x
 }
 
-// A copy for the backward pass must not be made in the forward pass already.
-// CHECK-LABEL: func.func @recomputed
-// CHECK: nn.linear %arg0, %arg1 {nn.group = 0
-// CHECK-NEXT: nn.linear %arg0, %arg2 {nn.group = 0
-// CHECK-NEXT: nn.linear %arg0, %arg1 {nn.group = 1
-// CHECK-NEXT: nn.linear %arg0, %arg2 {nn.group = 1
-func.func @recomputed(%x: !x, %w0: !w, %w1: !w) -> (!x, !x, !x, !x) {
-  %0 = nn.linear %x, %w0 {numerics = #k16} : (!x, !w) -> !x
-  %1 = nn.linear %x, %w1 {numerics = #k16} : (!x, !w) -> !x
-  %2 = nn.linear %x, %w0 {numerics = #k16} : (!x, !w) -> !x
-  %3 = nn.linear %x, %w1 {numerics = #k16} : (!x, !w) -> !x
-  return %0, %1, %2, %3 : !x, !x, !x, !x
-}
-
 // A sum in between ends the stage.
 // CHECK-LABEL: func.func @other_sum
 // CHECK-NOT: nn.group

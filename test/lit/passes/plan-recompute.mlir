@@ -68,6 +68,22 @@ func.func @chain(%x: !rows, %w: !w) -> !rows attributes {nn.capacities = {contex
   return %c : !rows
 }
 
+// What has to live longer for a chain counts once, however often it is read: %l instead of %a is enough here.
+// CHECK-LABEL: func.func @kept_once(
+// CHECK-COUNT-3: nn.linear
+// CHECK: nn.binary mul %[[L:.*]], %[[L]] {nn.recomputed}
+// CHECK-NEXT: nn.cast %{{.*}} {nn.recomputed}
+!narrow = tensor<?x64xbf16, #nn.axis<context>>
+!wn = tensor<64x64xbf16>
+func.func @kept_once(%x: !narrow, %wn: !wn, %w: !w) -> (!rows, !rows) attributes {nn.capacities = {context = 16 : i64}} {
+  %l = nn.linear %x, %wn : (!narrow, !wn) -> !narrow
+  %m = nn.binary mul %l, %l : !narrow
+  %a = nn.cast %m : (!narrow) -> !rows
+  %b = nn.linear %a, %w : (!rows, !w) -> !rows
+  %z = nn.linear %b, %w residual(%b) : (!rows, !w, !rows) -> !rows
+  return %z, %a : !rows, !rows
+}
+
 // A model is left alone: it has no capacities, and its entries are what is planned.
 // CHECK-LABEL: func.func private @model(
 // CHECK-NOT: nn.recomputed
