@@ -26,14 +26,16 @@ import groups
 import logprob
 import paged
 import row_blocks
+from tensors import all_differing, differing, distance, largest, read_safetensors, to_bf16, write_safetensors
 
-CODES = {"f32": ("F32", "f"), "bf16": ("BF16", "H"), "i32": ("I32", "i"), "i64": ("I64", "q")}
 # Entries of attention.mlir: heads, key/value heads, head dimension.
 ATTENTION = [(1, 1, 64), (4, 2, 128), (7, 1, 64), (2, 2, 128)]
 # Single rows, the borders of tiles of 64 and 128 rows, several tiles.
 LENGTHS = [1, 2, 17, 63, 64, 65, 127, 128, 129, 3, 192, 193, 300]
 # Metrics that tell of time, not of numbers.
 TIMES = ("_per_s", "_seconds")
+# Seconds that one run of mirl may take; the longest trainings take a few minutes.
+PATIENCE = 1800
 
 
 def gpu_missing():
@@ -47,58 +49,6 @@ def gpu_missing():
     return None
 
 
-def write_safetensors(path, tensors):
-    header, blob = {}, b""
-    for name, (dtype, shape, values) in tensors.items():
-        kind, code = CODES[dtype]
-        data = array.array(code, values).tobytes()
-        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [len(blob), len(blob) + len(data)]}
-        blob += data
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + blob)
-
-
-def read_safetensors(path):
-    """{name: bytes}."""
-    data = path.read_bytes()
-    (size,) = struct.unpack_from("<Q", data)
-    tensors = {}
-    for name, entry in json.loads(data[8:8 + size]).items():
-        if name != "__metadata__":
-            begin, end = entry["data_offsets"]
-            tensors[name] = data[8 + size + begin:8 + size + end]
-    return tensors
-
-
-def differing(a, b):
-    """How many 4-byte words differ, of how many."""
-    if len(a) != len(b):
-        return max(len(a), len(b)) // 4
-    if len(a) % 4:
-        a, b = a + b"\0\0", b + b"\0\0"
-    x, y = memoryview(a).cast("I"), memoryview(b).cast("I")
-    return sum(p != q for p, q in zip(x, y))
-
-
-def to_bf16(values):
-    """Their upper halves, rounded to nearest even."""
-    words = memoryview(array.array("f", values)).cast("B").cast("I")
-    return array.array("H", [(w + 0x7FFF + (w >> 16 & 1)) >> 16 for w in words])
-
-
-def from_bf16(bits):
-    return array.array("f", array.array("I", [b << 16 for b in bits]).tobytes())
-
-
-def distance(a, b):
-    """The norm of the difference of two lists of bf16, relative to the second's; NaN where a number is none."""
-    a, b = from_bf16(a), from_bf16(b)
-    if len(a) != len(b):
-        return float("nan")
-    return (sum((x - y) ** 2 for x, y in zip(a, b)) / sum(y * y for y in b)) ** 0.5
-
-
 class Comparison:
     def __init__(self, folder):
         self.folder = folder
@@ -109,8 +59,21 @@ class Comparison:
 
     def run(self, *arguments):
         started = time.time()
-        done = subprocess.run([self.mirl, *map(str, arguments)], capture_output=True, text=True, env=self.environment)
+        command = [self.mirl, *map(str, arguments)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            done = subprocess.CompletedProcess(command, 124, "", f"no end after {PATIENCE} s")
+        done.stderr = done.stderr or f"exit code {done.returncode}"
         return done, time.time() - started
+
+    def inspect(self, plan):
+        """What `mirl inspect` says of a plan; None when that fails, which is a row of the table."""
+        done, _ = self.run("inspect", plan, "--json")
+        if not done.returncode:
+            return json.loads(done.stdout)
+        self.add(f"inspect {plan.name}", f"FAILED: {done.stderr}", False)
+        return None
 
     def add(self, what, verdict, good, seconds=None):
         self.rows.append((what, verdict, *(f"{s:.2f}" for s in seconds or ())))
@@ -123,22 +86,22 @@ class Comparison:
         for device in ("cpu", "cuda"):
             done, took = self.run(*arguments(device))
             if done.returncode:
-                return self.add(what, f"FAILED on {device}: {done.stderr.strip().splitlines()[-1] if done.stderr else done.returncode}", False)
+                return self.add(what, f"FAILED on {device}: {done.stderr.splitlines()[-1]}", False)
             results.append(collect(device))
             seconds.append(took)
         words = sum(len(v) // 4 for v in results[0].values())
-        wrong = {k: differing(results[0][k], results[1].get(k, b"")) for k in results[0]}
-        bad = {k: n for k, n in wrong.items() if n}
-        if not bad:
+        bad = all_differing(*results)
+        if not words:
+            self.add(what, "FAILED: there is no result", False, seconds)
+        elif not bad:
             self.add(what, f"equal ({words} words)", True, seconds)
         else:
             worst = sorted(bad.items(), key=lambda item: -item[1])[:3]
             self.add(what, "DIFFERS: " + ", ".join(f"{k} in {n} words" for k, n in worst), False, seconds)
 
     def entries(self, program, scratch):
-        done, _ = self.run("inspect", self.folder / f"{program}.cpu.plan", "--json")
-        plan = json.loads(done.stdout)
-        for entry in plan["entries"]:
+        plan = self.inspect(self.folder / f"{program}.cpu.plan")
+        for entry in plan["entries"] if plan else ():
             inputs = scratch / "in.safetensors"
             write_safetensors(inputs, make_inputs(entry, plan))
             name = entry["name"]
@@ -163,14 +126,17 @@ class Comparison:
         return scratch / f"{program}.cpu" / "final"
 
     def products(self, folder, scratch):
-        for expected in sorted(folder.glob("*.out.safetensors")):
+        cases = sorted(folder.glob("*.out.safetensors"))
+        if not cases:
+            self.add("products", "FAILED: there are no cases", False)
+        for expected in cases:
             name, rows = expected.name.split(".")[:2]
             found = scratch / "y.safetensors"
             started = time.time()
             done, _ = self.run("call", folder / "products.plan", name, "--in", folder / f"{name}.{rows}.in.safetensors", "--out", found)
             what = f"product {name}, {rows} rows"
             if done.returncode:
-                self.add(what, f"FAILED: {done.stderr.strip()}", False)
+                self.add(what, f"FAILED: {done.stderr}", False)
                 continue
             a, b = read_safetensors(expected)["y"], read_safetensors(found)["y"]
             wrong = differing(a, b)
@@ -200,7 +166,7 @@ class Comparison:
                 write_safetensors(scratch / "in.safetensors", tensors)
                 done, took = self.run("call", folder / f"attention.{device}.plan", entry + name, "--in", scratch / "in.safetensors", "--out", scratch / "out.safetensors")
                 if done.returncode:
-                    raise RuntimeError(f"FAILED on {device}: {done.stderr.strip()}")
+                    raise RuntimeError(f"FAILED on {device}: {done.stderr}")
                 return read_safetensors(scratch / "out.safetensors"), took
 
             forward = list(range(len(LENGTHS)))
@@ -221,7 +187,7 @@ class Comparison:
             except RuntimeError as error:
                 self.add(f"attention_grad {name}", str(error), False)
                 continue
-            worst = max(distance(found[n], expected[n]) for n in expected)
+            worst = largest(distance(found[n], expected[n]) for n in expected)
             self.add(f"attention_grad {name}", f"within {worst:.1e} of the CPU's", worst < 6e-3, (cpu, gpu))
             self.add(f"attention_grad {name} twice", "equal" if found == again else "DIFFERS", found == again)
             same = all(array.array("H", permuted(found[n], width[n], forward[::-1])) == backwards[n] for n in expected)
@@ -233,7 +199,7 @@ class Comparison:
         done, seconds = self.run("train", self.folder / "parity.plan", "--run", run, "--model", self.folder / "parity", "--seed", 0, "--iterations", 1,
                                  "--check-parity", *(x for n in ("prompts", "test") for x in ("--data", f"{n}={data / n}.jsonl")))
         if done.returncode:
-            return self.add("parity in bf16", f"FAILED: {done.stderr.strip()}", False)
+            return self.add("parity in bf16", f"FAILED: {done.stderr}", False)
         lines = [line for line in map(json.loads, (run / "metrics.jsonl").open()) if "parity_tokens" in line]
         tokens, wrong = (sum(line[f"parity_{what}"] for line in lines) for what in ("tokens", "mismatches"))
         self.add("parity in bf16", f"{wrong} of {tokens} tokens differ", tokens > 1000 and wrong == 0, (0, seconds))
@@ -246,12 +212,15 @@ class Comparison:
             done, _ = self.run("train", self.folder / f"sft.bf16.{device}.plan", "--run", run, "--model", self.folder / "base",
                                "--seed", 0, "--iterations", iterations, "--data", f"examples={data}")
             if done.returncode:
-                return self.add(f"sft in bf16 on {device}", f"FAILED: {done.stderr.strip()}", False)
+                return self.add(f"sft in bf16 on {device}", f"FAILED: {done.stderr}", False)
             lines = [json.loads(line) for line in (run / "metrics.jsonl").open()]
             runs[name] = ([line["loss"] for line in lines if "loss" in line], read_safetensors(run / "final" / "model.safetensors"))
         same = runs["first"] == runs["second"]
+        cpu, gpu = runs["cpu"][0], runs["first"][0]
         self.add(f"sft in bf16, {iterations} iterations twice", "equal" if same else "DIFFERS", same)
-        worst = max(abs(a - b) / abs(a) for a, b in zip(runs["cpu"][0], runs["first"][0]))
+        if len(cpu) != len(gpu):
+            return self.add("its losses beside the CPU's", f"FAILED: {len(gpu)}, the CPU has {len(cpu)}", False)
+        worst = largest(abs(a - b) / abs(a) for a, b in zip(cpu, gpu))
         self.add("its losses beside the CPU's", f"within {worst:.1e}", worst < 0.03)
 
     def table(self):
@@ -332,11 +301,11 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
         comparison.products(folder / "products", scratch)
-        logprob.check(comparison, scratch, write_safetensors, read_safetensors, differing)
-        groups.check(comparison, scratch, write_safetensors, read_safetensors, to_bf16, differing)
-        row_blocks.check(comparison, scratch, write_safetensors, read_safetensors, to_bf16, from_bf16, differing)
+        logprob.check(comparison, scratch)
+        groups.check(comparison, scratch)
+        row_blocks.check(comparison, scratch)
         comparison.attention(folder, scratch)
-        paged.check(comparison, scratch, write_safetensors, read_safetensors, to_bf16, distance)
+        paged.check(comparison, scratch)
         if not small:
             comparison.parity(folder / "data", scratch)
         for program in ("sft", "mirror_descent"):
@@ -344,11 +313,8 @@ def main():
         sft = int(os.environ.get("SFT_ITERATIONS", 2 if small else 20))
         rl = int(os.environ.get("RL_ITERATIONS", 3))
         comparison.losses(sft, folder / "data" / "sft.jsonl", scratch)
-        if small:
-            comparison.table()
-            return 1 if comparison.failed else 0
-        warm = comparison.training("sft", sft, {"examples": "sft.jsonl"}, folder / "base", scratch)
-        if warm.exists():
+        warm = None if small else comparison.training("sft", sft, {"examples": "sft.jsonl"}, folder / "base", scratch)
+        if warm and warm.exists():
             comparison.training("mirror_descent", rl, {"prompts": "prompts.jsonl", "test": "test.jsonl"}, warm, scratch)
     comparison.table()
     return 1 if comparison.failed else 0

@@ -1,29 +1,32 @@
 """Groups of ops that are one launch against the same ops one by one (groups.mlir), for compare.py: by bits."""
 
 import array
-import json
 import random
+
+from tensors import all_differing, read_safetensors, to_bf16, write_safetensors
 
 DEPTH, HIDDEN, COLUMNS = 104, 200, {"q": 520, "k": 72, "v": 136}
 # Of each capacity: one row, rows that no tile divides, several tiles.
 ROWS = {4096: (1, 77, 301), 256: (1, 33, 200), 16: (1, 9, 16)}
 
 
-def check(comparison, scratch, write, read, to_bf16, differing):
+def check(comparison, scratch):
     generator = random.Random(0)
     plan, given, out = comparison.folder / "groups.cuda.plan", scratch / "in.safetensors", scratch / "out.safetensors"
     normal = lambda count, scale=1.0: [generator.gauss(0, scale) for _ in range(count)]
     narrow = lambda *shape, scale=1.0: ("bf16", list(shape), to_bf16(normal(shape[0] * (shape[1] if len(shape) > 1 else 1), scale)))
 
     def call(entry, tensors):
-        write(given, tensors)
+        write_safetensors(given, tensors)
         done, _ = comparison.run("call", plan, entry, "--in", given, "--out", out)
         if done.returncode:
-            raise RuntimeError(f"FAILED: {done.stderr.strip()}")
-        return read(out)
+            raise RuntimeError(f"FAILED: {done.stderr}")
+        return read_safetensors(out)
 
-    done, _ = comparison.run("inspect", plan, "--json")
-    launches = {entry["name"]: entry["launches"] for entry in json.loads(done.stdout)["entries"]}
+    known = comparison.inspect(plan)
+    if not known:
+        return
+    launches = {entry["name"]: entry["launches"] for entry in known["entries"]}
 
     def compare(entry, what, tensors, alone):
         """`alone`: the results of the ops one by one."""
@@ -31,12 +34,12 @@ def check(comparison, scratch, write, read, to_bf16, differing):
             found, expected = call(entry, tensors), alone()
         except RuntimeError as error:
             return comparison.add(what, str(error), False)
-        wrong = {name: differing(bits, expected[name]) for name, bits in found.items()}
-        wrong = {name: n for name, n in wrong.items() if n}
+        wrong = all_differing(found, {name: expected[name] for name in found})
         words = sum(len(bits) // 4 for bits in found.values())
         if launches[entry] != 1:
             return comparison.add(what, f"has {launches[entry]} launches, must have one", False)
-        comparison.add(what, f"DIFFERS: {wrong}" if wrong else f"equal ({words} words)", not wrong)
+        verdict = f"DIFFERS: {wrong}" if wrong else f"equal ({words} words)"
+        comparison.add(what, verdict, words > 0 and not wrong)
 
     weights = {"w" + p: narrow(n, DEPTH, scale=DEPTH ** -0.5) for p, n in COLUMNS.items()}
     weights |= {"w" + p: narrow(HIDDEN, DEPTH, scale=2 * DEPTH ** -0.5) for p in "gu"}

@@ -8,6 +8,8 @@ logits' gradient in f32: a tolerance of a few steps of bf16, of the largest numb
 import array
 import random
 
+from tensors import differing, from_bf16, largest, read_safetensors, write_safetensors
+
 CASES = {"small": (264, 136, (1, 7, 130)), "odd": (1000, 264, (5, 64, 301)), "large": (4096, 896, (66, 512)), "chunks": (4104, 136, (200,))}
 TOLERANCE = 2.0 ** -6
 
@@ -19,8 +21,7 @@ def narrow(values):
 
 def floats(data, narrow):
     """Bytes of f32 or bf16 as numbers."""
-    words = array.array("H" if narrow else "f", data)
-    return array.array("f", array.array("I", [w << 16 for w in words]).tobytes()) if narrow else words
+    return from_bf16(array.array("H", data)) if narrow else array.array("f", data)
 
 
 def inputs(vocabulary, depth, rows):
@@ -38,19 +39,19 @@ def inputs(vocabulary, depth, rows):
     }
 
 
-def check(comparison, scratch, write, read, differing):
+def check(comparison, scratch):
     given, out = scratch / "in.safetensors", scratch / "out.safetensors"
     plans = {device: comparison.folder / f"logprob.{device}.plan" for device in ("cpu", "cuda")}
     reads = {"sample": ("hidden", "weight", "ids", "steps", "seed", "temperature", "top_k", "top_p"),
              "gradient": ("gradient", "entropy_gradient", "hidden", "weight", "targets", "into")}
 
     def call(device, entry, tensors):
-        write(given, tensors)
+        write_safetensors(given, tensors)
         done, seconds = comparison.run("call", plans[device], entry, "--in", given, "--out", out)
         if done.returncode:
-            comparison.add(entry, f"FAILED on {device}: {done.stderr.strip()}", False)
+            comparison.add(entry, f"FAILED on {device}: {done.stderr}", False)
             return None, seconds
-        return read(out), seconds
+        return read_safetensors(out), seconds
 
     for name, (vocabulary, depth, counts) in CASES.items():
         for rows in counts:
@@ -68,11 +69,10 @@ def check(comparison, scratch, write, read, differing):
             if not (first and second and expected):
                 continue
             comparison.add(f"log-prob adjoint {name}, {rows} rows, twice", "equal" if first == second else "DIFFERS", first == second)
-            worst = 0
+            errors = []
             for key, data in expected.items():
-                wide = [floats(x, key == "hidden_gradient") for x in (data, first[key])]
-                largest = max(map(abs, wide[0]))
-                # A NaN is no less than anything.
-                error = max((abs(a - b) if a == a and b == b else float("inf")) for a, b in zip(*wide)) / largest
-                worst = max(worst, error)
+                a, b = (floats(x, key == "hidden_gradient") for x in (data, first.get(key, b"")))
+                alike = len(a) == len(b)
+                errors.append(largest(abs(x - y) for x, y in zip(a, b)) / largest(map(abs, a)) if alike else float("inf"))
+            worst = largest(errors)
             comparison.add("  beside the CPU's", f"within {worst:.1e}", worst < TOLERANCE, (cpu, took))

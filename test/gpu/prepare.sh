@@ -11,7 +11,7 @@ cp "$bin/mirl" "$folder/bin/"
 # Libraries that another distribution does not have in these versions; not the C library and what belongs to it.
 ldd "$bin/mirl" | awk '$3 ~ /^\// {print $3}' | grep -Ev '/(libc|libm|libgcc_s|libstdc\+\+|libpthread|libdl|ld-linux[^/]*)\.so' |
   xargs -I{} cp -L {} "$folder/lib/"
-cp "$root/test/gpu/compare.py" "$root/test/gpu/groups.py" "$root/test/gpu/logprob.py" "$root/test/gpu/paged.py" "$root/test/gpu/row_blocks.py" "$root/test/gpu/run.sh" "$folder/"
+cp "$root"/test/gpu/*.py "$root/test/gpu/run.sh" "$folder/"
 python3 "$chain/generate.py" "$folder/data" --seed 0 >/dev/null
 # Heads of 64 numbers, whose attention runs on the tensor cores in training, prefill and decoding; a head that is not zero.
 mkdir -p "$folder/model64" "$folder/products"

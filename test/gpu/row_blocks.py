@@ -8,6 +8,8 @@ import array
 import math
 import random
 
+from tensors import differing, from_bf16, read_safetensors, to_bf16, write_safetensors
+
 ROWS, HEIGHT = (1, 127, 128, 129, 400), 128
 
 
@@ -39,7 +41,7 @@ def expected(rows, columns, element, into):
     return array.array("f", result)
 
 
-def check(comparison, scratch, write, read, to_bf16, from_bf16, differing):
+def check(comparison, scratch):
     generator = random.Random(0)
     given, out = scratch / "in.safetensors", scratch / "out.safetensors"
     for columns in (40, 96):
@@ -47,14 +49,15 @@ def check(comparison, scratch, write, read, to_bf16, from_bf16, differing):
             normal = lambda count: array.array("f", [generator.gauss(0, 1) for _ in range(count)])
             g, x = to_bf16(normal(rows * columns)), to_bf16(normal(rows * columns))
             factors, a, b = normal(rows), normal(columns), normal(columns)
-            write(given, {"g": ("bf16", [rows, columns], g), "x": ("bf16", [rows, columns], x), "factors": ("f32", [rows], factors),
-                          "a": ("f32", [columns], a), "b": ("f32", [columns], b)})
+            write_safetensors(given, {
+                "g": ("bf16", [rows, columns], g), "x": ("bf16", [rows, columns], x), "factors": ("f32", [rows], factors),
+                "a": ("f32", [columns], a), "b": ("f32", [columns], b)})
             done, seconds = comparison.run("call", comparison.folder / "row_blocks.cuda.plan", f"sums_{columns}", "--in", given, "--out", out)
             what = f"sums over {rows} rows of {columns}"
             if done.returncode:
-                comparison.add(what, f"FAILED: {done.stderr.strip()}", False)
+                comparison.add(what, f"FAILED: {done.stderr}", False)
                 continue
-            found, wide, other = read(out), from_bf16(g), from_bf16(x)
+            found, wide, other = read_safetensors(out), from_bf16(g), from_bf16(x)
             known = {"columns": expected(rows, columns, lambda r, c, s: single(s + wide[r * columns + c]), a),
                      "norm": expected(rows, columns, lambda r, c, s: fma(wide[r * columns + c], single(other[r * columns + c] * factors[r]), s), b)}
             wrong = {name: differing(found[name], values.tobytes()) for name, values in known.items()}
