@@ -7,10 +7,6 @@ namespace mirl::emulator {
 
 namespace {
 
-[[noreturn]] void Unknown(Decoder &d) {
-  d.Fail("the emulator does not know '" + std::string(d.opcode()) + "'");
-}
-
 void RunInit(Warp &w, const Instruction &i) {
   const uint32_t *count = w.At<uint32_t>(i.b);
   ForActive(
@@ -67,7 +63,7 @@ void DecodeMbarrier(Decoder &d) {
   bool wait = d.Take("try_wait") || d.Take("test_wait"), parity = d.Take("parity");
   d.Ignore({"release", "acquire", "relaxed", "cta", "shared::cta", "shared"});
   if (d.TakeType() != Type::kB64)
-    Unknown(d);
+    d.Unknown();
   d.out.track = Track::kStrict;
   if (init || inval) {
     d.out.run = init ? RunInit : RunInvalidate;
@@ -90,7 +86,7 @@ void DecodeMbarrier(Decoder &d) {
     if (d.operands() > size_t{1} + result)
       d.out.b = d.Source(1 + result, Type::kU32);
   } else {
-    Unknown(d);
+    d.Unknown();
   }
 }
 

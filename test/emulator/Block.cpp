@@ -44,12 +44,15 @@ void Block::Run(uint64_t number) {
     if (copies_.empty())
       Deadlock();
     // The accelerator is as slow as it can be.
-    std::function<void()> copy = std::move(copies_.front());
+    Copy copy = std::move(copies_.front());
     copies_.pop_front();
-    copy();
+    copy.act();
   }
-  for (; !copies_.empty(); copies_.pop_front())
-    copies_.front()();
+  if (!copies_.empty()) {
+    const Copy &copy = copies_.front();
+    copy.warp->Fail(kLaunchFailed, *copy.instruction, copy.lane,
+                    "the block ends while this copy to shared memory is under way");
+  }
 }
 
 bool Block::Allowed(uint64_t address, uint64_t bytes) {
@@ -82,10 +85,6 @@ bool Block::Arrive(Warp &warp, const Instruction &i, uint32_t barrier, uint32_t 
   state.used = true;
   state.expected = threads;
   state.arrived += kLanes;
-  if (threads && state.arrived > threads)
-    warp.Fail(kLaunchFailed, i, warp.First(),
-              "more threads arrive at barrier " + std::to_string(barrier) + " than the " +
-                  std::to_string(threads) + " it is for");
   CheckBarrier(barrier);
   return !state.used;
 }

@@ -4,13 +4,11 @@
 #define MIRL_EMULATOR_BLOCK_H
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
-#include <memory>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "test/emulator/Warp.h"
@@ -77,8 +75,14 @@ public:
   void Expect(Warp &warp, const Instruction &i, uint32_t lane, uint64_t address, int64_t bytes);
   void Settle(Mbarrier &barrier);
 
-  // Does later what a copy does: when no warp can run any more.
-  void Defer(std::function<void()> copy) { copies_.push_back(std::move(copy)); }
+  // What a copy does later: when no warp can run any more.
+  struct Copy {
+    const Warp *warp = nullptr;
+    const Instruction *instruction = nullptr;
+    uint32_t lane = 0;
+    std::function<void()> act;
+  };
+  void Defer(Copy copy) { copies_.push_back(std::move(copy)); }
 
   // Reads of shared memory that go on: who may not be written to until the owner has waited.
   struct Reading {
@@ -113,7 +117,7 @@ private:
   std::vector<uint8_t> shared_, shadow_;
   std::array<NamedBarrier, 16> barriers_;
   std::map<uint32_t, Mbarrier> mbarriers_;
-  std::deque<std::function<void()>> copies_;
+  std::deque<Copy> copies_;
   Range last_;
 };
 

@@ -1,8 +1,8 @@
-// Every check of the emulator is seen to fire, and to say where.
-
-#include <cstdlib>
+// Checks of the emulator are seen to fire, and to say where: at least one of each kind that
+// docs/cuda.md lists.
 
 #include "runtime/device/cuda/Driver.h"
+#include "test/emulator/TensorMap.h"
 #include "test/emulator/Testing.h"
 #include "gmock/gmock.h"
 
@@ -15,6 +15,7 @@ namespace mirl::emulator::testing {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 TEST(Checks, GlobalMemory) {
@@ -36,8 +37,21 @@ TEST(Checks, SharedMemory) {
               HasSubstr("reads 4 bytes of shared memory at 0"));
 }
 
+TEST(Checks, LocalMemory) {
+  const std::string depot = ".local .align 8 .b8 depot[8];\n";
+  EXPECT_THAT(RunKernel(depot + "ld.local.b64 %rd3, [depot-8];").fault,
+              HasSubstr("the address -8 is outside the thread's local memory of 16 bytes"));
+  Outcome outcome = RunKernel(depot + "st.local.b32 [depot+16], 1;");
+  EXPECT_EQ(outcome.result, kIllegalAddress);
+  EXPECT_THAT(outcome.fault, HasSubstr("the address 16 is outside"));
+  EXPECT_THAT(RunKernel("ld.param.b64 %rd3, [out-8];").fault,
+              HasSubstr("outside the kernel's parameters"));
+}
+
+const std::string kRead = "ld.shared.b32 %r1, [smem+8];\nadd.s32 %r1, %r1, 1;\n";
+
 TEST(Checks, ValuesThatNobodyGave) {
-  const std::string read = "ld.shared.b32 %r1, [smem+8];\nadd.s32 %r1, %r1, 1;\n";
+  const std::string &read = kRead;
   EXPECT_THAT(RunKernel(read + kStore).fault,
               AllOf(HasSubstr("a value that is stored depends on memory"),
                     HasSubstr("ld.shared.b32 %r1, [smem+8];")));
@@ -55,6 +69,67 @@ TEST(Checks, ValuesThatNobodyGave) {
   // What is not chosen may be anything.
   EXPECT_EQ(RunKernel(read + "setp.ge.u32 %p1, %r0, 0;\nselp.b32 %r1, 4, %r1, %p1;" + kStore).fault,
             "");
+}
+
+TEST(Checks, ValuesThatNobodyGaveAmongLanes) {
+  for (const char *load : {"ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r2}, [%r1];",
+                           "stmatrix.sync.aligned.m8n8.x1.shared.b16 [%r1], {%r2};"}) {
+    EXPECT_THAT(RunKernel(kRead + load).fault, HasSubstr("the address depends"));
+    // Addresses of lanes that nobody looks at may be anything.
+    EXPECT_EQ(RunKernel(kRead +
+                        "setp.lt.u32 %p1, %r0, 8;\nmov.b32 %r3, smem;\n"
+                        "selp.b32 %r1, %r3, %r1, %p1;\nmov.b32 %r2, 0;\n" +
+                        load)
+                  .fault,
+              "");
+    EXPECT_THAT(RunKernel(std::string("mov.b32 %r1, smem;\nmov.b32 %r2, 0;\n") + load, 16).fault,
+                HasSubstr("needs all 32 lanes"));
+  }
+  for (const char *operands : {"%r1, 31, -1", "1, %r1, -1", "1, 31, %r1"})
+    EXPECT_THAT(
+        RunKernel(kRead + "shfl.sync.bfly.b32 %r2, %r0, " + std::string(operands) + ";").fault,
+        AnyOf(HasSubstr("the other lane depends"), HasSubstr("the segment of the lanes depends"),
+              HasSubstr("the mask of the lanes depends")));
+  const std::string product =
+      "wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 {%f1, %f2, %f3, %f4}, %rd5, %rd6, %p1, "
+      "1, 1, 0, 0;";
+  const std::string given = "mov.b64 %rd5, 64;\nmov.b64 %rd6, 64;\nsetp.ne.b32 %p1, 0, 0;\n";
+  for (const char *descriptor : {"%rd5", "%rd6"})
+    EXPECT_THAT(
+        RunKernel(kRead + given + "cvt.u64.u32 " + descriptor + ", %r1;\n" + product, 128).fault,
+        HasSubstr("the matrix's descriptor depends"));
+  EXPECT_THAT(RunKernel(kRead + given + "setp.eq.b32 %p1, %r1, 0;\n" + product, 128).fault,
+              HasSubstr("whether the sums go on depends"));
+}
+
+// What is written anew is given again, whatever instruction writes it.
+TEST(Checks, ValuesGivenAgain) {
+  EXPECT_EQ(RunKernel(kRead + "setp.eq.b32 %p1, %r1, 0;\n"
+                              "shfl.sync.bfly.b32 %r2|%p1, %r0, 1, 31, -1;\n"
+                              "@%p1 mov.b32 %r3, 1;")
+                .fault,
+            "");
+  EXPECT_EQ(
+      RunKernel(kRead + "setp.ge.u32 %p1, %r0, 0;\nvote.sync.ballot.b32 %r1, %p1, -1;" + kStore)
+          .fault,
+      "");
+}
+
+// A value may lie in the block's memory until it is used.
+TEST(Checks, ValuesThatNobodyGaveInLocalMemory) {
+  const std::string depot = ".local .align 4 .b8 depot[8];\n";
+  for (const char *store :
+       {"st.local.b32 [depot+4], %r1;\n",
+        "mov.b64 %rd3, depot;\ncvta.local.u64 %rd3, %rd3;\nst.b32 [%rd3+4], %r1;\n"}) {
+    EXPECT_EQ(RunKernel(depot + kRead + store).fault, "");
+    EXPECT_THAT(
+        RunKernel(depot + kRead + store + "ld.local.b32 %r1, [depot+4];" + kStore).fault,
+        AllOf(HasSubstr("a value that is stored"), HasSubstr("ld.local.b32 %r1, [depot+4];")));
+    EXPECT_EQ(RunKernel(depot + kRead + store +
+                        "st.local.b32 [depot+4], %r0;\nld.local.b32 %r1, [depot+4];" + kStore)
+                  .fault,
+              "");
+  }
 }
 
 TEST(Checks, Deadlocks) {
@@ -95,6 +170,24 @@ TEST(Checks, Barriers) {
                   .fault,
               HasSubstr("barrier 1 is for"));
   EXPECT_THAT(RunKernel("bar.warp.sync 2;").fault, HasSubstr("not among those that it waits for"));
+  EXPECT_THAT(RunKernel("bar.sync 16;").fault, HasSubstr("there are barriers 0 to 15, no 16"));
+  EXPECT_THAT(RunKernel("bar.sync 1, 48;").fault, HasSubstr("whole warps, not for 48 threads"));
+  EXPECT_THAT(RunKernel("and.b32 %r2, %r0, 1;\nbar.sync %r2;").fault,
+              HasSubstr("lanes of a warp arrive at different barriers"));
+  Outcome outcome = RunKernel("mbarrier.init.shared.b64 [smem+4], 1;");
+  EXPECT_EQ(outcome.result, kMisalignedAddress);
+  EXPECT_THAT(outcome.fault, HasSubstr("an mbarrier at 1028, no multiple of 8 bytes"));
+  EXPECT_THAT(RunKernel("mbarrier.init.shared.b64 [smem], 0;").fault,
+              HasSubstr("an mbarrier for 0 arrivals"));
+  EXPECT_THAT(RunKernel("mbarrier.init.shared.b64 [smem+4096], 1;").fault,
+              HasSubstr("outside the block's shared memory"));
+}
+
+TEST(Checks, Control) {
+  EXPECT_THAT(
+      RunKernel("TABLE: .branchtargets A, B;\nbrx.idx %r0, TABLE;\nA:\nmov.b32 %r1, 1;\nB:").fault,
+      HasSubstr("label 2 of a list of 2"));
+  EXPECT_THAT(RunKernel("trap;").fault, HasSubstr("the kernel gives up"));
 }
 
 TEST(Checks, CopiesUnderWay) {
@@ -107,6 +200,54 @@ TEST(Checks, CopiesUnderWay) {
             "");
   EXPECT_THAT(RunKernel(copy + "cp.async.wait_group 1;\nld.shared.b32 %r1, [%r3];").fault,
               HasSubstr("under way"));
+  EXPECT_THAT(RunKernel(copy).fault, HasSubstr("ends while its copies to shared memory"));
+  EXPECT_THAT(RunKernel("cp.async.cg.shared.global [smem], [%rd0+4294967296], 16;").fault,
+              HasSubstr("takes offsets of 32 bits, not 4294967296"));
+}
+
+// Thread 0 does `body` with %rd3, the address of a tensor map of the words from out on in boxes of
+// 32, and with an mbarrier at smem + 2048; all words of smem's first box are written.
+std::string Boxes(const std::string &body) {
+  TensorMap map;
+  map.mark = kTensorMapMark;
+  map.rank = 1;
+  map.element = 4;
+  map.dims[0] = 64;
+  map.box[0] = 32;
+  uint32_t words[32] = {};
+  std::memcpy(words, &map, sizeof map);
+  std::string text = "add.s64 %rd3, %rd0, 512;\n";
+  for (int w = 0; w < 32; ++w)
+    text +=
+        "st.global.b32 [%rd3+" + std::to_string(4 * w) + "], " + std::to_string(words[w]) + ";\n";
+  return text + "st.global.b64 [%rd3+" + std::to_string(offsetof(TensorMap, address)) +
+         "], %rd0;\nshl.b32 %r3, %r0, 2;\nmov.b32 %r4, smem;\nadd.s32 %r4, %r4, %r3;\n"
+         "st.shared.b32 [%r4], %r0;\nmov.b32 %r1, 0;\nmov.b32 %r2, 0;\nbar.warp.sync -1;\n"
+         "setp.ne.b32 %p1, %r0, 0;\n@%p1 bra END;\nmbarrier.init.shared.b64 [smem+2048], 1;\n" +
+         body + "END:\nbar.warp.sync -1;\n";
+}
+
+TEST(Checks, BoxesUnderWay) {
+  const std::string load =
+      "mbarrier.arrive.expect_tx.shared.b64 %rd5, [smem+2048], 128;\n"
+      "cp.async.bulk.tensor.1d.shared::cluster.global.mbarrier::complete_tx::bytes [smem], "
+      "[%rd3, {%r2}], [smem+2048];\n";
+  const std::string wait = "mbarrier.try_wait.parity.shared.b64 %p3, [smem+2048], 0;\n";
+  EXPECT_EQ(RunKernel(Boxes(load + wait + "ld.shared.b32 %r1, [smem];\n")).fault, "");
+  EXPECT_THAT(RunKernel(Boxes(load)).fault,
+              AllOf(HasSubstr("the block ends while this copy to shared memory is under way"),
+                    HasSubstr("(cp.async.bulk.tensor.1d")));
+  EXPECT_THAT(RunKernel(Boxes(load + "ld.shared.b32 %r1, [smem];\n")).fault,
+              HasSubstr("where a copy is under way"));
+  const std::string store = "cp.async.bulk.tensor.1d.global.shared::cta.bulk_group [%rd3, {%r2}], "
+                            "[smem];\ncp.async.bulk.commit_group;\n";
+  Outcome outcome = RunKernel(Boxes(store + "cp.async.bulk.wait_group 0;\n"));
+  EXPECT_EQ(outcome.fault, "");
+  EXPECT_EQ(outcome.out[31], 31u);
+  EXPECT_THAT(RunKernel(Boxes(store)).fault,
+              HasSubstr("ends while the accelerator may still read shared memory"));
+  EXPECT_THAT(RunKernel(Boxes(store + "st.shared.b32 [smem], 1;\n")).fault,
+              HasSubstr("is written to while a copy to global memory"));
 }
 
 // 64 x 8 = 64 x 16 by 16 x 8, without a swizzle; the descriptors are of 1024 and 3072.
@@ -159,6 +300,9 @@ TEST(Checks, WhatIsNotKnown) {
   EXPECT_EQ(outcome.result, kInvalidPtx);
   EXPECT_THAT(outcome.fault, AllOf(HasSubstr("PTX line 17, kernel kernel"),
                                    HasSubstr("does not know the instruction 'sin.approx.f32'")));
+  EXPECT_THAT(RunKernel("mad.lo.u8 %r1, %r2, %r3, %r4;").fault, HasSubstr("'mad.lo.u8'"));
+  EXPECT_THAT(RunKernel("st.shared.v2.b32 [smem], {%r1, _};").fault,
+              HasSubstr("is no register or number"));
   EXPECT_THAT(RunKernel("add.rz.f32 %f1, %f2, %f3;").fault, HasSubstr("does not know '.rz'"));
   EXPECT_THAT(RunKernel("bra NOWHERE;").fault, HasSubstr("there is no label NOWHERE"));
   EXPECT_THAT(RunKernel("mov.b32 %r100, 1;").fault, HasSubstr("needs a register"));

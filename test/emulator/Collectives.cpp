@@ -8,16 +8,15 @@ namespace mirl::emulator {
 
 namespace {
 
-[[noreturn]] void Unknown(Decoder &d) {
-  d.Fail("the emulator does not know '" + std::string(d.opcode()) + "'");
-}
-
 enum class Shuffle : uint32_t { kUp, kDown, kButterfly, kIndex };
 constexpr std::string_view kShuffles[] = {"up", "down", "bfly", "idx"};
 
 // places: the lane operand, the bound and segment operand, the mask, the predicate (or kNoPlace).
 void RunShuffle(Warp &w, const Instruction &i) {
   const uint32_t *places = &w.kernel.places[i.list];
+  w.NeedGiven(i, places[0], "the other lane");
+  w.NeedGiven(i, places[1], "the segment of the lanes");
+  w.NeedGiven(i, places[2], "the mask of the lanes");
   const uint32_t *other = w.At<uint32_t>(places[0]), *bounds = w.At<uint32_t>(places[1]);
   if (!w.Converge(i, w.At<uint32_t>(places[2])))
     return;
@@ -61,19 +60,21 @@ void RunShuffle(Warp &w, const Instruction &i) {
   ForActive(w, [&](uint32_t lane) { d[lane] = result[lane]; });
   if (undefined || w.Undefined(i.d))
     w.SetUndefined(i.d, w.mask, taken);
-  if (places[3] != kNoPlace)
+  if (places[3] != kNoPlace) {
     w.SetPredicate(places[3], valid);
+    w.SetUndefined(places[3], w.mask, 0);
+  }
   w.Next();
 }
 
 void DecodeShuffle(Decoder &d) {
   if (!d.Take("sync"))
-    Unknown(d);
+    d.Unknown();
   uint32_t how = 0;
   while (how < 4 && !d.Take(kShuffles[how]))
     ++how;
   if (how == 4 || BytesOf(d.TakeType()) != 4)
-    Unknown(d);
+    d.Unknown();
   d.out.option = how;
   d.out.run = RunShuffle;
   d.out.track = Track::kOwn;
@@ -116,7 +117,7 @@ template <int kHow> void RunVote(Warp &w, const Instruction &i) {
 
 void DecodeVote(Decoder &d) {
   if (!d.Take("sync"))
-    Unknown(d);
+    d.Unknown();
   bool ballot = d.Take("ballot");
   d.out.run = ballot          ? RunBallot
               : d.Take("any") ? RunVote<0>
@@ -124,7 +125,7 @@ void DecodeVote(Decoder &d) {
               : d.Take("uni") ? RunVote<2>
                               : nullptr;
   if (!d.out.run)
-    Unknown(d);
+    d.Unknown();
   Type type = d.TakeType();
   d.out.control = true;
   d.out.d = d.Destination(0, type);
@@ -159,7 +160,7 @@ template <bool kAll> void RunMatch(Warp &w, const Instruction &i) {
 void DecodeMatch(Decoder &d) {
   bool all = d.Take("all");
   if ((!all && !d.Take("any")) || !d.Take("sync") || d.TakeType() != Type::kB32)
-    Unknown(d);
+    d.Unknown();
   d.out.run = all ? RunMatch<true> : RunMatch<false>;
   d.out.control = true;
   d.out.d = d.Destination(0, Type::kB32);
@@ -187,7 +188,7 @@ void RunElect(Warp &w, const Instruction &i) {
 
 void DecodeElect(Decoder &d) {
   if (!d.Take("sync") || d.operand(0).parts.size() != 1)
-    Unknown(d);
+    d.Unknown();
   d.out.run = RunElect;
   d.out.control = true;
   if (d.operand(0).kind != Operand::Kind::kSink)
@@ -232,7 +233,7 @@ void DecodeBarrier(Decoder &d) {
   d.Take("cta");
   if (d.Take("warp")) {
     if (!d.Take("sync"))
-      Unknown(d);
+      d.Unknown();
     d.out.run = RunWarpBarrier;
     d.out.control = true;
     d.out.a = d.Source(0, Type::kB32);
@@ -240,7 +241,7 @@ void DecodeBarrier(Decoder &d) {
   }
   d.out.option = d.Take("arrive");
   if (!d.out.option && !d.Take("sync"))
-    Unknown(d);
+    d.Unknown();
   d.Take("aligned");
   d.out.run = RunBarrier;
   d.out.control = true;

@@ -1,6 +1,8 @@
 // setp, selp: what is compared, and what a predicate chooses.
 
 #include <array>
+#include <string_view>
+#include <utility>
 
 #include "test/emulator/Lanes.h"
 

@@ -39,8 +39,6 @@ void RunTrap(Warp &w, const Instruction &i) {
   w.Fail(kLaunchFailed, i, w.First(), "the kernel gives up (trap)");
 }
 
-void RunNothing(Warp &, const Instruction &) {}
-
 void DecodeBranch(Decoder &d) {
   d.Take("uni");
   d.out.run = RunBranch;

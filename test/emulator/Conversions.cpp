@@ -3,7 +3,6 @@
 #include <bit>
 #include <cmath>
 #include <limits>
-#include <type_traits>
 
 #include "test/emulator/Block.h"
 #include "test/emulator/Lanes.h"
@@ -65,16 +64,9 @@ struct FloatsToBf16 {
   }
 };
 
-[[noreturn]] void Unknown(Decoder &d) {
-  d.Fail("the emulator does not know '" + std::string(d.opcode()) + "'");
-}
-
 void SetPlaces(Decoder &d, uint32_t result_bytes, uint32_t source_bytes) {
-  auto type = [](uint32_t bytes) {
-    return bytes == 2 ? Type::kB16 : bytes == 4 ? Type::kB32 : Type::kB64;
-  };
-  d.out.d = d.Destination(0, type(result_bytes));
-  d.out.a = d.Source(1, type(source_bytes));
+  d.out.d = d.Destination(0, BitsType(result_bytes));
+  d.out.a = d.Source(1, BitsType(source_bytes));
 }
 
 // From a source of type S in registers of the type R, to the type D in registers of the type E.
@@ -88,8 +80,6 @@ template <typename E, typename D, typename R, typename S> struct Convert {
 
 template <typename D, typename S>
 Execute PickRegisters(Decoder &d, uint32_t result, uint32_t source) {
-  using ResultSign = std::conditional_t<std::is_signed_v<D>, int64_t, uint64_t>;
-  (void)sizeof(ResultSign);
   if (result == sizeof(D) && source == sizeof(S) && sizeof(D) > 1 && sizeof(S) > 1)
     return Run1<D, S, Cast<D, S>>;
 #define MIRL_EMULATOR_PAIR(E, R)                                                                   \
@@ -105,7 +95,7 @@ Execute PickRegisters(Decoder &d, uint32_t result, uint32_t source) {
   MIRL_EMULATOR_PAIR(uint64_t, uint32_t)
   MIRL_EMULATOR_PAIR(uint64_t, uint64_t)
 #undef MIRL_EMULATOR_PAIR
-  Unknown(d);
+  d.Unknown();
 }
 
 template <typename D> Execute PickSource(Decoder &d, Type source, uint32_t result, uint32_t from) {
@@ -127,7 +117,7 @@ template <typename D> Execute PickSource(Decoder &d, Type source, uint32_t resul
   case Type::kS64:
     return PickRegisters<D, int64_t>(d, result, from);
   default:
-    Unknown(d);
+    d.Unknown();
   }
 }
 
@@ -150,7 +140,7 @@ Execute PickIntegers(Decoder &d, Type to, Type from, uint32_t result, uint32_t s
   case Type::kS64:
     return PickSource<int64_t>(d, from, result, source);
   default:
-    Unknown(d);
+    d.Unknown();
   }
 }
 
@@ -169,7 +159,7 @@ template <typename D> Execute PickFromInteger(Decoder &d, Type from) {
   case Type::kS64:
     return Run1<D, int64_t, Cast<D, int64_t>>;
   default:
-    Unknown(d);
+    d.Unknown();
   }
 }
 
@@ -188,7 +178,7 @@ template <typename S, Round kRound> Execute PickToInteger(Decoder &d, Type to) {
   case Type::kS64:
     return Run1<int64_t, S, FloatToInteger<int64_t, S, kRound>>;
   default:
-    Unknown(d);
+    d.Unknown();
   }
 }
 
@@ -249,7 +239,7 @@ void DecodeCvt(Decoder &d) {
 #undef MIRL_EMULATOR_ROUND
     return SetPlaces(d, BytesOf(to), BytesOf(from));
   }
-  Unknown(d);
+  d.Unknown();
 }
 
 void RunMovPredicate(Warp &w, const Instruction &i) { w.SetPredicate(i.d, w.Predicate(i.a)); }
@@ -277,8 +267,8 @@ template <typename D, typename S> void RunUnpack(Warp &w, const Instruction &i) 
 Type Narrow(Decoder &d, Type type, size_t parts) {
   uint32_t bytes = BytesOf(type) / static_cast<uint32_t>(parts);
   if (bytes * parts != BytesOf(type) || bytes < 2)
-    Unknown(d);
-  return bytes == 2 ? Type::kB16 : Type::kB32;
+    d.Unknown();
+  return BitsType(bytes);
 }
 
 void DecodeMov(Decoder &d) {
@@ -324,14 +314,10 @@ void RunToGeneric(Warp &w, const Instruction &i) {
 
 void DecodeCvta(Decoder &d) {
   bool back = d.Take("to");
-  Space space = d.Take("global") || d.Take("const")         ? Space::kGlobal
-                : d.Take("shared") || d.Take("shared::cta") ? Space::kShared
-                : d.Take("local")                           ? Space::kLocal
-                : d.Take("param")                           ? Space::kParameter
-                                                            : Space::kGeneric;
+  Space space = d.TakeSpace();
   if (space == Space::kGeneric || (back && space == Space::kParameter) ||
       BytesOf(d.TakeType()) != 8)
-    Unknown(d);
+    d.Unknown();
   uint64_t window = space == Space::kShared  ? kSharedWindow
                     : space == Space::kLocal ? kLocalWindow
                                              : 0;

@@ -16,14 +16,13 @@ namespace mirl::emulator {
 
 namespace {
 
-[[noreturn]] void Unknown(Decoder &d) {
-  d.Fail("the emulator does not know '" + std::string(d.opcode()) + "'");
-}
-
 // An address among the places: its register, width and offset.
 constexpr uint32_t kAddressWords = 3;
 void PushAddress(Decoder &d, const Operand &operand, Space space) {
   Decoder::Place place = d.AddressPlace(operand, space);
+  if (place.offset != static_cast<int32_t>(place.offset))
+    d.Fail("'" + std::string(d.opcode()) + "' takes offsets of 32 bits, not " +
+           std::to_string(place.offset));
   for (uint32_t word : {place.base, uint32_t{place.wide}, static_cast<uint32_t>(place.offset)})
     d.kernel.places.push_back(word);
 }
@@ -126,9 +125,9 @@ Box FindBox(Warp &w, const Instruction &i, uint32_t lane, const uint32_t *coordi
   return box;
 }
 
-// Calls visit(offset in the box, global address or 0 where the tensor ends, bytes) for pieces of 16
-// bytes of the box.
-template <typename Visit> void ForPieces(const Box &box, Visit visit) {
+// Calls visit(offset in the box, global address or 0 where the tensor ends, bytes) for every
+// element of the box.
+template <typename Visit> void ForElements(const Box &box, Visit visit) {
   const TensorMap &map = box.map;
   uint32_t row_bytes = map.box[0] * map.element, rows = box.bytes / row_bytes;
   for (uint32_t row = 0; row < rows; ++row) {
@@ -159,7 +158,7 @@ void CheckBox(Warp &w, const Instruction &i, uint32_t lane, const Box &box, uint
            "a box of " + std::to_string(box.bytes) + " bytes at " + std::to_string(shared) +
                ", outside the block's shared memory, which ends at " +
                std::to_string(w.block.shared_end()));
-  ForPieces(box, [&](uint32_t, uint64_t address) {
+  ForElements(box, [&](uint32_t, uint64_t address) {
     if (address && !w.block.Allowed(address, box.map.element))
       w.Fail(kIllegalAddress, i, lane,
              "the tensor map leads to global memory at " + std::to_string(address) +
@@ -178,10 +177,10 @@ void RunLoadBox(Warp &w, const Instruction &i) {
     Claim(w, i, lane, shared, box.bytes);
     Warp *warp = &w;
     const Instruction *instruction = &i;
-    w.block.Defer([warp, instruction, lane, box, shared, barrier] {
+    auto copy = [warp, instruction, lane, box, shared, barrier] {
       Block &block = warp->block;
       uint32_t begin = static_cast<uint32_t>(shared);
-      ForPieces(box, [&](uint32_t offset, uint64_t address) {
+      ForElements(box, [&](uint32_t offset, uint64_t address) {
         uint8_t *target = block.Shared(Swizzled(begin + offset, box.map.swizzle));
         if (address)
           std::memcpy(target, reinterpret_cast<const void *>(address), box.map.element);
@@ -191,7 +190,8 @@ void RunLoadBox(Warp &w, const Instruction &i) {
       std::memset(block.Shadows(begin), kWritten, box.bytes);
       block.Expect(*warp, *instruction, lane, barrier, -int64_t{box.bytes});
       block.Settle(block.FindMbarrier(*warp, *instruction, lane, barrier));
-    });
+    };
+    w.block.Defer({warp, instruction, lane, copy});
   });
 }
 
@@ -203,7 +203,7 @@ void RunStoreBox(Warp &w, const Instruction &i) {
     CheckBox(w, i, lane, box, shared);
     uint32_t begin = static_cast<uint32_t>(shared);
     const uint8_t *shadow = w.block.Shadows(begin);
-    ForPieces(box, [&](uint32_t offset, uint64_t address) {
+    ForElements(box, [&](uint32_t offset, uint64_t address) {
       uint32_t at = Swizzled(begin + offset, box.map.swizzle) - begin;
       if (address && shadow[at] != kWritten)
         w.Fail(kLaunchFailed, i, lane,
@@ -214,7 +214,7 @@ void RunStoreBox(Warp &w, const Instruction &i) {
                                 "a copy to global memory"});
     Block *block = &w.block;
     w.stores[lane].push_back({w.store_groups[lane], [block, box, begin] {
-                                ForPieces(box, [&](uint32_t offset, uint64_t address) {
+                                ForElements(box, [&](uint32_t offset, uint64_t address) {
                                   if (address)
                                     std::memcpy(
                                         reinterpret_cast<void *>(address),
@@ -242,7 +242,7 @@ void DecodeTensorCopy(Decoder &d) {
                                  : 0;
   bool load = d.Take("mbarrier::complete_tx::bytes");
   if (!rank || (!load && !d.Take("bulk_group")))
-    Unknown(d);
+    d.Unknown();
   d.Ignore({"tile", "global", "shared::cta", "shared::cluster"});
   const Operand &tensor = d.operand(load ? 1 : 0), &shared = d.operand(load ? 0 : 1);
   if (tensor.parts.size() != rank)
@@ -264,7 +264,7 @@ void DecodeTensorCopy(Decoder &d) {
 void DecodeCopy(Decoder &d) {
   d.out.track = Track::kStrict;
   if (!d.Take("async"))
-    Unknown(d);
+    d.Unknown();
   if (d.Take("bulk")) {
     if (d.Take("tensor"))
       return DecodeTensorCopy(d);
@@ -273,7 +273,7 @@ void DecodeCopy(Decoder &d) {
       return;
     }
     if (!d.Take("wait_group"))
-      Unknown(d);
+      d.Unknown();
     d.Take("read");
     d.out.run = RunWaitStores;
     d.out.offset = d.Immediate(0);
@@ -289,7 +289,7 @@ void DecodeCopy(Decoder &d) {
     return;
   }
   if (!d.Take("ca") && !d.Take("cg"))
-    Unknown(d);
+    d.Unknown();
   d.Ignore({"shared", "shared::cta", "global", "L2::128B", "L2::256B", "L2::64B"});
   int64_t bytes = d.Immediate(2);
   if (bytes != 4 && bytes != 8 && bytes != 16)

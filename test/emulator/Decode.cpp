@@ -57,6 +57,8 @@ void Decoder::Fail(const std::string &what) const {
                                kernel.name + ": " + what};
 }
 
+void Decoder::Unknown() const { Fail("the emulator does not know '" + statement_->opcode + "'"); }
+
 void Decoder::Decode(const Statement &statement, const DecodeTable &table) {
   statement_ = &statement;
   parts_.clear();
@@ -115,6 +117,18 @@ Type Decoder::TakeType() {
 }
 
 uint32_t Decoder::TakeVector() { return Take("v2") ? 2 : Take("v4") ? 4 : Take("v8") ? 8 : 1; }
+
+Space Decoder::TakeSpace() {
+  if (Take("global") || Take("const"))
+    return Space::kGlobal;
+  if (Take("shared") || Take("shared::cta"))
+    return Space::kShared;
+  if (Take("local"))
+    return Space::kLocal;
+  if (Take("param"))
+    return Space::kParameter;
+  return Space::kGeneric;
+}
 
 const Operand &Decoder::operand(size_t i) {
   if (i >= operands())
@@ -191,9 +205,9 @@ void Decoder::List(const Operand &operand, Type type, bool write) {
     out.list = static_cast<uint32_t>(kernel.places.size());
   std::vector<uint32_t> places;
   for (const Operand &part : parts)
-    places.push_back(part.kind == Operand::Kind::kSink ? kNoPlace
-                     : write                           ? Destination(part, type)
-                                                       : Source(part, type));
+    places.push_back(!write                              ? Source(part, type)
+                     : part.kind == Operand::Kind::kSink ? kNoPlace
+                                                         : Destination(part, type));
   kernel.places.insert(kernel.places.end(), places.begin(), places.end());
   out.count += static_cast<uint32_t>(places.size());
 }
@@ -227,9 +241,7 @@ Decoder::Place Decoder::AddressPlace(const Operand &operand, Space space) {
 
 void Decoder::Address(size_t i, Space space) {
   Place place = AddressPlace(operand(i), space);
-  // An instruction's address has 64 bits: what is narrower is no register of an address here.
-  if (place.base != kNoPlace && !place.wide)
-    out.option |= 1u << 31;
+  out.narrow_address = !place.wide;
   out.a = place.base;
   out.offset = place.offset;
   out.space = space;

@@ -1,4 +1,4 @@
-// Statements to instructions. Each family of instructions (Arithmetic.cpp, …) adds the functions
+// Statements to instructions. Each family of instructions (Floats.cpp, …) adds the functions
 // that decode its opcodes.
 
 #ifndef MIRL_EMULATOR_DECODE_H
@@ -58,6 +58,8 @@ public:
   Kernel &kernel;
 
   [[noreturn]] void Fail(const std::string &what) const;
+  // That the emulator does not know this instruction, or these parts of its opcode.
+  [[noreturn]] void Unknown() const;
 
   // Parts of the opcode behind its first: whether `part` is among those not yet taken, and takes
   // it.
@@ -67,8 +69,10 @@ public:
   Type TakeType();
   // The same without taking it; kNone when there is none.
   Type PeekType() const;
-  // 1 without .v2, .v4.
+  // 1 without .v2, .v4, .v8.
   uint32_t TakeVector();
+  // Generic when no part is a space.
+  Space TakeSpace();
   std::string_view opcode() const { return statement_->opcode; }
 
   size_t operands() const { return statement_->operands.size(); }
@@ -87,8 +91,8 @@ public:
   // [register + offset], [variable + offset] in `space`: a and offset, or only offset with a ==
   // kNoPlace.
   void Address(size_t i, Space space);
-  // As Address, of 8 bytes a lane, whatever the space: the place of the register and its width. For
-  // instructions with two.
+  // An address as the place of its register, of 32 or 64 bits, and an offset: for instructions with
+  // several.
   struct Place {
     uint32_t base = kNoPlace;
     bool wide = true;

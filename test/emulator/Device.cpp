@@ -5,8 +5,10 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <exception>
+#include <new>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 namespace mirl::emulator {
@@ -41,14 +43,15 @@ Device &Device::Get() {
 
 Device::Device() {
   int processors = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  settings_.multiprocessors =
-      static_cast<int>(Setting("MIRL_EMULATOR_MULTIPROCESSORS", 4, 1, 1024));
+  settings_.multiprocessors = static_cast<int>(
+      Setting("MIRL_EMULATOR_MULTIPROCESSORS", settings_.multiprocessors, 1, 1024));
   settings_.threads = static_cast<int>(Setting("MIRL_EMULATOR_THREADS", processors, 1, 1024));
-  settings_.memory = static_cast<uint64_t>(Setting("MIRL_EMULATOR_MEMORY_MIB", 8192, 1, 1 << 20))
-                     << 20;
-  settings_.steps =
-      static_cast<uint64_t>(Setting("MIRL_EMULATOR_STEPS", 200'000'000, 1, INT64_MAX));
-  settings_.log = Setting("MIRL_EMULATOR_LOG", 0, 0, 1) != 0;
+  int64_t mebibytes = static_cast<int64_t>(settings_.memory >> 20);
+  settings_.memory =
+      static_cast<uint64_t>(Setting("MIRL_EMULATOR_MEMORY_MIB", mebibytes, 1, 1 << 20)) << 20;
+  settings_.steps = static_cast<uint64_t>(
+      Setting("MIRL_EMULATOR_STEPS", static_cast<int64_t>(settings_.steps), 1, INT64_MAX));
+  settings_.log = Setting("MIRL_EMULATOR_LOG", settings_.log, 0, 1) != 0;
 }
 
 uint64_t Device::Allocate(uint64_t bytes) {
@@ -109,30 +112,43 @@ void Device::Run(Launch launch) {
   std::mutex mutex;
   std::optional<Fault> fault;
   uint64_t fault_block = 0;
+  auto fail = [&](uint64_t number, Fault found) {
+    std::lock_guard lock(mutex);
+    // Of faults of several blocks the first block's.
+    if (!fault || number < fault_block) {
+      fault = std::move(found);
+      fault_block = number;
+    }
+    next = blocks;
+  };
   auto work = [&] {
-    Block block(launch);
-    for (uint64_t number; (number = next++) < blocks;)
-      try {
+    uint64_t number = 0;
+    try {
+      Block block(launch);
+      while ((number = next++) < blocks) {
         block.Run(number);
         steps += block.steps;
-      } catch (const Fault &found) {
-        std::lock_guard lock(mutex);
-        // Of faults of several blocks the first block's.
-        if (!fault || number < fault_block) {
-          fault = found;
-          fault_block = number;
-        }
-        next = blocks;
-        return;
       }
+    } catch (const Fault &found) {
+      fail(number, found);
+    } catch (const std::bad_alloc &) {
+      fail(number, {kOutOfMemory, "kernel " + launch.kernel->name +
+                                      ": this machine has no memory left for its blocks"});
+    } catch (const std::exception &error) {
+      fail(number, {kLaunchFailed, "kernel " + launch.kernel->name + ": " + error.what()});
+    }
   };
   uint64_t workers = std::min<uint64_t>(settings_.threads, blocks);
-  std::vector<std::thread> threads;
-  for (uint64_t i = 1; i < workers; ++i)
-    threads.emplace_back(work);
+  std::vector<std::jthread> threads;
+  try {
+    threads.reserve(workers);
+    for (uint64_t i = 1; i < workers; ++i)
+      threads.emplace_back(work);
+  } catch (const std::system_error &) {
+    // The machine starts no more threads: those that there are do the work.
+  }
   work();
-  for (std::thread &thread : threads)
-    thread.join();
+  threads.clear(); // waits for them
   if (settings_.log) {
     double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();

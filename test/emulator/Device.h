@@ -8,7 +8,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <vector>
 
 #include "test/emulator/Block.h"
@@ -18,7 +17,7 @@ namespace mirl::emulator {
 // From the environment (docs/cuda.md).
 struct Settings {
   int multiprocessors = 4;
-  int threads = 0;
+  int threads = 0;                     // the machine's processors
   uint64_t memory = uint64_t{8} << 30; // bytes
   uint64_t steps = 200'000'000;
   bool log = false;
@@ -40,7 +39,7 @@ public:
   // Runs all blocks. Throws Fault.
   void Run(Launch launch);
 
-  // The first fault of a kernel, which every call gives from then on.
+  // The first fault of a kernel, which every call that could use its results gives from then on.
   Result fault = kSuccess;
 
 private:

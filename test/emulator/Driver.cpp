@@ -1,6 +1,6 @@
 // libcuda.so.1: the functions of CUDA's driver API that the runtime looks up
-// (runtime/device/cuda/Driver.h), for the emulated GPU. Streams do at once what they are told, unless
-// they are captured: then it is done whenever the graph is launched.
+// (runtime/device/cuda/Driver.h), for the emulated GPU. Streams do at once what they are told,
+// unless they are captured: then it is done whenever the graph is launched.
 
 #include <algorithm>
 #include <chrono>
@@ -57,10 +57,8 @@ constexpr Description kResults[] = {
     {emulator::kSuccess, "CUDA_SUCCESS", "no error"},
     {emulator::kInvalidValue, "CUDA_ERROR_INVALID_VALUE", "invalid argument"},
     {emulator::kOutOfMemory, "CUDA_ERROR_OUT_OF_MEMORY", "out of memory"},
-    {emulator::kNoDevice, "CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected"},
     {emulator::kInvalidImage, "CUDA_ERROR_INVALID_IMAGE", "device kernel image is invalid"},
     {emulator::kInvalidPtx, "CUDA_ERROR_INVALID_PTX", "a PTX JIT compilation failed"},
-    {emulator::kInvalidHandle, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
     {emulator::kNotFound, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
     {emulator::kIllegalAddress, "CUDA_ERROR_ILLEGAL_ADDRESS",
      "an illegal memory access was encountered"},
@@ -92,7 +90,8 @@ template <typename Do> Result Guarded(Do act) {
 // The graph of the stream that is captured; null: none is.
 GraphTag *capture = nullptr;
 
-// Does what a stream is told, now or whenever the graph is launched: `act` holds all that it needs by value.
+// Does what a stream is told, now or whenever the graph is launched: `act` holds all that it needs
+// by value.
 template <typename Do> Result Queued(Do act) {
   if (!capture)
     return Guarded(act);
@@ -218,10 +217,8 @@ MIRL_EXPORT cuMemcpy2DAsync_v2(const Copy2D *given, Stream) {
       return Refuse(emulator::kInvalidValue,
                     "cuMemcpy2D: only copies on the device, of rows within the pitch");
     for (size_t row = 0; row < copy.height; ++row) {
-      Address from =
-          copy.source_device + (copy.source_y + row) * copy.source_pitch + copy.source_x;
-      Address to =
-          copy.target_device + (copy.target_y + row) * copy.target_pitch + copy.target_x;
+      Address from = copy.source_device + (copy.source_y + row) * copy.source_pitch + copy.source_x;
+      Address to = copy.target_device + (copy.target_y + row) * copy.target_pitch + copy.target_x;
       for (Address address : {from, to})
         if (Result result = Checked(device, "cuMemcpy2D", address, copy.width))
           return result;

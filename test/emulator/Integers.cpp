@@ -218,25 +218,31 @@ void Operands(Decoder &d, Type result, Type a, Type b = Type::kNone, Type c = Ty
     d.out.c = d.Source(3, c);
 }
 
-[[noreturn]] void Unknown(Decoder &d) {
-  d.Fail("the emulator does not know '" + std::string(d.opcode()) + "'");
+// make(T()) of the integer T that has the type's bytes and sign.
+template <typename Make> Execute ByType(Decoder &d, Type type, Make make) {
+  if (!IsFloat(type))
+    switch (BytesOf(type)) {
+    case 2:
+      return IsSigned(type) ? make(int16_t()) : make(uint16_t());
+    case 4:
+      return IsSigned(type) ? make(int32_t()) : make(uint32_t());
+    case 8:
+      return IsSigned(type) ? make(int64_t()) : make(uint64_t());
+    }
+  d.Unknown();
+}
+// The same of 32 or 64 bits.
+template <typename Make> Execute ByWordType(Decoder &d, Type type, Make make) {
+  if (BytesOf(type) == 2)
+    d.Unknown();
+  return ByType(d, type, make);
 }
 
-// The function for the type, by its bytes and sign.
 template <typename F> Execute Pick2(Decoder &d, Type type) {
-  switch (BytesOf(type)) {
-  case 2:
-    return IsSigned(type) ? Run2<int16_t, int16_t, int16_t, F>
-                          : Run2<uint16_t, uint16_t, uint16_t, F>;
-  case 4:
-    return IsSigned(type) ? Run2<int32_t, int32_t, int32_t, F>
-                          : Run2<uint32_t, uint32_t, uint32_t, F>;
-  case 8:
-    return IsSigned(type) ? Run2<int64_t, int64_t, int64_t, F>
-                          : Run2<uint64_t, uint64_t, uint64_t, F>;
-  default:
-    Unknown(d);
-  }
+  return ByType(d, type, [](auto t) -> Execute {
+    using T = decltype(t);
+    return Run2<T, T, T, F>;
+  });
 }
 
 template <typename F, void (*kFloat)(Decoder &)> void DecodeBinary(Decoder &d) {
@@ -246,7 +252,8 @@ template <typename F, void (*kFloat)(Decoder &)> void DecodeBinary(Decoder &d) {
   d.out.run = Pick2<F>(d, type);
   Operands(d, type, type, type);
 }
-template <typename F> void DecodeIntegerOnly(Decoder &d) { DecodeBinary<F, Unknown>(d); }
+void NoFloats(Decoder &d) { d.Unknown(); }
+template <typename F> void DecodeIntegerOnly(Decoder &d) { DecodeBinary<F, NoFloats>(d); }
 
 template <typename F> void DecodeBits(Decoder &d) {
   Type type = d.TakeType();
@@ -260,24 +267,18 @@ template <typename F> void DecodeBits(Decoder &d) {
 
 template <typename F> void DecodeShift(Decoder &d) {
   Type type = d.TakeType();
-  switch (BytesOf(type)) {
-  case 2:
-    d.out.run = IsSigned(type) ? Run2<int16_t, int16_t, uint32_t, F>
-                               : Run2<uint16_t, uint16_t, uint32_t, F>;
-    break;
-  case 4:
-    d.out.run = IsSigned(type) ? Run2<int32_t, int32_t, uint32_t, F>
-                               : Run2<uint32_t, uint32_t, uint32_t, F>;
-    break;
-  case 8:
-    d.out.run = IsSigned(type) ? Run2<int64_t, int64_t, uint32_t, F>
-                               : Run2<uint64_t, uint64_t, uint32_t, F>;
-    break;
-  default:
-    Unknown(d);
-  }
+  d.out.run = ByType(d, type, [](auto t) -> Execute {
+    using T = decltype(t);
+    return Run2<T, T, uint32_t, F>;
+  });
   Operands(d, type, type, Type::kB32);
 }
+
+// 64 bits are not doubled: Doubled refuses them.
+template <typename T>
+using TwiceAsWide =
+    std::conditional_t<std::is_signed_v<T>, std::conditional_t<sizeof(T) == 2, int32_t, int64_t>,
+                       std::conditional_t<sizeof(T) == 2, uint32_t, uint64_t>>;
 
 Type Doubled(Decoder &d, Type type) {
   switch (type) {
@@ -290,7 +291,7 @@ Type Doubled(Decoder &d, Type type) {
   case Type::kS32:
     return Type::kS64;
   default:
-    Unknown(d);
+    d.Unknown();
   }
 }
 
@@ -299,15 +300,15 @@ void DecodeMul(Decoder &d) {
     return DecodeFloatMul(d);
   if (d.Take("wide")) {
     Type type = d.TakeType(), wide = Doubled(d, type);
-    d.out.run = type == Type::kU16   ? Run2<uint32_t, uint16_t, uint16_t, MulWide<uint32_t>>
-                : type == Type::kS16 ? Run2<int32_t, int16_t, int16_t, MulWide<int32_t>>
-                : type == Type::kU32 ? Run2<uint64_t, uint32_t, uint32_t, MulWide<uint64_t>>
-                                     : Run2<int64_t, int32_t, int32_t, MulWide<int64_t>>;
+    d.out.run = ByType(d, type, [](auto t) -> Execute {
+      using T = decltype(t);
+      return Run2<TwiceAsWide<T>, T, T, MulWide<TwiceAsWide<T>>>;
+    });
     return Operands(d, wide, type, type);
   }
   bool high = d.Take("hi");
   if (!high && !d.Take("lo"))
-    Unknown(d);
+    d.Unknown();
   Type type = d.TakeType();
   d.out.run = high ? Pick2<MulHigh>(d, type) : Pick2<MulLow>(d, type);
   Operands(d, type, type, type);
@@ -316,32 +317,20 @@ void DecodeMul(Decoder &d) {
 void DecodeMad(Decoder &d) {
   if (d.Take("wide")) {
     Type type = d.TakeType(), wide = Doubled(d, type);
-    d.out.run = type == Type::kU16   ? Run3<uint32_t, uint16_t, uint32_t, MadWide<uint32_t>>
-                : type == Type::kS16 ? Run3<int32_t, int16_t, int32_t, MadWide<int32_t>>
-                : type == Type::kU32 ? Run3<uint64_t, uint32_t, uint64_t, MadWide<uint64_t>>
-                                     : Run3<int64_t, int32_t, int64_t, MadWide<int64_t>>;
+    d.out.run = ByType(d, type, [](auto t) -> Execute {
+      using T = decltype(t);
+      return Run3<TwiceAsWide<T>, T, TwiceAsWide<T>, MadWide<TwiceAsWide<T>>>;
+    });
     return Operands(d, wide, type, type, wide);
   }
   bool high = d.Take("hi");
   if (!high && !d.Take("lo"))
-    Unknown(d);
+    d.Unknown();
   Type type = d.TakeType();
-  switch (BytesOf(type)) {
-  case 2:
-    d.out.run = !high            ? Run3<uint16_t, uint16_t, uint16_t, MadLow>
-                : IsSigned(type) ? Run3<int16_t, int16_t, int16_t, MadHigh>
-                                 : Run3<uint16_t, uint16_t, uint16_t, MadHigh>;
-    break;
-  case 4:
-    d.out.run = !high            ? Run3<uint32_t, uint32_t, uint32_t, MadLow>
-                : IsSigned(type) ? Run3<int32_t, int32_t, int32_t, MadHigh>
-                                 : Run3<uint32_t, uint32_t, uint32_t, MadHigh>;
-    break;
-  default:
-    d.out.run = !high            ? Run3<uint64_t, uint64_t, uint64_t, MadLow>
-                : IsSigned(type) ? Run3<int64_t, int64_t, int64_t, MadHigh>
-                                 : Run3<uint64_t, uint64_t, uint64_t, MadHigh>;
-  }
+  d.out.run = ByType(d, type, [high](auto t) -> Execute {
+    using T = decltype(t);
+    return high ? Run3<T, T, T, MadHigh> : Run3<T, T, T, MadLow>;
+  });
   Operands(d, type, type, type, type);
 }
 
@@ -350,54 +339,57 @@ template <typename F, void (*kFloat)(Decoder &)> void DecodeSigned(Decoder &d) {
     return kFloat(d);
   Type type = d.TakeType();
   if (!IsSigned(type))
-    Unknown(d);
-  d.out.run = BytesOf(type) == 2   ? Run1<int16_t, int16_t, F>
-              : BytesOf(type) == 4 ? Run1<int32_t, int32_t, F>
-                                   : Run1<int64_t, int64_t, F>;
+    d.Unknown();
+  d.out.run = ByType(d, type, [](auto t) -> Execute {
+    using T = std::make_signed_t<decltype(t)>;
+    return Run1<T, T, F>;
+  });
   Operands(d, type, type);
 }
 
 void DecodeNot(Decoder &d) {
   Type type = d.TakeType();
-  d.out.run = type == Type::kPred  ? RunPredicateNot
-              : BytesOf(type) == 2 ? Run1<uint16_t, uint16_t, Not>
-              : BytesOf(type) == 4 ? Run1<uint32_t, uint32_t, Not>
-                                   : Run1<uint64_t, uint64_t, Not>;
+  d.out.run = type == Type::kPred ? RunPredicateNot : ByType(d, type, [](auto t) -> Execute {
+    using T = decltype(t);
+    return Run1<T, T, Not>;
+  });
   Operands(d, type, type);
 }
 
 template <typename F> void DecodeCount(Decoder &d) {
   Type type = d.TakeType();
-  d.out.run = BytesOf(type) == 4 ? Run1<uint32_t, uint32_t, F> : Run1<uint32_t, uint64_t, F>;
+  d.out.run = ByWordType(d, type, [](auto t) -> Execute {
+    return Run1<uint32_t, std::make_unsigned_t<decltype(t)>, F>;
+  });
   Operands(d, Type::kU32, type);
 }
 
 void DecodeReverse(Decoder &d) {
   Type type = d.TakeType();
-  d.out.run =
-      BytesOf(type) == 4 ? Run1<uint32_t, uint32_t, Reverse> : Run1<uint64_t, uint64_t, Reverse>;
+  d.out.run = ByWordType(d, type, [](auto t) -> Execute {
+    using T = std::make_unsigned_t<decltype(t)>;
+    return Run1<T, T, Reverse>;
+  });
   Operands(d, type, type);
 }
 
 void DecodeBfe(Decoder &d) {
   Type type = d.TakeType();
-  d.out.run = type == Type::kU32   ? RunBfe<uint32_t>
-              : type == Type::kS32 ? RunBfe<int32_t>
-              : type == Type::kU64 ? RunBfe<uint64_t>
-                                   : RunBfe<int64_t>;
+  d.out.run = ByWordType(d, type, [](auto t) -> Execute { return RunBfe<decltype(t)>; });
   Operands(d, type, type, Type::kB32, Type::kB32);
 }
 
 void DecodeBfi(Decoder &d) {
   Type type = d.TakeType();
-  d.out.run = BytesOf(type) == 4 ? RunBfi<uint32_t> : RunBfi<uint64_t>;
+  d.out.run = ByWordType(
+      d, type, [](auto t) -> Execute { return RunBfi<std::make_unsigned_t<decltype(t)>>; });
   Operands(d, type, type, type, Type::kB32);
   d.List(d.operand(4), Type::kB32, false);
 }
 
 void DecodePermute(Decoder &d) {
   if (d.TakeType() != Type::kB32)
-    Unknown(d);
+    d.Unknown();
   d.out.run = Run3<uint32_t, uint32_t, uint32_t, Permute>;
   Operands(d, Type::kB32, Type::kB32, Type::kB32, Type::kB32);
 }
@@ -405,11 +397,11 @@ void DecodePermute(Decoder &d) {
 void DecodeFunnel(Decoder &d) {
   bool left = d.Take("l");
   if (!left && !d.Take("r"))
-    Unknown(d);
+    d.Unknown();
   bool wrap = d.Take("wrap");
   d.Take("clamp");
   if (d.TakeType() != Type::kB32)
-    Unknown(d);
+    d.Unknown();
   d.out.run = left ? (wrap ? Run3<uint32_t, uint32_t, uint32_t, Funnel<true, true>>
                            : Run3<uint32_t, uint32_t, uint32_t, Funnel<true, false>>)
                    : (wrap ? Run3<uint32_t, uint32_t, uint32_t, Funnel<false, true>>
@@ -419,7 +411,7 @@ void DecodeFunnel(Decoder &d) {
 
 void DecodeLop3(Decoder &d) {
   if (d.TakeType() != Type::kB32)
-    Unknown(d);
+    d.Unknown();
   d.out.run = RunLop3;
   Operands(d, Type::kB32, Type::kB32, Type::kB32, Type::kB32);
   d.out.option = static_cast<uint32_t>(d.Immediate(4));

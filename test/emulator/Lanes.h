@@ -60,6 +60,9 @@ template <typename D, typename A, typename C, typename F> void Run3(Warp &w, con
   ForLanes(w, w.At<D>(i.d), [=](uint32_t l) { return F()(a[l], b[l], c[l]); });
 }
 
+// What this machine needs nothing for.
+inline void RunNothing(Warp &, const Instruction &) {}
+
 // The number of every lane that runs, one behind the other.
 template <typename Do> inline void ForActive(const Warp &warp, Do act) {
   for (uint32_t rest = warp.mask; rest; rest &= rest - 1)

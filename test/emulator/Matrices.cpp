@@ -11,15 +11,17 @@ namespace mirl::emulator {
 
 namespace {
 
-[[noreturn]] void Unknown(Decoder &d) {
-  d.Fail("the emulator does not know '" + std::string(d.opcode()) + "'");
+// The lanes whose addresses are looked at.
+void NeedRows(const Warp &w, const Instruction &i) {
+  w.NeedGiven(i, i.a, "the address", ~0u >> (kLanes - 8 * i.count));
 }
 
 // Lane l of the m-th eight has the address of row l of matrix m. Then lane l has the two numbers of
 // row l / 4 from column 2 (l % 4) on; transposed: of column l / 4.
 template <bool kTransposed> void RunLoadMatrices(Warp &w, const Instruction &i) {
-  if (!w.Converge(i, nullptr))
+  if (!w.ConvergeAll(i))
     return;
+  NeedRows(w, i);
   const uint32_t *places = &w.kernel.places[i.list];
   for (uint32_t m = 0; m < i.count; ++m) {
     uint16_t matrix[8][8];
@@ -45,8 +47,9 @@ template <bool kTransposed> void RunLoadMatrices(Warp &w, const Instruction &i) 
 }
 
 template <bool kTransposed> void RunStoreMatrices(Warp &w, const Instruction &i) {
-  if (!w.Converge(i, nullptr))
+  if (!w.ConvergeAll(i))
     return;
+  NeedRows(w, i);
   const uint32_t *places = &w.kernel.places[i.list];
   for (uint32_t m = 0; m < i.count; ++m) {
     uint16_t matrix[8][8];
@@ -71,12 +74,12 @@ template <bool kTransposed> void RunStoreMatrices(Warp &w, const Instruction &i)
 
 void DecodeMatrices(Decoder &d, bool load) {
   if (!d.Take("sync") || !d.Take("aligned") || !d.Take("m8n8"))
-    Unknown(d);
+    d.Unknown();
   uint32_t count = d.Take("x4") ? 4 : d.Take("x2") ? 2 : d.Take("x1") ? 1 : 0;
   bool transposed = d.Take("trans");
   d.Ignore({"shared", "shared::cta"});
   if (!count || BytesOf(d.TakeType()) != 2)
-    Unknown(d);
+    d.Unknown();
   d.out.run = load ? (transposed ? RunLoadMatrices<true> : RunLoadMatrices<false>)
                    : (transposed ? RunStoreMatrices<true> : RunStoreMatrices<false>);
   d.out.control = true;
@@ -99,10 +102,8 @@ uint32_t FourthsOf(uint32_t lanes) {
 
 // list: 4 sums, 4 registers of a (16 x 16), 2 of b (16 x 8), 4 of c.
 void RunMma(Warp &w, const Instruction &i) {
-  if (!w.Converge(i, nullptr))
+  if (!w.ConvergeAll(i))
     return;
-  if (w.mask != ~0u)
-    w.Fail(kLaunchFailed, i, w.First(), "needs all 32 lanes");
   constexpr size_t kStep = nn::reference::kTensorCoreStep;
   const uint32_t *places = &w.kernel.places[i.list];
   uint16_t a[16][kStep], b[kStep][8];
@@ -149,7 +150,7 @@ void RunMma(Warp &w, const Instruction &i) {
 
 void DecodeMma(Decoder &d) {
   if (d.opcode() != "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32")
-    Unknown(d);
+    d.Unknown();
   d.Ignore({"sync", "aligned", "m16n8k16", "row", "col"});
   for (int t = 0; t < 4; ++t)
     d.TakeType();

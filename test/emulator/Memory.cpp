@@ -1,8 +1,11 @@
 // ld, st, atom, red, prefetch: accesses of single lanes.
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstring>
+#include <type_traits>
+#include <utility>
 
 #include "test/emulator/Block.h"
 #include "test/emulator/Lanes.h"
@@ -10,10 +13,6 @@
 namespace mirl::emulator {
 
 namespace {
-
-[[noreturn]] void Unknown(Decoder &d) {
-  d.Fail("the emulator does not know '" + std::string(d.opcode()) + "'");
-}
 
 // What caches and other threads are told, which changes nothing here.
 void TakeHints(Decoder &d) {
@@ -43,18 +42,6 @@ void TakeHints(Decoder &d) {
             "L2::128B",
             "L2::256B",
             "L2::64B"});
-}
-
-Space TakeSpace(Decoder &d) {
-  if (d.Take("global") || d.Take("const"))
-    return Space::kGlobal;
-  if (d.Take("shared") || d.Take("shared::cta"))
-    return Space::kShared;
-  if (d.Take("local"))
-    return Space::kLocal;
-  if (d.Take("param"))
-    return Space::kParameter;
-  return Space::kGeneric;
 }
 
 // Values of the type T into registers of the type R.
@@ -112,17 +99,17 @@ uint32_t WidthOf(Decoder &d, const Operand &operand, Type type) {
 
 void DecodeAccess(Decoder &d, bool load) {
   TakeHints(d);
-  Space space = TakeSpace(d);
+  Space space = d.TakeSpace();
   uint32_t vector = d.TakeVector();
   Type type = d.TakeType();
   const Operand &value = d.operand(load ? 0 : 1);
   uint32_t width = WidthOf(d, value, type);
   if (width < BytesOf(type) || BytesOf(type) * vector > 32)
-    Unknown(d);
+    d.Unknown();
   d.out.track = load ? Track::kLoad : Track::kStore;
-  d.out.target = BytesOf(type);
+  d.out.bytes = BytesOf(type);
   d.Address(load ? 1 : 0, space);
-  d.List(value, width == 2 ? Type::kB16 : width == 4 ? Type::kB32 : Type::kB64, load);
+  d.List(value, BitsType(width), load);
   if (d.out.count != vector)
     d.Fail("'" + std::string(d.opcode()) + "' with " + std::to_string(d.out.count) + " values");
   switch (BytesOf(type)) {
@@ -201,12 +188,12 @@ Execute PickAtomic(uint32_t how, std::index_sequence<kHow...>) {
 
 void DecodeAtomicOf(Decoder &d, size_t first) {
   TakeHints(d);
-  Space space = TakeSpace(d);
+  Space space = d.TakeSpace();
   uint32_t how = 0;
   while (how < 8 && !d.Take(kAtomics[how]))
     ++how;
   if (how == 8 || space == Space::kParameter || space == Space::kLocal)
-    Unknown(d);
+    d.Unknown();
   Type type = d.TakeType();
   auto all = std::make_index_sequence<8>();
   switch (type) {
@@ -226,11 +213,11 @@ void DecodeAtomicOf(Decoder &d, size_t first) {
     break;
   case Type::kF32:
     if (how > 1)
-      Unknown(d);
+      d.Unknown();
     d.out.run = PickAtomic<float>(how, all);
     break;
   default:
-    Unknown(d);
+    d.Unknown();
   }
   d.out.track = Track::kStrict;
   if (first && d.operand(0).kind != Operand::Kind::kSink)
@@ -242,8 +229,6 @@ void DecodeAtomicOf(Decoder &d, size_t first) {
 }
 void DecodeAtomic(Decoder &d) { DecodeAtomicOf(d, 1); }
 void DecodeReduction(Decoder &d) { DecodeAtomicOf(d, 0); }
-
-void RunNothing(Warp &, const Instruction &) {}
 
 void DecodePrefetch(Decoder &d) {
   d.Ignore(

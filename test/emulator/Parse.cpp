@@ -83,14 +83,8 @@ private:
   }
 
   void TopLevel() {
-    if (Is(".version") || Is(".address_size") || Is(".file"))
+    if (Is(".version") || Is(".target") || Is(".address_size") || Is(".file"))
       return SkipLine();
-    if (Accept(".target")) {
-      module_.target = Word();
-      while (Accept(","))
-        Word();
-      return;
-    }
     bool external = false;
     while (Is(".visible") || Is(".extern") || Is(".weak") || Is(".common"))
       external |= tokens_[at_++].text == ".extern";
@@ -147,7 +141,6 @@ private:
 
   void Kernel() {
     kernel_ = {};
-    kernel_.line = Here().line;
     kernel_.name = Word();
     Expect("(");
     uint64_t at = 0;
@@ -425,6 +418,9 @@ Type TypeNamed(std::string_view name) {
 uint32_t BytesOf(Type type) { return kTypes[static_cast<size_t>(type)].bytes; }
 bool IsSigned(Type type) { return kTypes[static_cast<size_t>(type)].kind == 's'; }
 bool IsFloat(Type type) { return kTypes[static_cast<size_t>(type)].kind == 'f'; }
+Type BitsType(uint32_t bytes) {
+  return bytes == 2 ? Type::kB16 : bytes == 4 ? Type::kB32 : Type::kB64;
+}
 
 ParsedModule Parse(std::string_view text) { return Parser(text).Run(); }
 

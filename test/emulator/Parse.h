@@ -40,6 +40,8 @@ Type TypeNamed(std::string_view name);
 uint32_t BytesOf(Type type);
 bool IsSigned(Type type);
 bool IsFloat(Type type);
+// The type of bits of 2, 4 or 8 bytes.
+Type BitsType(uint32_t bytes);
 
 struct Register {
   std::string name;
@@ -50,7 +52,7 @@ struct Operand {
   enum class Kind { kRegister, kInteger, kFloat32, kFloat64, kName, kVector, kAddress, kSink };
   Kind kind = Kind::kName;
   bool negated = false;       // !p
-  uint32_t reg = 0;           // kRegister; kAddress with a register: hasRegister
+  uint32_t reg = 0;           // kRegister; kAddress with has_register
   bool has_register = false;  // kAddress
   std::string name;           // kName, kAddress with a symbol; %tid.x and labels are names
   int64_t offset = 0;         // kAddress, kName: + offset
@@ -75,7 +77,6 @@ struct Variable {
 
 struct ParsedKernel {
   std::string name;
-  int line = 0;
   std::vector<Variable> parameters, shared, local;
   uint64_t parameter_bytes = 0;
   uint32_t most_threads = 1024;
@@ -87,7 +88,6 @@ struct ParsedKernel {
 };
 
 struct ParsedModule {
-  std::string target;
   std::vector<Variable> shared, global;
   std::vector<ParsedKernel> kernels;
 };

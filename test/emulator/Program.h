@@ -28,6 +28,19 @@ inline constexpr uint64_t kSharedWindow = uint64_t{1} << 52, kLocalWindow = uint
 
 enum class Space : uint8_t { kGeneric, kGlobal, kShared, kLocal, kParameter };
 
+// A generic address as one of the space that it is in; global addresses stay generic ones.
+inline void ResolveGeneric(Space &space, uint64_t &address) {
+  if (space != Space::kGeneric)
+    return;
+  if (address - kSharedWindow < kWindowBytes) {
+    space = Space::kShared;
+    address -= kSharedWindow;
+  } else if (address - kLocalWindow < kWindowBytes) {
+    space = Space::kLocal;
+    address -= kLocalWindow;
+  }
+}
+
 // What an instruction does with values that nobody has given (Undefined.cpp).
 enum class Track : uint8_t {
   kValues, // its results depend on all of its operands
@@ -35,7 +48,7 @@ enum class Track : uint8_t {
   kAnd,    // on both, unless one is false
   kOr,     // on both, unless one is true
   kLoad,   // the address must be given; the instruction says what it found
-  kStore,  // the same; a value that is not may be stored to shared memory
+  kStore,  // the same; a value that is not may be stored in the block
   kStrict, // all operands must be given
   kOwn,    // the instruction looks itself
 };
@@ -48,7 +61,8 @@ struct Instruction {
   Execute run = nullptr;
   bool control = false; // may change which lanes run, or where
   bool guard_negated = false;
-  bool wgmma = false; // may touch sums that nobody has waited for
+  bool wgmma = false;          // may touch sums that nobody has waited for
+  bool narrow_address = false; // the address's register has 32 bits
   Space space = Space::kGeneric;
   Track track = Track::kValues;
   uint32_t guard = kNoPlace;
@@ -56,6 +70,7 @@ struct Instruction {
   // More operands: Kernel::places[list … list + count).
   uint32_t list = 0, count = 0;
   uint32_t target = 0; // of a branch
+  uint32_t bytes = 0;  // of a value that ld or st moves
   uint32_t option = 0; // what the instruction likes
   int64_t offset = 0;  // of an address; a number
   // Every place of a register that it reads, or writes (+ 1): Kernel::touched[…].

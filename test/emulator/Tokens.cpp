@@ -1,5 +1,6 @@
 #include "test/emulator/Tokens.h"
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <string>

@@ -5,6 +5,7 @@
 // when such a value decides something: an address, a branch, what is stored to global memory. As in
 // Valgrind's memcheck; a bit for each lane of a register.
 
+#include <algorithm>
 #include <string>
 
 #include "test/emulator/Block.h"
@@ -34,13 +35,16 @@ void Warp::FailUndefined(const Instruction &i, uint32_t lane, const std::string 
 void Warp::CheckGiven(const Instruction &i) const {
   for (uint32_t t = 0; t < i.touched_count; ++t) {
     uint32_t touched = kernel.touched[i.touched + t];
-    if (uint32_t undefined = Writes(touched) ? 0 : Undefined(PlaceOf(touched)) & mask)
-      FailUndefined(i, static_cast<uint32_t>(std::countr_zero(undefined)), "an operand");
+    if (!Writes(touched))
+      NeedGiven(i, PlaceOf(touched), "an operand");
   }
 }
 
-uint32_t Warp::UndefinedAddress(const Instruction &i) const {
-  return i.a == kNoPlace ? 0 : Undefined(i.a) & mask;
+// The results of the running lanes: undefined in these.
+void Warp::SetWritten(const Instruction &i, uint32_t undefined) {
+  for (uint32_t t = 0; t < i.touched_count; ++t)
+    if (uint32_t touched = kernel.touched[i.touched + t]; Writes(touched))
+      SetUndefined(PlaceOf(touched), mask, undefined);
 }
 
 // An instruction while some register holds an undefined value.
@@ -67,8 +71,7 @@ void Warp::RunTracked(const Instruction &i) {
   }
   case Track::kLoad:
   case Track::kStore:
-    if (uint32_t bad = UndefinedAddress(i))
-      FailUndefined(i, static_cast<uint32_t>(std::countr_zero(bad)), "the address");
+    NeedGiven(i, i.a, "the address");
     [[fallthrough]];
   case Track::kValues:
     for (uint32_t t = 0; t < i.touched_count; ++t)
@@ -77,24 +80,24 @@ void Warp::RunTracked(const Instruction &i) {
     break;
   }
   undefined &= mask;
-  for (uint32_t t = 0; t < i.touched_count; ++t)
-    if (uint32_t touched = kernel.touched[i.touched + t]; Writes(touched))
-      SetUndefined(PlaceOf(touched), mask, undefined);
+  SetWritten(i, undefined);
   i.run(*this, i);
   if (i.track != Track::kStore)
     return;
   // What was stored is again what nobody has written.
   for (; undefined; undefined &= undefined - 1) {
     uint32_t lane = static_cast<uint32_t>(std::countr_zero(undefined));
+    Space space = i.space;
     uint64_t address = Address(i, lane);
-    if (i.space == Space::kGeneric && address - kSharedWindow < kWindowBytes)
-      address -= kSharedWindow;
-    else if (i.space != Space::kShared)
+    ResolveGeneric(space, address);
+    if (space != Space::kShared && space != Space::kLocal)
       FailUndefined(i, lane, "a value that is stored");
+    uint8_t *written = space == Space::kShared
+                           ? block.Shadows(static_cast<uint32_t>(address))
+                           : &local_written[size_t{kernel.local_bytes} * lane + address];
     for (uint32_t v = 0; v < i.count; ++v)
       if (Undefined(kernel.places[i.list + v]) >> lane & 1)
-        std::fill_n(block.Shadows(static_cast<uint32_t>(address)) + v * i.target, i.target,
-                    static_cast<uint8_t>(kUnwritten));
+        std::fill_n(written + v * i.bytes, i.bytes, static_cast<uint8_t>(kUnwritten));
   }
 }
 

@@ -13,8 +13,6 @@ Warp::Warp(Block &block, const Kernel &kernel, uint32_t index)
       undefined_(kernel.register_bytes / 4), memory_(kernel.register_bytes + 64) {
   registers_ = reinterpret_cast<uint8_t *>((reinterpret_cast<uintptr_t>(memory_.data()) + 63) &
                                            ~uintptr_t{63});
-  // A register that nobody wrote holds this.
-  std::memset(registers_, 0xA5, kernel.register_bytes);
   for (const Constant &constant : kernel.constants)
     for (uint32_t lane = 0; lane < kLanes; ++lane)
       std::memcpy(registers_ + constant.place + lane * constant.bytes, &constant.bits,
@@ -29,6 +27,9 @@ void Warp::Start(uint32_t threads) {
   const uint32_t fixed[kSpecials] = {
       0,      0,      0,      size.x, size.y, size.z, block.place.x, block.place.y, block.place.z,
       grid.x, grid.y, grid.z, 0,      index};
+  // A register that nobody wrote holds this, in every block; behind the registers lie constants.
+  std::memset(registers_, 0xA5,
+              kernel.constants.empty() ? kernel.register_bytes : kernel.constants.front().place);
   uint32_t *special = At<uint32_t>(0);
   for (uint32_t s = 0; s < kSpecials; ++s)
     std::fill_n(special + s * kLanes, kLanes, fixed[s]);
@@ -94,8 +95,7 @@ void Warp::Run() {
              "the block has taken " + std::to_string(block.launch.steps) +
                  " instructions of its warps and has not ended (MIRL_EMULATOR_STEPS)");
       if (i.guard != kNoPlace) {
-        if (uint32_t undefined = Undefined(i.guard) & mask)
-          FailUndefined(i, static_cast<uint32_t>(std::countr_zero(undefined)), "the predicate");
+        NeedGiven(i, i.guard, "the predicate");
         uint32_t guard = Predicate(i.guard);
         mask &= i.guard_negated ? ~guard : guard;
         if (!mask) {
@@ -106,8 +106,10 @@ void Warp::Run() {
       if (!products_.empty())
         CheckProducts(i);
       if (i.control) {
-        if (undefined_registers_ && i.track == Track::kStrict)
+        if (undefined_registers_ && i.track == Track::kStrict) {
           CheckGiven(i);
+          SetWritten(i, 0);
+        }
         i.run(*this, i);
         continue;
       }
@@ -138,10 +140,15 @@ void Warp::Branch(uint32_t target) {
 }
 
 void Warp::Exit() {
-  for (uint32_t rest = mask; rest; rest &= rest - 1)
-    if (uint32_t lane = static_cast<uint32_t>(std::countr_zero(rest)); !stores[lane].empty())
+  for (uint32_t rest = mask; rest; rest &= rest - 1) {
+    uint32_t lane = static_cast<uint32_t>(std::countr_zero(rest));
+    if (!stores[lane].empty())
       Fail(kLaunchFailed, kernel.code[now_.place], lane,
            "ends while the accelerator may still read shared memory (cp.async.bulk.wait_group)");
+    if (!pieces[lane].empty())
+      Fail(kLaunchFailed, kernel.code[now_.place], lane,
+           "ends while its copies to shared memory are under way (cp.async.wait_all)");
+  }
   live_ &= ~mask;
   now_.lanes &= ~mask;
   ++now_.place;
@@ -222,6 +229,14 @@ bool Warp::Converge(const Instruction &i, const uint32_t *member, bool elsewhere
   return true;
 }
 
+bool Warp::ConvergeAll(const Instruction &i) {
+  if (!Converge(i, nullptr))
+    return false;
+  if (mask != ~0u)
+    Fail(kLaunchFailed, i, First(), "needs all 32 lanes");
+  return true;
+}
+
 void Warp::CheckProducts(const Instruction &i) const {
   if (i.wgmma)
     return;
@@ -267,15 +282,7 @@ void Warp::FinishStores(uint32_t lane, uint32_t kept) {
 
 uint8_t *Warp::Resolve(const Instruction &i, uint32_t lane, Space space, uint64_t address,
                        uint32_t bytes, Access access) {
-  if (space == Space::kGeneric) {
-    if (address - kSharedWindow < kWindowBytes) {
-      space = Space::kShared;
-      address -= kSharedWindow;
-    } else if (address - kLocalWindow < kWindowBytes) {
-      space = Space::kLocal;
-      address -= kLocalWindow;
-    }
-  }
+  ResolveGeneric(space, address);
   if (address & (bytes - 1)) {
     char text[96];
     std::snprintf(text, sizeof text, "the address 0x%llx is no multiple of %u bytes",
@@ -287,8 +294,8 @@ uint8_t *Warp::Resolve(const Instruction &i, uint32_t lane, Space space, uint64_
   if (space == Space::kLocal)
     return ResolveLocal(i, lane, address, bytes, access);
   if (space == Space::kParameter) {
-    if (address + bytes > kernel.parameter_bytes)
-      Fail(kIllegalAddress, i, lane, "the address is behind the kernel's parameters");
+    if (address > kernel.parameter_bytes || bytes > kernel.parameter_bytes - address)
+      Fail(kIllegalAddress, i, lane, "the address is outside the kernel's parameters");
     return const_cast<uint8_t *>(block.launch.parameters) + address;
   }
   if (!block.Allowed(address, bytes)) {
@@ -342,9 +349,11 @@ uint8_t *Warp::ResolveShared(const Instruction &i, uint32_t lane, uint64_t addre
 
 uint8_t *Warp::ResolveLocal(const Instruction &i, uint32_t lane, uint64_t address, uint32_t bytes,
                             Access access) {
-  if (address + bytes > kernel.local_bytes)
+  if (address > kernel.local_bytes || bytes > kernel.local_bytes - address)
     Fail(kIllegalAddress, i, lane,
-         "the address " + std::to_string(address) + " is behind the thread's local memory");
+         "the address " + std::to_string(static_cast<int64_t>(address)) +
+             " is outside the thread's local memory of " + std::to_string(kernel.local_bytes) +
+             " bytes");
   size_t at = size_t{kernel.local_bytes} * lane + address;
   if (access != Access::kRead) {
     std::memset(&local_written[at], 1, bytes);

@@ -74,7 +74,7 @@ public:
   uint64_t Address(const Instruction &i, uint32_t lane) const {
     if (i.a == kNoPlace)
       return static_cast<uint64_t>(i.offset);
-    uint64_t base = i.option >> 31 ? At<uint32_t>(i.a)[lane] : At<uint64_t>(i.a)[lane];
+    uint64_t base = i.narrow_address ? At<uint32_t>(i.a)[lane] : At<uint64_t>(i.a)[lane];
     return base + static_cast<uint64_t>(i.offset);
   }
   // Where that is in this process. Throws Fault when the access is not allowed.
@@ -85,6 +85,8 @@ public:
   // all). True: those that run are complete; false: they wait. `elsewhere`: they may be at other
   // instructions that are also so (bar.warp.sync).
   bool Converge(const Instruction &i, const uint32_t *member, bool elsewhere = false);
+  // For instructions that need all 32 lanes: a fault when some have ended.
+  bool ConvergeAll(const Instruction &i);
   void Branch(uint32_t target); // the lanes of `mask`
   void Exit();                  // the lanes of `mask`
   // `lanes` of the running ones become a split of their own.
@@ -103,6 +105,13 @@ public:
     return undefined_registers_ ? undefined_[place / 4] : 0;
   }
   void SetUndefined(uint32_t place, uint32_t lanes, uint32_t undefined);
+  // Fails when what a running lane among `lanes` has at `place` (kNoPlace: nothing) is undefined.
+  void NeedGiven(const Instruction &i, uint32_t place, const char *what,
+                 uint32_t lanes = ~0u) const {
+    if (place != kNoPlace && (Undefined(place) & mask & lanes))
+      FailUndefined(i, static_cast<uint32_t>(std::countr_zero(Undefined(place) & mask & lanes)),
+                    what);
+  }
   uint32_t TakeFound() { return std::exchange(found_, 0); }
   // The next values that are called undefined come from this line.
   void FoundAt(int line) { found_line_ = line; }
@@ -149,7 +158,7 @@ private:
   void CheckProducts(const Instruction &i) const;
   void CheckGiven(const Instruction &i) const;
   void RunTracked(const Instruction &i);
-  uint32_t UndefinedAddress(const Instruction &i) const;
+  void SetWritten(const Instruction &i, uint32_t undefined);
   uint8_t *ResolveShared(const Instruction &i, uint32_t lane, uint64_t address, uint32_t bytes,
                          Access access);
   uint8_t *ResolveLocal(const Instruction &i, uint32_t lane, uint64_t address, uint32_t bytes,

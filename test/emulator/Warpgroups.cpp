@@ -22,10 +22,6 @@ namespace {
 constexpr size_t kStep = nn::reference::kTensorCoreStep;
 constexpr uint32_t kMostColumns = 256, kRows = 16; // of a warp
 
-[[noreturn]] void Unknown(Decoder &d) {
-  d.Fail("the emulator does not know '" + std::string(d.opcode()) + "'");
-}
-
 // How a matrix lies in shared memory, as its descriptor says.
 struct Matrix {
   uint32_t start, leading, stride, swizzle;
@@ -112,6 +108,9 @@ void RunProduct(Warp &w, const Instruction &i) {
     return;
   if (w.mask != ~0u || w.block.warps.size() < (w.index / 4 + 1) * 4)
     w.Fail(kLaunchFailed, i, w.First(), "needs all lanes of four warps");
+  for (uint32_t place : {i.a, i.b})
+    w.NeedGiven(i, place, "the matrix's descriptor");
+  w.NeedGiven(i, i.c, "whether the sums go on");
   const uint32_t *places = &w.kernel.places[i.list];
   const uint32_t columns = static_cast<uint32_t>(i.offset), sums = columns / 2;
   thread_local uint16_t b[kStep * kMostColumns];
@@ -196,7 +195,7 @@ void DecodeProduct(Decoder &d) {
     rest.remove_prefix(static_cast<size_t>(end - rest.data()));
   }
   if (rest != kBehind || !columns || columns % 8 || columns > kMostColumns)
-    Unknown(d);
+    d.Unknown();
   d.Ignore({"sync", "aligned", "m64n" + std::to_string(columns) + "k16"});
   for (int t = 0; t < 3; ++t)
     d.TakeType();
@@ -231,7 +230,7 @@ void DecodeWgmma(Decoder &d) {
               : d.Take("wait_group")   ? RunWait
                                        : nullptr;
   if (!d.out.run)
-    Unknown(d);
+    d.Unknown();
   d.Ignore({"sync", "aligned"});
   if (d.out.run == RunWait)
     d.out.offset = d.Immediate(0);

@@ -29,6 +29,7 @@ float fromBits(uint32_t bits) {
 float toFloat(uint16_t bits) { return fromBits(uint32_t(bits) << 16); }
 
 // The column n when something in it is no finite number: infinities and what is none, added as f32.
+// A NaN has the bits that the device's arithmetic of f32 gives.
 float special(const uint16_t *a, const uint16_t *b, size_t columns, float accumulator) {
   float sum = std::isfinite(accumulator) ? 0 : accumulator;
   for (size_t k = 0; k < kTensorCoreStep; ++k) {
@@ -36,7 +37,7 @@ float special(const uint16_t *a, const uint16_t *b, size_t columns, float accumu
     if (!std::isfinite(x) || !std::isfinite(y))
       sum += x * y;
   }
-  return sum;
+  return std::isnan(sum) ? fromBits(0x7fffffff) : sum;
 }
 
 bool finiteColumn(const uint16_t *a, const uint16_t *b, size_t columns, float accumulator) {
