@@ -5,7 +5,6 @@
 // accelerator's boxes when nothing else can run, what it stores when it is waited for. Until then
 // their places in shared memory may not be touched.
 
-#include <algorithm>
 #include <cstring>
 
 #include "test/emulator/Block.h"
