@@ -66,6 +66,8 @@ TEST(Checks, ValuesThatNobodyGave) {
               HasSubstr("a value that is stored"));
   EXPECT_THAT(RunKernel(".local .align 4 .b8 depot[8];\nld.local.b32 %r1, [depot];" + kStore).fault,
               HasSubstr("a value that is stored"));
+  EXPECT_THAT(RunKernel(read + "red.global.add.u32 [%rd0], %r1;").fault,
+              HasSubstr("an operand depends"));
   // What is not chosen may be anything.
   EXPECT_EQ(RunKernel(read + "setp.ge.u32 %p1, %r0, 0;\nselp.b32 %r1, 4, %r1, %p1;" + kStore).fault,
             "");
@@ -100,6 +102,7 @@ TEST(Checks, ValuesThatNobodyGaveAmongLanes) {
         HasSubstr("the matrix's descriptor depends"));
   EXPECT_THAT(RunKernel(kRead + given + "setp.eq.b32 %p1, %r1, 0;\n" + product, 128).fault,
               HasSubstr("whether the sums go on depends"));
+  EXPECT_THAT(RunKernel(given + product).fault, HasSubstr("needs all lanes of four warps"));
 }
 
 // What is written anew is given again, whatever instruction writes it.
