@@ -75,7 +75,7 @@ func.func @chain(%x: !rows, %w: !w) -> !rows attributes {nn.capacities = {contex
 // CHECK-NEXT: nn.cast %{{.*}} {nn.recomputed}
 !narrow = tensor<?x64xbf16, #nn.axis<context>>
 !wn = tensor<64x64xbf16>
-func.func @kept_once(%x: !narrow, %wn: !wn, %w: !w) -> (!rows, !rows) attributes {nn.capacities = {context = 16 : i64}} {
+func.func @kept_once(%x: !narrow, %wn: !wn, %w: !w) -> (!rows, !rows) attributes {nn.capacities = {context = 19 : i64}} {
   %l = nn.linear %x, %wn : (!narrow, !wn) -> !narrow
   %m = nn.binary mul %l, %l : !narrow
   %a = nn.cast %m : (!narrow) -> !rows
