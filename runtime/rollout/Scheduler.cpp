@@ -54,7 +54,6 @@ void Scheduler::Begin(const RolloutGoal &goal, int64_t weights) {
   groups_.clear();
   ended_groups_ = overdue_groups_ = 0;
   goal_ = goal;
-  budget_ = goal.budget;
   weights_ = weights;
   stats_ = {};
 }
@@ -128,7 +127,7 @@ const Step *Scheduler::Next() {
     SuspendRest();
   if (unfinished_ == 0)
     return nullptr;
-  samples_left_ = budget_;
+  samples_left_ = goal_.budget;
   Advance();
   ++stats_.steps;
   stats_.decode_steps += step_.decode;
@@ -523,7 +522,7 @@ void Scheduler::EndOne(const Sequence &sequence) {
 }
 
 bool Scheduler::ReachedGoal() const {
-  return budget_ == 0 || (ended_groups_ >= goal_.groups && overdue_groups_ == 0);
+  return goal_.budget == 0 || (ended_groups_ >= goal_.groups && overdue_groups_ == 0);
 }
 
 void Scheduler::SuspendRest() {
@@ -548,8 +547,8 @@ void Scheduler::Complete(std::span<const uint8_t> stop) {
     Sequence &s = at(index);
     ++s.known;
     ++s.sampled;
-    if (budget_ > 0 && budget_ != kNoLimit)
-      --budget_;
+    if (goal_.budget > 0 && goal_.budget != kNoLimit)
+      --goal_.budget;
     SequenceState state = SequenceState::running;
     if (stop[i] || s.known - s.spec.prompt >= s.spec.limit)
       state = SequenceState::ended;

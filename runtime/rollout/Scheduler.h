@@ -229,8 +229,8 @@ private:
   int64_t unfinished_ = 0;
   std::vector<Group> groups_;       // by age
   int64_t ended_groups_ = 0, overdue_groups_ = 0; // all of it has ended; open, with an overdue sequence
-  RolloutGoal goal_;
-  int64_t budget_ = kNoLimit, samples_left_ = 0, weights_ = 0;
+  RolloutGoal goal_; // what is left of its budget
+  int64_t samples_left_ = 0, weights_ = 0;
   int64_t held_group_ = -1;
   std::vector<int32_t> held_;
   std::map<int64_t, Kept> kept_;
