@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A whole iteration of mirror descent (rollout, reward, one update) and its training step, beside PyTorch, on one GPU.
 
-  training.py prepare FOLDER [BIN] [--size=0.5B] [--work=step] [--target=cuda:sm_90a] [--budget=10700MiB]   compiles; needs no GPU
+  training.py prepare FOLDER [BIN] [--size=0.5B] [--work=step] [--target=cuda:sm_90a] [--budget=10700MiB]
+              [--micro-tokens=16384]                  compiles; needs no GPU
   training.py run FOLDER [--iterations=4] [--trace]     on the GPU: mirl's time of each iteration, its memory
   training.py peer FOLDER [--steps=8] [--weights=f32]   on the GPU: the same training step by torch.compile
 
@@ -24,10 +25,10 @@ import time
 import model
 
 WORKS = {"step": dict(prompts=1, samples=8, prompt=128, length=2048), "iteration": dict(prompts=32, samples=8, prompt=128, length=640)}
-MICRO_TOKENS = 16384
+MICRO_TOKENS = 16384  # the peer's, and ours unless told otherwise
 
 
-def prepare(folder, bin, size, work, target, budget):
+def prepare(folder, bin, size, work, target, budget, micro_tokens):
     w = WORKS[work]
     program = model.edited((model.CHAIN / "mirror_descent.mirl").read_text(), [
         ("capacity context = 128", f"capacity context = {w['length']}"),
@@ -35,7 +36,7 @@ def prepare(folder, bin, size, work, target, budget):
         ("max_tokens: int = 64", f"max_tokens: int = {w['length'] - w['prompt']}"),
         ("draw(prompts, 64)", f"draw(prompts, {w['prompts']})"),
         ("batches(y, 256)", f"batches(y, {w['prompts'] * w['samples']})")])
-    options = ["--micro-tokens", MICRO_TOKENS, "--slots", w["prompts"] * w["samples"]]
+    options = ["--micro-tokens", micro_tokens, "--slots", w["prompts"] * w["samples"]]
     model.prepare(folder, bin, size, program, target, *options, *(["--memory-budget", f"train.micro={budget}"] if budget else []))
     model.write_prompts(folder / "prompts.jsonl", 64, w["prompt"])
     (folder / "work.json").write_text(json.dumps({"size": size, **w}))
@@ -92,14 +93,14 @@ def peer(folder, steps, weights):
 
 def main():
     action, folder, rest, options = model.arguments(__doc__, ("prepare", "run", "peer"), {
-        "size": "0.5B", "work": "step", "target": "cuda:sm_90a", "budget": "10700MiB", "iterations": "4", "trace": "", "steps": "8",
+        "size": "0.5B", "work": "step", "target": "cuda:sm_90a", "budget": "10700MiB", "micro-tokens": str(MICRO_TOKENS), "iterations": "4", "trace": "", "steps": "8",
         "weights": "f32"})
     if action == "run":
         return run(folder, int(options["iterations"]), bool(options["trace"]))
     if action == "peer":
         return peer(folder, int(options["steps"]), options["weights"])
     bin = pathlib.Path(rest[0]) if rest else model.ROOT / "build" / "bin"
-    prepare(folder, bin, *(options[name] for name in ("size", "work", "target", "budget")))
+    prepare(folder, bin, *(options[name] for name in ("size", "work", "target", "budget", "micro-tokens")))
 
 
 if __name__ == "__main__":
