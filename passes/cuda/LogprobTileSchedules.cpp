@@ -4,10 +4,10 @@
 // row and block of 256 it stores maximum and sums (16 bytes at most), which a second kernel merges
 // in ascending order.
 //
-// Adjoint: the vocabulary goes by in chunks, as many as keep the logits' gradient of one chunk, in
-// bf16, within kChunkBytes: the chunk's logits once more, turned into their gradient on the way to
-// memory, then its product with the weight, added to the hidden states' gradient in f32, and with
-// the hidden states, added to the weight's.
+// Adjoint: the vocabulary goes by in chunks, whose gradient of the logits, in bf16, is within
+// kChunkBytes and whose products fill the machine best: the chunk's logits once more, turned into
+// their gradient on the way to memory, then its product with the weight, added to the hidden
+// states' gradient in f32, and with the hidden states, added to the weight's.
 
 #include "passes/cuda/TileSchedules.h"
 
@@ -20,7 +20,7 @@ using namespace mlir;
 namespace mirl::passes::cuda {
 namespace {
 
-constexpr int64_t kChunkBytes = int64_t{256} << 20;
+constexpr int64_t kChunkBytes = int64_t{288} << 20;
 
 RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
@@ -55,6 +55,48 @@ void setCost(cpu::LaunchSpec &spec, RankedTensorType rows, double flops, double 
   spec.flops = plan::perRow(rows, flops);
   auto fixed = plan::AffineAttr::get(rows.getContext(), fixedBytes, 0.0, 0.0, 0.0, 0.0);
   spec.bytes = plan::add(plan::perRow(rows, rowBytes), fixed);
+}
+
+// The products of the adjoint of one chunk of the vocabulary: its logits, which become their
+// gradient; what that adds to the gradients of the hidden states and of the weight.
+struct ChunkProducts {
+  TensorCoreProduct logits, data, weight;
+
+  ChunkProducts(const Head &head, TensorCoreProduct::Piece chunk, bool entropy) {
+    logits.j = data.k = weight.i = chunk.step;
+    logits.k = data.j = weight.j = head.depth;
+    setRows(logits, head.rows, logits.i);
+    setRows(data, head.rows, data.i);
+    setRows(weight, head.rows, weight.k);
+    logits.bPiece = data.bPiece = weight.resultPiece = chunk;
+    logits.epilogue = logitGradientEpilogue(chunk.step, head.inverse, entropy);
+    data.b = weight.a = weight.b = Major::mn;
+    data.f32Result = data.accumulate = weight.f32Result = weight.accumulate = true;
+  }
+  // Their tiles; microseconds.
+  double choose(int64_t capacity) {
+    return chooseTile(logits, capacity) + chooseTile(data, capacity) + chooseTile(weight, capacity);
+  }
+};
+
+// Entries of the vocabulary in a chunk: all of them where they fit; else a multiple of 128, of
+// which the whole takes the least time by the estimate.
+int64_t chunkOf(const Head &head, bool entropy, int64_t capacity) {
+  int64_t v = head.vocabulary, size = 128;
+  int64_t most = std::max(kChunkBytes / (2 * std::max<int64_t>(capacity, 1)), 2 * size);
+  if (v <= most)
+    return v;
+  int64_t best = 0;
+  double least = 0;
+  for (int64_t chunk = most / size * size; chunk > most / 2; chunk -= size) {
+    double time = static_cast<double>(llvm::divideCeil(v, chunk)) *
+                  ChunkProducts(head, {chunk, v}, entropy).choose(capacity);
+    if (best && time >= least)
+      continue;
+    best = chunk;
+    least = time;
+  }
+  return best;
 }
 
 } // namespace
@@ -117,10 +159,7 @@ LogicalResult lowerLinearLogprobGrad(Operation *op, Lowering &lowering) {
   bool entropy = static_cast<bool>(grad.getEntropy());
   Head head(op, lowering, grad.getHidden(), grad.getWeight(), grad.getTemperature(), entropy);
   int64_t v = head.vocabulary, d = head.depth, capacity = lowering.capacity(head.rows);
-  int64_t most = std::max<int64_t>(kChunkBytes / (2 * std::max<int64_t>(capacity, 1)), 256);
-  int64_t count = llvm::divideCeil(v, most),
-          chunk = count == 1 ? v : llvm::alignTo(llvm::divideCeil(v, count), 64);
-  count = llvm::divideCeil(v, chunk);
+  int64_t chunk = chunkOf(head, entropy, capacity), count = llvm::divideCeil(v, chunk);
   TensorCoreProduct::Piece piece{chunk, v};
   head.name += "_c" + std::to_string(chunk);
   Value dz =
@@ -128,13 +167,9 @@ LogicalResult lowerLinearLogprobGrad(Operation *op, Lowering &lowering) {
   Value hiddenGradient = cpu::chainSlice(lowering, grad.getHiddenGradient(), "hidden_gradient");
   lowering.fill(hiddenGradient);
   lowering.loop(lowering.items(count), 0, [&] {
-    TensorCoreProduct logits;
-    logits.j = chunk;
-    logits.k = d;
-    setRows(logits, head.rows, logits.i);
-    logits.bPiece = piece;
-    logits.epilogue = logitGradientEpilogue(chunk, head.inverse, entropy);
-    chooseTile(logits, capacity);
+    ChunkProducts products(head, piece, entropy);
+    products.choose(capacity);
+    auto &[logits, data, weight] = products;
     cpu::LaunchSpec spec;
     spec.kernel = "tile_logit_gradient" + head.name;
     spec.reads = {head.hidden, head.weight, lowering.slice(grad.getLogprobGradient()),
@@ -147,14 +182,6 @@ LogicalResult lowerLinearLogprobGrad(Operation *op, Lowering &lowering) {
     launchProduct(lowering, spec, logits, head.rows, head.loc);
 
     // hidden gradient += dz · weight[chunk]
-    TensorCoreProduct data;
-    data.j = d;
-    data.k = chunk;
-    data.b = Major::mn;
-    setRows(data, head.rows, data.i);
-    data.bPiece = piece;
-    data.f32Result = data.accumulate = true;
-    chooseTile(data, capacity);
     cpu::LaunchSpec hidden;
     hidden.kernel = "tile_logprob_data_grad" + head.name;
     hidden.reads = {dz, head.weight};
@@ -164,14 +191,6 @@ LogicalResult lowerLinearLogprobGrad(Operation *op, Lowering &lowering) {
     launchProduct(lowering, hidden, data, head.rows, head.loc);
 
     // weight gradient[chunk] += dzᵀ · hidden
-    TensorCoreProduct weight;
-    weight.i = chunk;
-    weight.j = d;
-    weight.a = weight.b = Major::mn;
-    setRows(weight, head.rows, weight.k);
-    weight.resultPiece = piece;
-    weight.f32Result = weight.accumulate = true;
-    chooseTile(weight, capacity);
     cpu::LaunchSpec weights;
     weights.kernel = "tile_logprob_weight_grad" + head.name;
     weights.reads = {dz, head.hidden};

@@ -3,6 +3,8 @@
 
 #include "passes/cuda/TensorCoreProduct.h"
 
+#include <cmath>
+
 using namespace mlir;
 
 namespace mirl::passes::cuda {
@@ -11,6 +13,20 @@ namespace {
 constexpr int64_t kMultiprocessors = 132;
 
 int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Fitted to the times inside training steps (both models' products of 16,384 rows, every tile, with
+// and without epilogues): products that keep all multiprocessors busy for more than one tile, and
+// have no side of few rows.
+constexpr int64_t kFewest = 256;
+
+// Cycles of 16 values of k: multiplying and copying go on beside each other, and get in each
+// other's way the more, the nearer their times are; less where a consumer has more products under
+// way, or another consumer's.
+double stepOfMany(const ProductTile &tile, double multiply, double fill) {
+  double longer = std::max(multiply, fill), shorter = std::min(multiply, fill);
+  double share = tile.alternate ? 0.5 : tile.blocks > 1 ? 0.4 : 0.75;
+  return longer * (1 + share * std::pow(shorter / longer, 3.5));
+}
 
 // Microseconds of a launch. The form is the work of the busiest multiprocessor; the constants are
 // fitted to the times of 1,900 launches (both Qwen2.5 models' products, 1 to 16,384 rows, every
@@ -34,8 +50,18 @@ double estimate(const TensorCoreProduct &p, int64_t i, int64_t j, int64_t k) {
   double step = std::max(multiply, fill) + 0.2 * std::min(multiply, fill);
   // Of exponentials it is an estimate.
   double perSum = p.epilogue ? 0.2 : p.accumulate ? 0.53 : 0.075;
+  // Of the time in which another consumer multiplies.
+  double exposed = 0.53;
+  if (!p.transposed && waves > 1 && std::min(i, j) > kFewest) {
+    step = stepOfMany(tile, multiply, fill);
+    if (p.epilogue) {
+      perSum = p.combines() ? 0.1 + 0.08 * real(p.results()) : 0.28;
+      exposed = 0.35;
+    }
+  }
   double finish = 430 + perSum * real(rows * tile.n);
-  double cycles = waves * steps * step + finish * (tile.alternate ? 1 + 0.53 * (waves - 1) : waves);
+  double cycles =
+      waves * steps * step + finish * (tile.alternate ? 1 + exposed * (waves - 1) : waves);
   constexpr double kLaunch = 2.2, kCyclesPerMicrosecond = 1700;
   return kLaunch + (cycles + 4.4 * real(rows + tile.n)) / kCyclesPerMicrosecond;
 }

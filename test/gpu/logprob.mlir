@@ -1,5 +1,5 @@
 // What a vocabulary head gives on the tensor cores (compare.py): the log-prob that sampling records beside the one that training
-// computes, and the adjoint. The last block of the vocabulary is whole, or not; of the adjoint with 65,536 rows at capacity the vocabulary goes by in three chunks.
+// computes, and the adjoint. The last block of the vocabulary is whole, or not; of the adjoint with 65,536 rows at capacity the vocabulary goes by in chunks.
 
 func.func @sample_small(
     %hidden: tensor<?x136xbf16, #nn.axis<token>> {nn.name = "hidden", nn.source = "input:hidden"},
