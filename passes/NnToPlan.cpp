@@ -25,6 +25,7 @@
 // many variables (all gradients are zeroed at once): each is filled.
 
 #include "passes/LaunchGroups.h"
+#include "passes/LibraryProducts.h"
 #include "passes/Passes.h"
 #include "passes/cpu/Schedules.h"
 #include "passes/cuda/SimtKernelBuilder.h"
@@ -379,6 +380,8 @@ LogicalResult EntryLowering::run() {
     for (op = op->getNextNode(); group && op->getAttr(kGroupAttr) == group; op = op->getNextNode())
       ops.push_back(op);
     loc_ = ops.front()->getLoc();
+    if (std::optional<GroupFault> fault = libraryFault(ops, state_.cuda))
+      return fault->op->emitOpError() << fault->requirement << " (" << kLibraryAttr << ": a library may compute it)";
     if (failed(group ? lowerGroup(ops) : lowerOp(ops.front())))
       return failure();
   }
@@ -392,10 +395,15 @@ LogicalResult EntryLowering::run() {
 
 void EntryLowering::createLaunch(const cpu::LaunchSpec &spec, StringRef kernel) {
   auto zero = plan::AffineAttr::get(context(), 0.0, 0.0, 0.0, 0.0, 0.0);
-  plan::LaunchOp::create(builder_, loc_, FlatSymbolRefAttr::get(context(), kernel), spec.reads, spec.writes, spec.work,
+  Value workspace;
+  if (!spec.products.empty())
+    workspace = alloc(RankedTensorType::get({kLibraryWorkspace}, builder_.getI8Type()), "workspace");
+  plan::LaunchOp::create(builder_, loc_, FlatSymbolRefAttr::get(context(), kernel), spec.reads, spec.writes, workspace, spec.work,
                          builder_.getI64IntegerAttr(spec.grain), current_->getName().getIdentifier(),
                          builder_.getDenseI64ArrayAttr(spec.updates), spec.flops ? spec.flops : zero,
-                         spec.bytes ? spec.bytes : zero, spec.maps.empty() ? ArrayAttr() : builder_.getArrayAttr(spec.maps));
+                         spec.bytes ? spec.bytes : zero, spec.maps.empty() ? ArrayAttr() : builder_.getArrayAttr(spec.maps),
+                         spec.products.empty() ? ArrayAttr() : builder_.getArrayAttr(spec.products),
+                         spec.anyBits ? builder_.getUnitAttr() : UnitAttr());
 }
 
 void EntryLowering::launch(const cpu::LaunchSpec &spec,

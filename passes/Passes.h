@@ -33,6 +33,8 @@ struct PipelineOptions {
   std::string cuda;           // GPU to compile for, as sm_90a; empty: the CPU
   bool bf16 = false;          // weights, caches and activations
   bool tensorCores = false;   // products of bf16 on a GPU are the tensor cores'
+  std::string libraryPattern; // products that cuBLASLt may compute (select-library); empty: none
+  bool anyBits = false;       // of those: its bits need not be the kernels'
   bool ptxOnly = false;       // the code of a plan for a GPU is PTX
 };
 void buildRlToNn(mlir::OpPassManager &pm, const PipelineOptions &options);

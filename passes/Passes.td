@@ -64,6 +64,15 @@ def GroupLaunches : Pass<"group-launches", "mlir::func::FuncOp"> {
   let dependentDialects = ["mirl::nn::NnDialect"];
 }
 
+def SelectLibrary : Pass<"select-library", "mlir::ModuleOp"> {
+  let summary = "Mark the products that cuBLASLt may compute in place of a kernel";
+  let dependentDialects = ["mirl::nn::NnDialect"];
+  let options = [
+    Option<"pattern", "pattern", "std::string", "\"*\"", "Which ones: a glob over ENTRY/KIND/NxK">,
+    Option<"anyBits", "any-bits", "bool", "false", "Whatever its bits are; else where they are the kernel's">,
+  ];
+}
+
 // --- plan: the executable ----------------------------------------------------------------------------
 
 def NnToPlan : Pass<"nn-to-plan", "mlir::ModuleOp"> {

@@ -47,6 +47,13 @@ void buildNnToKernels(OpPassManager &pm, const PipelineOptions &options) {
   // After assign-numerics, which says what the tensor cores serve. It changes no bit.
   if (options.tensorCores)
     entry.addPass(createGroupLaunches());
+  // A group is one launch, and what is fused no library computes.
+  if (!options.libraryPattern.empty()) {
+    SelectLibraryOptions library;
+    library.pattern = options.libraryPattern;
+    library.anyBits = options.anyBits;
+    pm.addPass(createSelectLibrary(library));
+  }
 }
 
 // Launches, memory, machine code.

@@ -43,6 +43,7 @@ private:
   flatbuffers::Offset<fb::Entry> entry(plan::EntryOp op);
   flatbuffers::Offset<fb::Command> command(Operation &op, llvm::DenseMap<Value, uint32_t> &slices);
   Vector<fb::TensorMap> maps(plan::LaunchOp launch);
+  flatbuffers::Offset<fb::LibraryCall> library(plan::LaunchOp launch, llvm::DenseMap<Value, uint32_t> &slices);
   Vector<fb::Instruction> instructions(Block &block);
   // Indices of the buffers that `keep` accepts.
   flatbuffers::Offset<flatbuffers::Vector<uint32_t>> select(llvm::function_ref<bool(nn::VariableOp)> keep) {
@@ -142,12 +143,13 @@ flatbuffers::Offset<fb::Command> Writer::command(Operation &op, llvm::DenseMap<V
     if (isNew)
       kernelList_.push_back({launch.getKernel(), launch.getOp()});
     std::vector<uint32_t> arguments;
-    for (Value slice : launch.getOperands())
-      arguments.push_back(slices.lookup(slice));
+    for (ValueRange values : {ValueRange(launch.getReads()), ValueRange(launch.getWrites())})
+      for (Value slice : values)
+        arguments.push_back(slices.lookup(slice));
     fb::Work count = work(launch.getWork());
     fb::Affine flops = affine(launch.getFlops()), bytes = affine(launch.getBytes());
     auto action = fb::CreateLaunch(b_, it->second, b_.CreateVector(arguments), &count, launch.getGrain(), text(launch.getOp()),
-                                   source(op.getLoc()), &flops, &bytes, maps(launch));
+                                   source(op.getLoc()), &flops, &bytes, maps(launch), library(launch, slices));
     return fb::CreateCommand(b_, fb::Action::Launch, action.Union());
   }
   if (auto fill = dyn_cast<plan::FillOp>(op))
@@ -236,6 +238,20 @@ Vector<fb::TensorMap> Writer::maps(plan::LaunchOp launch) {
                                          b_.CreateVector(std::vector<uint32_t>(box.begin(), box.end())), map.getSwizzle()));
     }
   return b_.CreateVector(list);
+}
+
+flatbuffers::Offset<fb::LibraryCall> Writer::library(plan::LaunchOp launch, llvm::DenseMap<Value, uint32_t> &slices) {
+  if (!launch.getProducts())
+    return 0;
+  std::vector<flatbuffers::Offset<fb::Product>> list;
+  for (auto p : launch.getProductsAttr().getAsRange<plan::ProductAttr>()) {
+    auto dim = [&](int64_t at) { return fb::Dim(static_cast<fb::Axis>(p.getAxes()[at]), p.getSizes()[at]); };
+    fb::Dim rows = dim(0), columns = dim(1), depth = dim(2);
+    list.push_back(fb::CreateProduct(b_, p.getLeft(), p.getRight(), p.getResult(), p.getBias(), p.getResidual(), &rows, &columns,
+                                     &depth, p.getLeftTransposed(), p.getRightTransposed(), p.getAccumulate()));
+  }
+  return fb::CreateLibraryCall(b_, fb::Library::cublaslt, b_.CreateVector(list), slices.lookup(launch.getWorkspace()),
+                               launch.getAnyBits());
 }
 
 Vector<fb::Instruction> Writer::instructions(Block &block) {

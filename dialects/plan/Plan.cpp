@@ -101,6 +101,23 @@ LogicalResult TensorMapAttr::verify(function_ref<InFlightDiagnostic()> emitError
   return success();
 }
 
+LogicalResult ProductAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t left, int64_t right, int64_t result,
+                                  int64_t bias, int64_t residual, DenseI64ArrayAttr axes, DenseI64ArrayAttr sizes, bool, bool,
+                                  bool accumulate) {
+  if (left < 0 || right < 0 || result < 0 || bias < -1 || residual < -1)
+    return emitError() << "left, right and result are arguments, bias and residual are, or -1";
+  if (axes.size() != 3 || sizes.size() != 3)
+    return emitError() << "a product has the axes and sizes of three extents, not of " << axes.size() << " and " << sizes.size();
+  if (llvm::count_if(axes.asArrayRef(), [](int64_t axis) { return axis != 0; }) > 1 || axes[1] != 0)
+    return emitError() << "the rows of the result or the terms of a sum may have an axis, not both and not the columns";
+  for (auto [axis, size] : llvm::zip_equal(axes.asArrayRef(), sizes.asArrayRef()))
+    if (axis < 0 || axis > 4 || (axis == 0 && size < 1))
+      return emitError() << "an axis is 0 (none) to 4, a size without one at least 1, not " << axis << " and " << size;
+  if (accumulate && (bias >= 0 || residual >= 0))
+    return emitError() << "a product that accumulates has no bias and no residual";
+  return success();
+}
+
 // --- #plan.affine<12.0 + 3.0 context + …> --------------------------------------------------------
 
 Attribute AffineAttr::parse(AsmParser &parser, Type) {

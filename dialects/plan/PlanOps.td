@@ -89,6 +89,21 @@ def Plan_TensorMapAttr : AttrDef<Plan_Dialect, "TensorMap"> {
   let genVerifyDecl = 1;
 }
 
+def Plan_ProductAttr : AttrDef<Plan_Dialect, "Product"> {
+  let mnemonic = "product";
+  let summary = "a matrix product that a library may compute in place of a launch's kernel";
+  let description = [{
+    result[i, j] = Σ_k left[i, k] · right[j, k] (+ bias[j]) (+ residual[i, j]) (+ result[i, j] if it accumulates), of row-major
+    matrices. `left`, `right`, `result`, `bias` and `residual` are arguments of the launch (reads, then writes; -1: none);
+    `axes` and `sizes` the extents of i, j and k, as in a tensor map. A transposed operand lies in memory as [k, i] or [k, j].
+  }];
+  let parameters = (ins "int64_t":$left, "int64_t":$right, "int64_t":$result, "int64_t":$bias, "int64_t":$residual,
+                        "::mlir::DenseI64ArrayAttr":$axes, "::mlir::DenseI64ArrayAttr":$sizes, "bool":$left_transposed,
+                        "bool":$right_transposed, "bool":$accumulate);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
 defvar SymbolUser = DeclareOpInterfaceMethods<SymbolUserOpInterface>;
 
 class Plan_Op<string mnemonic, list<Trait> traits = []> : Op<Plan_Dialect, mnemonic, traits>;
@@ -141,15 +156,18 @@ def Plan_LaunchOp : Plan_Op<"launch", [AttrSizedOperandSegments]> {
     `reads` and `writes` are the slices the kernel gets, in this order; one that is both is in
     `writes` alone, with `updates` listing its index among the writes.
     `op` names the nn op it implements; `grain` is the least number of items worth a thread. `maps` are the tensor maps
-    that a kernel on a GPU gets before the slices.
+    that a kernel on a GPU gets before the slices. `products` compute the same by cuBLASLt, one behind the other, with a
+    `workspace` of its own; the runtime chooses (docs/cuda.md, "cuBLASLt"). `any_bits`: they need not have the kernel's bits.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<Plan_SliceType>:$reads, Variadic<Plan_SliceType>:$writes,
-                       Plan_WorkAttr:$work, I64Attr:$grain, StrAttr:$op, DenseI64ArrayAttr:$updates,
+                       Optional<Plan_SliceType>:$workspace, Plan_WorkAttr:$work, I64Attr:$grain, StrAttr:$op, DenseI64ArrayAttr:$updates,
                        Plan_AffineAttr:$flops, Plan_AffineAttr:$bytes,
-                       OptionalAttr<TypedArrayAttrBase<Plan_TensorMapAttr, "tensor maps">>:$maps);
+                       OptionalAttr<TypedArrayAttrBase<Plan_TensorMapAttr, "tensor maps">>:$maps,
+                       OptionalAttr<TypedArrayAttrBase<Plan_ProductAttr, "products">>:$products, UnitAttr:$any_bits);
   let hasVerifier = 1;
   let assemblyFormat = [{
-    $kernel `reads` `(` ($reads^ `:` type($reads))? `)` `writes` `(` ($writes^ `:` type($writes))? `)` `over` $work attr-dict
+    $kernel `reads` `(` ($reads^ `:` type($reads))? `)` `writes` `(` ($writes^ `:` type($writes))? `)`
+    (`workspace` $workspace^ `:` type($workspace))? `over` $work attr-dict
   }];
 }
 

@@ -162,6 +162,20 @@ LogicalResult LaunchOp::verify() {
     for (auto map : getMapsAttr().getAsRange<TensorMapAttr>())
       if (map.getArgument() >= arguments)
         return emitOpError("a tensor map must be of one of the ") << arguments << " arguments, is of number " << map.getArgument();
+  if (!getProducts() != !getWorkspace() || (getProducts() && getProductsAttr().empty()))
+    return emitOpError("has both, products and a workspace for them, or neither");
+  if (getAnyBits() && !getProducts())
+    return emitOpError("has bits of its own without products: a kernel always has the same");
+  int64_t reads = getReads().size();
+  if (getProducts())
+    for (auto product : getProductsAttr().getAsRange<ProductAttr>()) {
+      for (int64_t argument : {product.getLeft(), product.getRight(), product.getBias(), product.getResidual()})
+        if (argument >= reads)
+          return emitOpError("a product must read one of the ") << reads << " reads, but reads argument " << argument;
+      if (product.getResult() < reads || product.getResult() >= arguments)
+        return emitOpError("a product must write one of the arguments ") << reads << " to " << arguments - 1 << ", but writes "
+                                                                         << product.getResult();
+    }
   return success();
 }
 

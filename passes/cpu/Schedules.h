@@ -41,6 +41,8 @@ struct LaunchSpec {
   plan::AffineAttr flops, bytes;
   llvm::SmallVector<mlir::Attribute> maps; // plan.tensor_map, of a kernel on tiles
   Lanes lanes;
+  llvm::SmallVector<mlir::Attribute> products; // plan.product: what a library may compute in the kernel's place,
+  bool anyBits = false;                        // whatever its bits are
 };
 
 class Lowering {

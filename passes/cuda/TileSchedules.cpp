@@ -8,6 +8,7 @@
 
 #include "passes/cuda/TileSchedules.h"
 
+#include "passes/LibraryProducts.h"
 #include "passes/cpu/LogSumExp.h"
 #include "passes/cuda/AttentionGradKernel.h"
 
@@ -34,6 +35,30 @@ void setCost(cpu::LaunchSpec &spec, RankedTensorType rows, double rowFlops, doub
 
 std::string extents(RankedTensorType rows, int64_t n, int64_t k) {
   return cpu::axisName(rows) + "_n" + std::to_string(n) + "_k" + std::to_string(k);
+}
+
+// Arguments of a product in its launch; -1: none.
+struct Arguments {
+  int64_t left, right, result, bias = -1, residual = -1;
+};
+
+// What a library may compute in place of a launch, if `op` says so: the product i×k by j×k, of which
+// the extent that is missing is that of `rows`.
+void addLibraryProduct(cpu::LaunchSpec &spec, Operation *op, Arguments at, RankedTensorType rows,
+                       const TensorCoreProduct &p) {
+  if (!op->hasAttr(kLibraryAttr))
+    return;
+  auto *context = op->getContext();
+  std::optional<nn::AxisAttr> axis = nn::axisOf(rows);
+  int64_t number = axis ? static_cast<int64_t>(axis->getAxis()) : 0;
+  auto array = [&](ArrayRef<int64_t> values) { return DenseI64ArrayAttr::get(context, values); };
+  auto pick = [&](std::optional<int64_t> extent) { return extent ? 0 : number; };
+  auto size = [&](std::optional<int64_t> extent) { return extent.value_or(p.rowsExtra); };
+  spec.products.push_back(plan::ProductAttr::get(
+      context, at.left, at.right, at.result, at.bias, at.residual,
+      array({pick(p.i), pick(p.j), pick(p.k)}), array({size(p.i), size(p.j), size(p.k)}),
+      p.a == Major::mn, p.b == Major::mn, p.accumulate));
+  spec.anyBits = op->hasAttr(kAnyBitsAttr);
 }
 
 // What linears of one input have in common: one of them, or a group.
@@ -138,6 +163,18 @@ LogicalResult lowerLinears(Linears linears, nn::FusedOp fused, Lowering &lowerin
     spec.reads.push_back(lowering.slice(linears.first.getResidual()));
     rowBytes += 2.0 * n;
   }
+  int64_t products = linears.ops.size(), right = p.transposed ? 0 : 1, reads = spec.reads.size();
+  for (int64_t at = 0; at < products; ++at) {
+    nn::LinearOp op = linears.ops[at];
+    TensorCoreProduct one; // rows on the left, whatever side the kernel has them on
+    one.j = typeOf(op.getWeight()).getDimSize(0);
+    one.k = linears.k;
+    setRows(one, linears.input, one.i);
+    addLibraryProduct(spec, op,
+                      {p.transposed ? products : 0, right + at, reads + at, p.bias ? 1 + products + at : -1,
+                       p.residual ? reads - 1 : -1},
+                      linears.input, one);
+  }
   setCost(spec, linears.input, perRow, rowBytes, 2.0 * n * linears.k);
   launchProduct(lowering, spec, p, linears.input, linears.first.getLoc());
   return status;
@@ -193,6 +230,7 @@ LogicalResult lowerDataGrad(Operation *op, Lowering &lowering) {
   spec.reads = {lowering.slice(grad.getGradient()), lowering.slice(grad.getWeight())};
   spec.writes = {lowering.slice(grad.getResult())};
   setCost(spec, gradient, 2.0 * n * k, 2.0 * n + (p.f32Result ? 4.0 : 2.0) * k, 2.0 * n * k);
+  addLibraryProduct(spec, op, {0, 1, 2}, gradient, p);
   chooseTile(p, lowering.capacity(gradient));
   launchProduct(lowering, spec, p, gradient, op->getLoc());
   return success();
@@ -231,6 +269,12 @@ LogicalResult lowerWeightGrads(ArrayRef<nn::LinearWeightGradOp> grads, Lowering 
     spec.writes.push_back(lowering.slice(grad.getResult()));
   }
   spec.kernel += "_k" + std::to_string(*p.j);
+  for (int64_t at = 0, input = grads.size(); at < input; ++at) {
+    nn::LinearWeightGradOp grad = grads[at];
+    TensorCoreProduct one = p;
+    one.i = typeOf(grad.getResult()).getDimSize(0);
+    addLibraryProduct(spec, grad, {at, input, input + 1 + at}, rows, one);
+  }
   spec.reads.push_back(lowering.slice(first.getInput()));
   double n = *p.i, k = *p.j;
   setCost(spec, rows, 2.0 * n * k, 2.0 * (n + k), 8.0 * n * k);

@@ -396,6 +396,13 @@ private:
           return Invalid("command ", i, " (", View(launch.op()), ") ", status.message());
         if (absl::Status status = CheckMaps(entry, launch, capacities); !status.ok())
           return Invalid("command ", i, " (", View(launch.op()), ") ", status.message());
+        if (launch.library()) {
+          absl::Status status = View(plan_.target()) != "cuda"
+                                    ? Invalid("asks for a library, which only a GPU has")
+                                    : ValidateLibraryCall(entry, launch, [&](fb::Axis axis) { return capacities.Of(axis); });
+          if (!status.ok())
+            return Invalid("command ", i, " (", View(launch.op()), ") ", status.message());
+        }
         if (launch.grain() < 0)
           return Invalid("command ", i, " (", View(launch.op()), ") has a negative grain");
         break;

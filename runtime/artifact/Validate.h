@@ -3,6 +3,8 @@
 #ifndef MIRL_RUNTIME_ARTIFACT_VALIDATE_H
 #define MIRL_RUNTIME_ARTIFACT_VALIDATE_H
 
+#include <functional>
+
 #include "absl/status/status.h"
 #include "runtime/artifact/plan_generated.h"
 
@@ -30,6 +32,13 @@ inline int64_t ElementBytes(fb::DType dtype) {
 // Checks every index, range, slice, port, loop and name of docs/plan.md; the message says what is
 // wrong and where in the plan, without the file's name.
 absl::Status ValidatePlan(const fb::Plan &plan);
+
+// Its part for a launch's library call, whose arguments and slices were checked. `capacity`: of an axis in the entry; -1:
+// it has none.
+absl::Status ValidateLibraryCall(const fb::Entry &entry, const fb::Launch &launch,
+                                 const std::function<int64_t(fb::Axis)> &capacity);
+// The axis of the extent of a product that varies: its rows', or its sums'. All products of a launch have the same.
+fb::Axis VaryingAxis(const fb::Product &product);
 
 // Its part for the host program. Entries, policies and steps must have been checked.
 absl::Status ValidateProgram(const fb::Plan &plan);

@@ -10,10 +10,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "runtime/device/ProductLibrary.h"
 
 namespace mirl::rt {
 
@@ -57,6 +59,10 @@ public:
   virtual absl::Status Launch(uint32_t kernel, void *const *buffers, uint32_t count, const int64_t *dims, int64_t items,
                               int64_t grain, std::span<const TensorMap> maps) = 0;
   virtual absl::Status Synchronize() = 0;
+  // The library that a plan's library calls ask for. It must not outlive the device.
+  virtual absl::StatusOr<std::unique_ptr<ProductLibrary>> OpenProducts() {
+    return absl::UnimplementedError("this device has no library of matrix products");
+  }
 
   // Recordings. What is queued from BeginRecording to EndRecording does not run but is kept, with its arguments, and runs as a
   // whole each time it is replayed. EndRecording ends it whatever happened since; what failed is not kept. A replay that is

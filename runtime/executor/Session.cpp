@@ -5,6 +5,7 @@
 #include <cstring>
 #include <deque>
 #include <map>
+#include <optional>
 #include <tuple>
 #include <unordered_map>
 
@@ -12,6 +13,7 @@
 #include "runtime/artifact/Validate.h"
 #include "runtime/device/cpu/CpuDevice.h"
 #include "runtime/device/cuda/CudaDevice.h"
+#include "runtime/executor/LibraryCalls.h"
 #include "runtime/executor/Recordings.h"
 #include "runtime/executor/Staging.h"
 
@@ -51,6 +53,8 @@ struct Step {
   uint32_t index = 0;
   std::vector<Step> body;
   ProfileRow *row = nullptr;
+  std::optional<LibraryCall> library;
+  ProfileRow *library_row = nullptr; // when the library computes it
 };
 
 } // namespace
@@ -98,6 +102,7 @@ int64_t ByteSize(const fb::TensorType &type, const Extents &extents) {
 struct Session::Impl {
   std::shared_ptr<const mirl::rt::Plan> plan;
   std::unique_ptr<Device> device;
+  LibraryCalls calls;
   bool profile = false;
   uint8_t *arena = nullptr;
   std::unordered_map<const fb::Entry *, std::vector<Step>> entries;
@@ -147,6 +152,10 @@ struct Session::Impl {
           step.maps.push_back(Map(*step.launch->maps()->Get(m), *slice(step.launch->args()->Get(step.launch->maps()->Get(m)->arg()))));
         op = View(step.launch->op());
         kernel = View(plan->root().kernels()->Get(step.launch->kernel())->symbol());
+        if (step.launch->library()) {
+          step.library.emplace(entry, *step.launch, step.pointers, arena);
+          step.library_row = RowOf(entry, op, "cublaslt", rows_of);
+        }
         break;
       }
       case fb::Action::Fill:
@@ -168,14 +177,44 @@ struct Session::Impl {
       default:
         continue;
       }
-      ProfileRow *&row = rows_of[{op, kernel}];
-      if (!row) {
-        rows.push_back(ProfileRow{std::string(View(entry.name())), op, kernel});
-        row = &rows.back();
-      }
-      step.row = row;
+      step.row = RowOf(entry, op, kernel, rows_of);
     }
     return steps;
+  }
+
+  ProfileRow *RowOf(const fb::Entry &entry, const std::string &op, const std::string &kernel,
+                    std::map<std::pair<std::string, std::string>, ProfileRow *> &rows_of) {
+    ProfileRow *&row = rows_of[{op, kernel}];
+    if (!row) {
+      rows.push_back(ProfileRow{std::string(View(entry.name())), op, kernel});
+      row = &rows.back();
+    }
+    return row;
+  }
+
+  // The library's algorithms for a step in this call; null: it is none of its products.
+  const std::vector<uint32_t> *AlgorithmsOf(const Step &step, const Extents &extents) const {
+    return step.library ? calls.Algorithms(*step.library, extents) : nullptr;
+  }
+
+  ProfileRow *RowIn(const Step &step, const Extents &extents) const {
+    return AlgorithmsOf(step, extents) ? step.library_row : step.row;
+  }
+
+  // Chooses what computes each step that a library may compute.
+  absl::Status Choose(std::vector<Step> &steps, std::chrono::steady_clock::time_point deadline,
+                      const std::function<void(const std::string &)> &note) {
+    for (Step &step : steps) {
+      MIRL_TRY(Choose(step.body, deadline, note));
+      if (!step.library)
+        continue;
+      auto kernel = [&](const Extents &extents) {
+        int64_t dims[6] = {extents.context, extents.token, extents.sequence, extents.group, 0, 0};
+        return LaunchKernel(step, extents, dims);
+      };
+      MIRL_TRY(calls.Choose(*device, *step.library, step.row->kernel, kernel, deadline, note));
+    }
+    return absl::OkStatus();
   }
 
   absl::Status Execute(const std::vector<Step> &steps, const Extents &extents, int64_t *dims) {
@@ -205,11 +244,12 @@ struct Session::Impl {
         return At(step, status);
       if (!profile)
         continue;
-      step.row->seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      ++step.row->calls;
+      ProfileRow &row = *RowIn(step, extents);
+      row.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      ++row.calls;
       auto [flops, bytes] = CostOf(step, extents);
-      step.row->flops += flops;
-      step.row->bytes += bytes;
+      row.flops += flops;
+      row.bytes += bytes;
     }
     return absl::OkStatus();
   }
@@ -275,7 +315,7 @@ struct Session::Impl {
       TraceEvent event;
       event.entry = whole.entry;
       event.op = step.row->op;
-      event.kernel = step.row->kernel;
+      event.kernel = RowIn(step, extents)->kernel;
       event.source = step.launch ? step.launch->source() : nullptr;
       MIRL_ASSIGN(double from, device->Elapsed(2 * i + 1));
       MIRL_ASSIGN(double to, device->Elapsed(2 * i + 2));
@@ -291,22 +331,26 @@ struct Session::Impl {
     return absl::OkStatus();
   }
 
+  absl::Status LaunchKernel(const Step &step, const Extents &extents, const int64_t *dims) {
+    TensorMap maps[kMaxMaps];
+    for (size_t m = 0; m < step.maps.size(); ++m) {
+      maps[m] = step.maps[m];
+      const auto *map_dims = step.launch->maps()->Get(static_cast<uint32_t>(m))->dims();
+      for (uint32_t d = 0; d < maps[m].rank; ++d) {
+        const fb::Dim &dim = *map_dims->Get(d);
+        maps[m].dims[d] = static_cast<uint64_t>(std::max<int64_t>(0, AxisExtent(dim.axis(), extents) + dim.size()));
+      }
+    }
+    return device->Launch(step.launch->kernel(), step.pointers.data(), static_cast<uint32_t>(step.pointers.size()), dims,
+                          Items(*step.work, extents), step.launch->grain(), {maps, step.maps.size()});
+  }
+
   absl::Status Do(const Step &step, const Extents &extents, const int64_t *dims) {
     switch (step.kind) {
     case fb::Action::Launch:
-    {
-      TensorMap maps[kMaxMaps];
-      for (size_t m = 0; m < step.maps.size(); ++m) {
-        maps[m] = step.maps[m];
-        const auto *map_dims = step.launch->maps()->Get(static_cast<uint32_t>(m))->dims();
-        for (uint32_t d = 0; d < maps[m].rank; ++d) {
-          const fb::Dim &dim = *map_dims->Get(d);
-          maps[m].dims[d] = static_cast<uint64_t>(std::max<int64_t>(0, AxisExtent(dim.axis(), extents) + dim.size()));
-        }
-      }
-      return device->Launch(step.launch->kernel(), step.pointers.data(), static_cast<uint32_t>(step.pointers.size()), dims,
-                            Items(*step.work, extents), step.launch->grain(), {maps, step.maps.size()});
-    }
+      if (const std::vector<uint32_t> *algorithms = AlgorithmsOf(step, extents))
+        return calls.Multiply(*step.library, extents, *algorithms);
+      return LaunchKernel(step, extents, dims);
     case fb::Action::Fill:
       return device->Fill(step.to, static_cast<uint64_t>(ByteSize(*step.type, extents)));
     case fb::Action::Copy:
@@ -332,7 +376,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const m
 
   auto refused = [&](const absl::Status &status) { return Impl::Named(status, impl.plan->name()); };
   if (View(root.target()) == "cuda" && !options.buffers_only) {
-    auto device = CudaDevice::Create(impl.plan, options.cuda_driver);
+    auto device = CudaDevice::Create(impl.plan, options.cuda_driver, options.cublaslt);
     if (!device.ok())
       return refused(device.status());
     impl.device = *std::move(device);
@@ -347,17 +391,24 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const m
     if (absl::Status status = impl.staging.Allocate(root, *impl.device); !status.ok())
       return refused(status);
   impl.record = options.recorded_commands > 0 && !options.profile && impl.device->records();
+  auto deadline = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                                                         std::chrono::duration<double>(options.choice_seconds));
+  for (uint32_t i = 0; i < Length(root.entries()) && !options.buffers_only; ++i) {
+    const fb::Entry &entry = *root.entries()->Get(i);
+    std::map<std::pair<std::string, std::string>, ProfileRow *> rows_of;
+    std::vector<Step> &steps = impl.entries[&entry] = impl.Prepare(entry, entry.commands(), rows_of);
+    // While nothing is in the arena yet.
+    if (absl::Status status = impl.Choose(steps, deadline, options.note); !status.ok())
+      return refused(status);
+  }
+  if (impl.calls.any())
+    MIRL_TRY(impl.device->Fill(0, bytes));
   for (uint32_t i = 0; i < Length(root.buffers()); ++i) {
     const fb::Buffer &buffer = *root.buffers()->Get(i);
     if (Length(buffer.data()))
       MIRL_TRY(impl.device->Upload(buffer.offset(), buffer.data()->data(), buffer.data()->size()));
   }
   MIRL_TRY(impl.device->Synchronize());
-  for (uint32_t i = 0; i < Length(root.entries()) && !options.buffers_only; ++i) {
-    const fb::Entry &entry = *root.entries()->Get(i);
-    std::map<std::pair<std::string, std::string>, ProfileRow *> rows_of;
-    impl.entries[&entry] = impl.Prepare(entry, entry.commands(), rows_of);
-  }
   return session;
 }
 

@@ -22,6 +22,7 @@ namespace mirl::rt {
 
 namespace cuda {
 struct Driver;
+struct CublasLt;
 }
 
 // Extents of the four axes in one call.
@@ -35,11 +36,16 @@ struct SessionOptions {
   // Persistent buffers in host memory, whatever the plan's target, and no entries: for looking at and filling weights.
   bool buffers_only = false;
   const cuda::Driver *cuda_driver = nullptr; // null: the machine's
+  const cuda::CublasLt *cublaslt = nullptr;  // null: the machine's, if the plan asks for it
+  // How long the choice between kernels and a library may take at most (ProductChoice.h): none is begun later.
+  double choice_seconds = 30;
   // On a device that records (Device.h): commands in the recordings that are kept; 0 launches one by one.
   // Decoding has a recording for each number of sequences: 512 of 200 commands fit.
   int64_t recorded_commands = 1 << 17;
   // Is told what does not work but could be done without. Null: nobody.
   std::function<void(const std::string &)> warn;
+  // Is told what was chosen where a plan leaves a choice. Null: nobody.
+  std::function<void(const std::string &)> note;
 };
 
 // What the launches of one kernel for one op cost so far, over all runs of an entry.

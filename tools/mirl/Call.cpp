@@ -537,6 +537,7 @@ absl::Status CallEntry(const Options &options) {
   rt::SessionOptions session_options;
   session_options.threads = options.threads;
   session_options.warn = Warn;
+  session_options.note = Note;
   MIRL_ASSIGN(std::unique_ptr<rt::Session> session, rt::Session::Create(plan, session_options));
   return Call(options, *session, *entry).Run(file.get());
 }

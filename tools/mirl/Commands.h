@@ -36,6 +36,8 @@ int Finish(const absl::Status &status);
 
 // Prints `mirl: warning: <text>` to stderr.
 void Warn(const std::string &text);
+// Prints `mirl: note: <text>` to stderr.
+void Note(const std::string &text);
 
 // `--set name=value` on top of the plan's parameters. An unknown name is an error that lists the
 // known ones.

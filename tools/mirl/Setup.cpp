@@ -26,7 +26,7 @@ absl::Status LoadPolicy(rt::Session &session, const fb::Policy &policy, const st
   std::string note;
   MIRL_TRY(rt::LoadWeights(session, policy, directory, &note));
   if (!note.empty())
-    std::fprintf(stderr, "mirl: note: %s\n", note.c_str());
+    Note(note);
   return absl::OkStatus();
 }
 
@@ -75,6 +75,7 @@ absl::StatusOr<Sampler> MakeSampler(const SamplerFlags &flags, const rt::RollerO
   rt::SessionOptions options;
   options.threads = flags.threads;
   options.warn = Warn;
+  options.note = Note;
   MIRL_ASSIGN(sampler.session, rt::Session::Create(plan, options));
   MIRL_ASSIGN(sampler.roller, rt::Roller::Create(*sampler.session, *sampler.policy, engine));
   std::string folder = flags.model.empty() ? std::string(View(root.model_dir())) : flags.model;

@@ -81,6 +81,7 @@ absl::Status Prepare(const TrainOptions &options, Training &run) {
   rt::SessionOptions session_options;
   session_options.threads = options.threads;
   session_options.warn = Warn;
+  session_options.note = Note;
   session_options.profile = options.profile;
   MIRL_ASSIGN(run.session, rt::Session::Create(run.plan, session_options));
   MIRL_ASSIGN(run.tokenizer, LoadTokenizer(*run.plan, run.settings.model));

@@ -25,6 +25,11 @@ void Warn(const std::string &text) {
   std::fprintf(stderr, "mirl: warning: %s\n", text.c_str());
 }
 
+void Note(const std::string &text) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "mirl: note: %s\n", text.c_str());
+}
+
 absl::StatusOr<std::map<std::string, double>> ParseParams(const rt::Plan &plan,
                                                           const std::vector<std::string> &set) {
   std::map<std::string, double> params;

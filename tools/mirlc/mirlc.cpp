@@ -49,6 +49,10 @@ static cl::opt<int64_t> slots("slots", cl::desc("Sequences decoded at a time (de
                               cl::cat(category));
 static cl::opt<int64_t> kvBlocks("kv-blocks", cl::desc("Blocks of 16 positions of the KV cache's pool (default: enough for all slots)"),
                                  cl::value_desc("n"), cl::init(0), cl::cat(category));
+static cl::opt<std::string> products("products", cl::desc("Who computes matrix products: own (default), or cublaslt[=PATTERN] where it may"),
+                                     cl::value_desc("who"), cl::init("own"), cl::cat(category));
+static cl::opt<std::string> parity("parity", cl::desc("on (default), or off: cuBLASLt's products need not have the kernels' bits"),
+                                   cl::value_desc("on|off"), cl::init("on"), cl::cat(category));
 static cl::opt<std::string> library("library", cl::desc("Where `use` looks for models and libraries"), cl::value_desc("dir"), cl::Hidden,
                                     cl::cat(category));
 
@@ -71,6 +75,11 @@ usage: mirlc FILE.mirl --model DIR [options] -o OUT.plan
   --context N            tokens of the longest sequence (default: the program's `capacity context`)
   --micro-tokens N       tokens of a micro-batch
   --slots N              sequences decoded at a time
+  --products WHO         own (default): our kernels compute every matrix product; cublaslt[=PATTERN], of a GPU: cuBLASLt may
+                         compute those that PATTERN names (ENTRY/KIND/NxK, as 'train.micro/weight_grad/*'), and does where it
+                         is faster and has the same bits
+  --parity WHICH         on (default), or off: cuBLASLt computes those products whatever its bits are; log-probs of rollout and
+                         training then differ
   --kv-blocks N          blocks of 16 positions of the KV cache's pool (default: enough for all slots at full length)
   --help, --version
 
@@ -163,10 +172,14 @@ std::string megabytes(int64_t bytes) {
 }
 
 void summarise(ModuleOp module, double seconds) {
-  int64_t entries = 0, kernels = 0, largest = 0;
+  int64_t entries = 0, kernels = 0, largest = 0, launches = 0, shared = 0;
   std::string name;
   for (auto entry : module.getOps<plan::EntryOp>()) {
     ++entries;
+    entry.walk([&](plan::LaunchOp launch) {
+      ++launches;
+      shared += launch.getProducts().has_value();
+    });
     if (static_cast<int64_t>(entry.getPeakBytes().value_or(0)) > largest) {
       largest = *entry.getPeakBytes();
       name = entry.getSymName().str();
@@ -179,6 +192,8 @@ void summarise(ModuleOp module, double seconds) {
   llvm::errs() << "mirlc: " << entries << " entries, " << kernels << " kernels; memory " << megabytes(number("plan.arena_bytes"))
                << " (persistent " << megabytes(number("plan.persistent_bytes")) << ", at most " << megabytes(largest) << " for " << name
                << "); " << llvm::format("%.1f", seconds) << " s\n";
+  if (shared)
+    llvm::errs() << "mirlc: cuBLASLt may compute " << shared << " of " << launches << " launches\n";
 }
 
 } // namespace
@@ -233,6 +248,19 @@ int main(int argc, char **argv) {
   options.ptxOnly = emit == "ptx" || moduleKind == "ptx";
   if (options.ptxOnly && options.cuda.empty())
     return usage((emit == "ptx" ? "--emit ptx" : "--module ptx") + std::string(" needs --target cuda:sm_90a"));
+  auto [computer, pattern] = llvm::StringRef(products).split('=');
+  if ((computer != "own" && computer != "cublaslt") || (products.find('=') != std::string::npos && (pattern.empty() || computer == "own")))
+    return usage("--products takes own, cublaslt or cublaslt=PATTERN, not '" + products + "'");
+  if (parity != "on" && parity != "off")
+    return usage("--parity takes on or off, not '" + parity + "'");
+  if (computer == "own" && parity == "off")
+    return usage("--parity off needs --products cublaslt: what our own kernels compute always has the same bits");
+  if (computer == "cublaslt") {
+    if (options.cuda.empty())
+      return usage("--products cublaslt needs --target cuda:sm_90a");
+    options.libraryPattern = pattern.empty() ? "*" : pattern.str();
+    options.anyBits = parity == "off";
+  }
   for (llvm::StringRef budget : budgets) {
     auto [entry, size] = budget.contains('=') ? budget.rsplit('=') : std::pair(llvm::StringRef(), budget);
     auto bytes = parseBytes(size);

@@ -5,6 +5,7 @@
 
 #include "runtime/artifact/Macros.h"
 #include "runtime/artifact/Validate.h"
+#include "runtime/device/cuda/CublasLtProducts.h"
 
 namespace mirl::rt {
 
@@ -16,11 +17,13 @@ constexpr size_t kMostMaps = 65536;
 
 } // namespace
 
-absl::StatusOr<std::unique_ptr<CudaDevice>> CudaDevice::Create(std::shared_ptr<const Plan> plan, const cuda::Driver *driver) {
+absl::StatusOr<std::unique_ptr<CudaDevice>> CudaDevice::Create(std::shared_ptr<const Plan> plan, const cuda::Driver *driver,
+                                                               const cuda::CublasLt *cublaslt) {
   if (!driver) {
     MIRL_ASSIGN(driver, cuda::Driver::Get());
   }
   std::unique_ptr<CudaDevice> device(new CudaDevice(std::move(plan), driver));
+  device->cublaslt_ = cublaslt;
   MIRL_TRY(device->Open());
   MIRL_TRY(device->LoadKernels());
   return device;
@@ -215,6 +218,14 @@ absl::Status CudaDevice::Launch(uint32_t kernel, void *const *buffers, uint32_t 
 
 absl::Status CudaDevice::Synchronize() {
   return driver_->Check(driver_->StreamSynchronize(stream_), Cat("running on ", name_));
+}
+
+absl::StatusOr<std::unique_ptr<ProductLibrary>> CudaDevice::OpenProducts() {
+  const cuda::CublasLt *library = cublaslt_;
+  if (!library) {
+    MIRL_ASSIGN(library, cuda::CublasLt::Get());
+  }
+  return CublasLtProducts::Create(*library, stream_);
 }
 
 absl::Status CudaDevice::BeginRecording() {

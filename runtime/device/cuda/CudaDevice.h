@@ -10,16 +10,18 @@
 
 #include "runtime/artifact/Plan.h"
 #include "runtime/device/Device.h"
+#include "runtime/device/cuda/CublasLt.h"
 #include "runtime/device/cuda/Driver.h"
 
 namespace mirl::rt {
 
 class CudaDevice final : public Device {
 public:
-  // The first GPU of this process (CUDA_VISIBLE_DEVICES chooses), which must be of the plan's architecture. `driver`: null
-  // for the machine's.
+  // The first GPU of this process (CUDA_VISIBLE_DEVICES chooses), which must be of the plan's architecture. `driver`
+  // and `cublaslt`: null for the machine's.
   static absl::StatusOr<std::unique_ptr<CudaDevice>> Create(std::shared_ptr<const Plan> plan,
-                                                            const cuda::Driver *driver = nullptr);
+                                                            const cuda::Driver *driver = nullptr,
+                                                            const cuda::CublasLt *cublaslt = nullptr);
   ~CudaDevice() override;
 
   absl::Status Allocate(uint64_t bytes) override;
@@ -33,6 +35,7 @@ public:
   absl::Status Launch(uint32_t kernel, void *const *buffers, uint32_t count, const int64_t *dims, int64_t items,
                       int64_t grain, std::span<const TensorMap> maps) override;
   absl::Status Synchronize() override;
+  absl::StatusOr<std::unique_ptr<ProductLibrary>> OpenProducts() override;
   // Recordings are CUDA graphs, captured from the stream.
   bool records() const override { return true; }
   absl::Status BeginRecording() override;
@@ -51,6 +54,7 @@ private:
 
   std::shared_ptr<const Plan> plan_;
   const cuda::Driver *driver_;
+  const cuda::CublasLt *cublaslt_ = nullptr;
   cuda::DeviceNumber device_ = 0;
   cuda::Context context_ = nullptr;
   cuda::Stream stream_ = nullptr;

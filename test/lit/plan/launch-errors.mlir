@@ -118,3 +118,118 @@ plan.entry @e "plain" {token = 8} {
 
 // expected-error @+1 {{argument is not negative, but -1}}
 #map = #plan.tensor_map<argument = -1, axes = [0, 2], sizes = [64, 0], strides = [128], box = [64, 16], swizzle = 128>
+
+// -----
+
+plan.entry @e "plain" {token = 8} {
+  %a = plan.alloc "a" : !plan.slice<tensor<16x16xbf16>>
+  %w = plan.alloc "w" : !plan.slice<tensor<64xi8>>
+  // expected-error @+1 {{has both, products and a workspace for them, or neither}}
+  plan.launch @k reads(%a, %a : !plan.slice<tensor<16x16xbf16>>, !plan.slice<tensor<16x16xbf16>>) writes(%a : !plan.slice<tensor<16x16xbf16>>) over #plan.work<size = 1>
+      {grain = 1 : i64, op = "nn.linear", updates = array<i64>, products = [#plan.product<left = 0, right = 1, result = 2, bias = -1, residual = -1, axes = [1, 0, 0], sizes = [0, 16, 16], left_transposed = false, right_transposed = false, accumulate = false>],
+       flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>}
+}
+
+// -----
+
+plan.entry @e "plain" {token = 8} {
+  %a = plan.alloc "a" : !plan.slice<tensor<16x16xbf16>>
+  %w = plan.alloc "w" : !plan.slice<tensor<64xi8>>
+  // expected-error @+1 {{has both, products and a workspace for them, or neither}}
+  plan.launch @k reads(%a, %a : !plan.slice<tensor<16x16xbf16>>, !plan.slice<tensor<16x16xbf16>>) writes(%a : !plan.slice<tensor<16x16xbf16>>) workspace %w : !plan.slice<tensor<64xi8>> over #plan.work<size = 1>
+      {grain = 1 : i64, op = "nn.linear", updates = array<i64>,
+       flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>}
+}
+
+// -----
+
+plan.entry @e "plain" {token = 8} {
+  %a = plan.alloc "a" : !plan.slice<tensor<16x16xbf16>>
+  %w = plan.alloc "w" : !plan.slice<tensor<64xi8>>
+  // expected-error @+1 {{has bits of its own without products: a kernel always has the same}}
+  plan.launch @k reads(%a, %a : !plan.slice<tensor<16x16xbf16>>, !plan.slice<tensor<16x16xbf16>>) writes(%a : !plan.slice<tensor<16x16xbf16>>) over #plan.work<size = 1>
+      {grain = 1 : i64, op = "nn.linear", updates = array<i64>, any_bits,
+       flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>}
+}
+
+// -----
+
+plan.entry @e "plain" {token = 8} {
+  %a = plan.alloc "a" : !plan.slice<tensor<16x16xbf16>>
+  %w = plan.alloc "w" : !plan.slice<tensor<64xi8>>
+  // expected-error @+1 {{a product must read one of the 2 reads, but reads argument 2}}
+  plan.launch @k reads(%a, %a : !plan.slice<tensor<16x16xbf16>>, !plan.slice<tensor<16x16xbf16>>) writes(%a : !plan.slice<tensor<16x16xbf16>>) workspace %w : !plan.slice<tensor<64xi8>> over #plan.work<size = 1>
+      {grain = 1 : i64, op = "nn.linear", updates = array<i64>, products = [#plan.product<left = 0, right = 2, result = 2, bias = -1, residual = -1, axes = [1, 0, 0], sizes = [0, 16, 16], left_transposed = false, right_transposed = false, accumulate = false>],
+       flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>}
+}
+
+// -----
+
+plan.entry @e "plain" {token = 8} {
+  %a = plan.alloc "a" : !plan.slice<tensor<16x16xbf16>>
+  %w = plan.alloc "w" : !plan.slice<tensor<64xi8>>
+  // expected-error @+1 {{a product must write one of the arguments 2 to 2, but writes 1}}
+  plan.launch @k reads(%a, %a : !plan.slice<tensor<16x16xbf16>>, !plan.slice<tensor<16x16xbf16>>) writes(%a : !plan.slice<tensor<16x16xbf16>>) workspace %w : !plan.slice<tensor<64xi8>> over #plan.work<size = 1>
+      {grain = 1 : i64, op = "nn.linear", updates = array<i64>, products = [#plan.product<left = 0, right = 1, result = 1, bias = -1, residual = -1, axes = [1, 0, 0], sizes = [0, 16, 16], left_transposed = false, right_transposed = false, accumulate = false>],
+       flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>}
+}
+
+// -----
+
+plan.entry @e "plain" {token = 8} {
+  %a = plan.alloc "a" : !plan.slice<tensor<16x16xbf16>>
+  %w = plan.alloc "w" : !plan.slice<tensor<64xi8>>
+  // expected-error @+3 {{left, right and result are arguments, bias and residual are, or -1}}
+  plan.launch @k reads(%a, %a : !plan.slice<tensor<16x16xbf16>>, !plan.slice<tensor<16x16xbf16>>) writes(%a : !plan.slice<tensor<16x16xbf16>>) workspace %w : !plan.slice<tensor<64xi8>> over #plan.work<size = 1>
+      {grain = 1 : i64, op = "nn.linear", updates = array<i64>,
+       products = [#plan.product<left = -1, right = 1, result = 2, bias = -1, residual = -1, axes = [1, 0, 0], sizes = [0, 16, 16], left_transposed = false, right_transposed = false, accumulate = false>],
+       flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>}
+}
+
+// -----
+
+plan.entry @e "plain" {token = 8} {
+  %a = plan.alloc "a" : !plan.slice<tensor<16x16xbf16>>
+  %w = plan.alloc "w" : !plan.slice<tensor<64xi8>>
+  // expected-error @+3 {{a product has the axes and sizes of three extents, not of 2 and 3}}
+  plan.launch @k reads(%a, %a : !plan.slice<tensor<16x16xbf16>>, !plan.slice<tensor<16x16xbf16>>) writes(%a : !plan.slice<tensor<16x16xbf16>>) workspace %w : !plan.slice<tensor<64xi8>> over #plan.work<size = 1>
+      {grain = 1 : i64, op = "nn.linear", updates = array<i64>,
+       products = [#plan.product<left = 0, right = 1, result = 2, bias = -1, residual = -1, axes = [1, 0], sizes = [0, 16, 16], left_transposed = false, right_transposed = false, accumulate = false>],
+       flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>}
+}
+
+// -----
+
+plan.entry @e "plain" {token = 8} {
+  %a = plan.alloc "a" : !plan.slice<tensor<16x16xbf16>>
+  %w = plan.alloc "w" : !plan.slice<tensor<64xi8>>
+  // expected-error @+3 {{the rows of the result or the terms of a sum may have an axis, not both and not the columns}}
+  plan.launch @k reads(%a, %a : !plan.slice<tensor<16x16xbf16>>, !plan.slice<tensor<16x16xbf16>>) writes(%a : !plan.slice<tensor<16x16xbf16>>) workspace %w : !plan.slice<tensor<64xi8>> over #plan.work<size = 1>
+      {grain = 1 : i64, op = "nn.linear", updates = array<i64>,
+       products = [#plan.product<left = 0, right = 1, result = 2, bias = -1, residual = -1, axes = [1, 0, 1], sizes = [0, 16, 16], left_transposed = false, right_transposed = false, accumulate = false>],
+       flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>}
+}
+
+// -----
+
+plan.entry @e "plain" {token = 8} {
+  %a = plan.alloc "a" : !plan.slice<tensor<16x16xbf16>>
+  %w = plan.alloc "w" : !plan.slice<tensor<64xi8>>
+  // expected-error @+3 {{an axis is 0 (none) to 4, a size without one at least 1, not 0 and 0}}
+  plan.launch @k reads(%a, %a : !plan.slice<tensor<16x16xbf16>>, !plan.slice<tensor<16x16xbf16>>) writes(%a : !plan.slice<tensor<16x16xbf16>>) workspace %w : !plan.slice<tensor<64xi8>> over #plan.work<size = 1>
+      {grain = 1 : i64, op = "nn.linear", updates = array<i64>,
+       products = [#plan.product<left = 0, right = 1, result = 2, bias = -1, residual = -1, axes = [1, 0, 0], sizes = [0, 0, 16], left_transposed = false, right_transposed = false, accumulate = false>],
+       flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>}
+}
+
+// -----
+
+plan.entry @e "plain" {token = 8} {
+  %a = plan.alloc "a" : !plan.slice<tensor<16x16xbf16>>
+  %w = plan.alloc "w" : !plan.slice<tensor<64xi8>>
+  // expected-error @+3 {{a product that accumulates has no bias and no residual}}
+  plan.launch @k reads(%a, %a : !plan.slice<tensor<16x16xbf16>>, !plan.slice<tensor<16x16xbf16>>) writes(%a : !plan.slice<tensor<16x16xbf16>>) workspace %w : !plan.slice<tensor<64xi8>> over #plan.work<size = 1>
+      {grain = 1 : i64, op = "nn.linear", updates = array<i64>,
+       products = [#plan.product<left = 0, right = 1, result = 2, bias = 0, residual = -1, axes = [1, 0, 0], sizes = [0, 16, 16], left_transposed = false, right_transposed = false, accumulate = true>],
+       flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>}
+}

@@ -117,10 +117,11 @@ public:
   }
 
   flatbuffers::Offset<fb::Command> Launch(uint32_t kernel, const std::vector<uint32_t> &slices,
-                                          fb::Work work, const Vectors<fb::TensorMap> &maps = {}) {
+                                          fb::Work work, const Vectors<fb::TensorMap> &maps = {},
+                                          flatbuffers::Offset<fb::LibraryCall> library = 0) {
     fb::Affine flops(1, 0, 2, 0, 0), bytes(0, 0, 4, 0, 0);
     auto launch = fb::CreateLaunch(b, kernel, b.CreateVector(slices), &work, 1,
-                                   b.CreateString("core"), 0, &flops, &bytes, b.CreateVector(maps));
+                                   b.CreateString("core"), 0, &flops, &bytes, b.CreateVector(maps), library);
     return fb::CreateCommand(b, fb::Action::Launch, launch.Union());
   }
   flatbuffers::Offset<fb::Command> Loop(uint32_t index, fb::Work count,
@@ -233,6 +234,17 @@ std::vector<uint8_t> CorePlanBytes(const CoreOptions &options) {
         w.Output("sums", Rows(Axis::sequence)),
         w.Output("best", Rows(Axis::group))};
     w.End("sums", {w.Launch(3, slices, once)});
+  }
+  if (options.library) {
+    w.Begin();
+    uint32_t left = w.Input("input:left", Rows(Axis::context, 64, DType::bf16));
+    uint32_t right = w.Slice("right", Fixed({8, 64}, DType::bf16));
+    uint32_t result = w.Output("result", Rows(Axis::context, 8, DType::bf16));
+    uint32_t workspace = w.Slice("workspace", Fixed({256}, DType::u8));
+    fb::Dim rows(Axis::context, 0), columns(Axis::fixed, 8), depth(Axis::fixed, 64);
+    auto product = fb::CreateProduct(b, 0, 1, 2, -1, -1, &rows, &columns, &depth, false, false, false);
+    auto call = fb::CreateLibraryCall(b, fb::Library::cublaslt, b.CreateVector(&product, 1), workspace, options.any_bits);
+    w.End("product", {w.Launch(3, {left, right, result}, fb::Work(Axis::context, 0, 4, 1), {}, call)});
   }
 
   Vectors<fb::Kernel> kernels;

@@ -27,6 +27,8 @@ struct CoreOptions {
   bool reversed = false;
   // For a GPU, and the kernel of "rows" gets a tensor map of x. Such a plan is looked at, never run.
   bool cuda = false;
+  // For a GPU, with the entry "product", whose launch cuBLASLt may compute; with bits of its own if any will do.
+  bool library = false, any_bits = false;
   // Launches of the kernel of "rows", one behind the other.
   int launches = 1;
   // All weights but "embed" are bf16, and "norm" and "odd", which are trained, have f32 masters.
@@ -38,6 +40,7 @@ struct CoreOptions {
 //   rows     x f32[token, 8], scale f32[] (a constant is copied) -> y
 //   loops    -> trace i32[64], count i32[1]: two nested loops
 //   lookup   ids i32[context] -> y f32[context, 4]
+//   product  left bf16[context, 64] -> result bf16[context, 8] (CoreOptions::library)
 //   sums     x, token_offsets, group_offsets, reward, tau, iteration -> sums, best
 std::vector<uint8_t> CorePlanBytes(const CoreOptions &options = {});
 std::shared_ptr<const Plan> CorePlan(const CoreOptions &options = {});

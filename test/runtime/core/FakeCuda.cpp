@@ -29,14 +29,7 @@ bool Fails(const char *name, Result &result) {
   if (Result result; Fails(#name, result))                                                                             \
   return result
 
-// Does it now, or, in a capture, whenever its graph is launched.
-Result Queue(std::function<void()> work) {
-  if (fake->capturing)
-    fake->captured.push_back(std::move(work));
-  else
-    work();
-  return 0;
-}
+Result Queue(std::function<void()> work) { return fake->Enqueue(std::move(work)), 0; }
 using Work = std::vector<std::function<void()>>;
 
 double &TimeOf(Event event) { return *reinterpret_cast<double *>(event); }
@@ -158,6 +151,8 @@ FakeCuda::FakeCuda() {
     return Queue([=] {
       fake->clock += 2;
       fake->launches.push_back({x, threads, shared});
+      if (fake->kernel)
+        fake->kernel();
     });
   };
   d.EncodeMap = [](EncodedMap *, int, unsigned, void *, const uint64_t *, const uint64_t *, const uint32_t *,
@@ -228,6 +223,13 @@ FakeCuda::FakeCuda() {
     return 0;
   };
   d.ErrorText = [](Result, const char **text) { return *text = "the device's message", 0; };
+}
+
+void FakeCuda::Enqueue(std::function<void()> work) {
+  if (capturing)
+    captured.push_back(std::move(work));
+  else
+    work();
 }
 
 FakeCuda::~FakeCuda() {

@@ -40,11 +40,14 @@ public:
     unsigned blocks, threads, shared;
   };
   std::vector<Launched> launches;
+  std::function<void()> kernel; // what every kernel does, if anything
   std::vector<void *> allocations; // of the GPU's memory
   bool capturing = false;
   std::vector<std::function<void()>> captured;
   int64_t memory = 0, host_memory = 0, events = 0, modules = 0, streams = 0, contexts = 0,
           graphs = 0; // that are alive
+  // Does it now, or, in a capture, whenever its graph is launched.
+  void Enqueue(std::function<void()> work);
   double clock = 0; // milliseconds; a launch takes 2, a copy or a fill 1
 
 private:

@@ -49,7 +49,7 @@ uint32_t *Argument(const fb::Plan &plan, uint32_t argument) {
   return const_cast<uint32_t *>(launch->args()->data()) + argument;
 }
 
-enum : uint32_t { kRows, kLoops, kLookup, kSums };
+enum : uint32_t { kRows, kLoops, kLookup, kSums, kProduct };
 
 const Fault kFaults[] = {
     {"Target", [](const fb::Plan &p) { Write(p.target(), "gpu"); }, {"target", "gpu"}},
@@ -309,12 +309,57 @@ const Fault kTensorMapFaults[] = {
      {"tensor map 0", "unknown axis"}},
 };
 
+const fb::LibraryCall *Library(const fb::Plan &plan) { return CommandOf(plan, kProduct, 0)->action_as_Launch()->library(); }
+const fb::Product *Product(const fb::Plan &plan) { return Library(plan)->products()->Get(0); }
+
+// In a plan with a library call.
+const Fault kLibraryFaults[] = {
+    {"AnUnknownLibrary", [](const fb::Plan &p) { Set<int8_t>(Library(p), fb::LibraryCall::VT_LIBRARY, 3); },
+     {"entry product", "command 0 (core) asks for an unknown library 3"}},
+    {"AWorkspaceThatIsNoSlice", [](const fb::Plan &p) { Set<uint32_t>(Library(p), fb::LibraryCall::VT_WORKSPACE, 4); },
+     {"slice 4 of 4", "workspace"}},
+    {"AProductOfNoArgument", [](const fb::Plan &p) { Set<int32_t>(Product(p), fb::Product::VT_LEFT, 3); },
+     {"product 0 has argument 3 of 3 as its left operand"}},
+    {"AProductWithoutAResult", [](const fb::Plan &p) { Set<int32_t>(Product(p), fb::Product::VT_RESULT, -1); },
+     {"product 0 has argument -1 of 3 as its result"}},
+    {"ABiasOfNoArgument", [](const fb::Plan &p) { Set<int32_t>(Product(p), fb::Product::VT_BIAS, 7); },
+     {"product 0 has argument 7 of 3 as its bias"}},
+    {"AResidualOfNoArgument", [](const fb::Plan &p) { Set<int32_t>(Product(p), fb::Product::VT_RESIDUAL, 3); },
+     {"product 0 has argument 3 of 3 as its residual"}},
+    {"MoreColumnsThanTheResult", [](const fb::Plan &p) { Put(Product(p)->columns(), fb::Dim(fb::Axis::fixed, 16)); },
+     {"product 0's result must be bf16", "32 x 16"}},
+    {"MoreTermsThanTheOperands", [](const fb::Plan &p) { Put(Product(p)->depth(), fb::Dim(fb::Axis::fixed, 72)); },
+     {"product 0's left operand must be bf16", "32 x 72"}},
+    {"MoreRowsThanTheCapacity", [](const fb::Plan &p) { Put(Product(p)->rows(), fb::Dim(fb::Axis::context, 1)); },
+     {"product 0's result must be bf16", "33 x 8"}},
+    {"RowsThatAreNoWholeWords", [](const fb::Plan &p) { Put(Product(p)->depth(), fb::Dim(fb::Axis::fixed, 63)); },
+     {"product 0's left operand must be", "in rows of whole 16 bytes"}},
+    {"AnAxisWithoutACapacity", [](const fb::Plan &p) { Put(Product(p)->rows(), fb::Dim(fb::Axis::group, 0)); },
+     {"product 0 has an unknown axis or an extent out of range"}},
+    {"ColumnsThatVary", [](const fb::Plan &p) { Put(Product(p)->columns(), fb::Dim(fb::Axis::context, 0)); },
+     {"product 0 varies in its columns"}},
+    {"TwoExtentsThatVary", [](const fb::Plan &p) { Put(Product(p)->depth(), fb::Dim(fb::Axis::context, 0)); },
+     {"product 0 varies in two extents"}},
+    {"AnOperandThatVariesWithinItsRows",
+     [](const fb::Plan &p) { Set<uint8_t>(Product(p), fb::Product::VT_LEFT_TRANSPOSED, 1); },
+     {"product 0's left operand varies within its rows"}},
+    {"AnOperandOfF32", [](const fb::Plan &p) { SetItem<uint32_t>(CommandOf(p, kProduct, 0)->action_as_Launch()->args(), 0, 3); },
+     {"product 0's left operand must be bf16", "slice workspace is not"}},
+    {"AccumulatingABias",
+     [](const fb::Plan &p) {
+       Set<uint8_t>(Product(p), fb::Product::VT_ACCUMULATE, 1);
+       Set<int32_t>(Product(p), fb::Product::VT_RESIDUAL, 2);
+     },
+     {"product 0 accumulates, and has a bias or a residual"}},
+};
+
 class Faulty : public testing::TestWithParam<const Fault *> {};
 
 TEST_P(Faulty, IsRefused) {
   const Fault &fault = *GetParam();
   CoreOptions options;
-  options.cuda = &fault >= std::begin(kTensorMapFaults) && &fault < std::end(kTensorMapFaults);
+  options.library = &fault >= std::begin(kLibraryFaults) && &fault < std::end(kLibraryFaults);
+  options.cuda = options.library || (&fault >= std::begin(kTensorMapFaults) && &fault < std::end(kTensorMapFaults));
   std::vector<uint8_t> bytes = CorePlanBytes(options);
   fault.make(*fb::GetPlan(bytes.data()));
   ASSERT_TRUE(StoreContentHash(bytes.data(), bytes.size()));
@@ -330,6 +375,8 @@ std::vector<const Fault *> AllFaults() {
     faults.push_back(&fault);
   for (const Fault &fault : kTensorMapFaults)
     faults.push_back(&fault);
+  for (const Fault &fault : kLibraryFaults)
+    faults.push_back(&fault);
   return faults;
 }
 
@@ -338,6 +385,14 @@ TEST(Validate, APlanWithATensorMapIsRead) {
   CoreOptions options;
   options.cuda = true;
   EXPECT_TRUE(Plan::Parse(CorePlanBytes(options), "core.plan").ok());
+}
+
+TEST(Validate, APlanWithALibraryCallIsRead) {
+  EXPECT_TRUE(Plan::Parse(CorePlanBytes({.cuda = true, .library = true}), "core.plan").ok());
+}
+
+TEST(Validate, ALibraryOnACpu) {
+  ExpectError(Plan::Parse(CorePlanBytes({.library = true}), "core.plan"), "entry product", "asks for a library, which only a GPU has");
 }
 
 INSTANTIATE_TEST_SUITE_P(Validate, Faulty, testing::ValuesIn(AllFaults()),
