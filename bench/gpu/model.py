@@ -68,6 +68,13 @@ def mirl(folder, *arguments, timeout=600):
     return done.stderr
 
 
+def show_notes(text):
+    """Prints what mirl noted, as which products a library computes."""
+    for line in text.splitlines():
+        if line.startswith("mirl: note:"):
+            print(line)
+
+
 def weights(folder):
     """Random weights of the shape, a model folder; made once."""
     base = folder / "base"

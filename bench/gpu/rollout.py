@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Rollouts on one GPU, log-probs returned: sequences of 128 prompt tokens and 256 new ones, beside PyTorch.
 
-  rollout.py prepare FOLDER [BIN] [--size=0.5B] [--sequences=256] [--prompt=128] [--new=256] [--target=cuda:sm_90a]   needs no GPU
+  rollout.py prepare FOLDER [BIN] [--size=0.5B] [--sequences=256] [--prompt=128] [--new=256] [--target=cuda:sm_90a]
+                  [--products=own] [--parity=on]   needs no GPU
   rollout.py run FOLDER [--rounds=3] [--sequences=256]    on the GPU: mirl; `--sequences=1` for one alone
   rollout.py peer FOLDER [--rounds=4] [--sequences=256]   on the GPU: transformers' Qwen2, a static cache and a compiled decode step
 
@@ -18,10 +19,10 @@ import time
 import model
 
 
-def prepare(folder, bin, size, sequences, prompt, new, target):
+def prepare(folder, bin, size, sequences, prompt, new, target, products, parity):
     program = model.edited((model.CHAIN / "mirror_descent.mirl").read_text(), [
         ("capacity context = 128", f"capacity context = {prompt + new}"), ("max_tokens: int = 64", f"max_tokens: int = {new}")])
-    model.prepare(folder, bin, size, program, target, "--slots", sequences, "--micro-tokens", 4096)
+    model.prepare(folder, bin, size, program, target, "--slots", sequences, "--micro-tokens", 4096, "--products", products, "--parity", parity)
     model.write_prompts(folder / "prompts.jsonl", sequences, prompt)
     (folder / "work.json").write_text(json.dumps({"size": size, "sequences": sequences, "prompt": prompt, "new": new}))
 
@@ -35,6 +36,7 @@ def run(folder, rounds, sequences, new):
             text = model.mirl(folder, "rollout", folder / "program.plan", "--model", base, "--data", folder / "prompts.jsonl", "--limit", sequences,
                               "--max-tokens", new, "--seed", 0, "--out", out)
         seconds = time.perf_counter() - started
+        model.show_notes(text)
         lines = [json.loads(line) for line in out.open()]
         tokens = sum(len(line["tokens"]) for line in lines)
         print(f"mirl: {sequences} sequences, {tokens} tokens; the command {seconds:.2f} s; {memory[0] or 'unknown'} MiB; "
@@ -54,14 +56,14 @@ def peer(folder, rounds, sequences, new):
 
 def main():
     action, folder, rest, options = model.arguments(__doc__, ("prepare", "run", "peer"), {
-        "size": "0.5B", "sequences": "256", "prompt": "128", "new": "", "target": "cuda:sm_90a", "rounds": ""})
+        "size": "0.5B", "sequences": "256", "prompt": "128", "new": "", "target": "cuda:sm_90a", "products": "own", "parity": "on", "rounds": ""})
     sequences, new = int(options["sequences"]), int(options["new"] or 0)
     if action == "run":
         return run(folder, int(options["rounds"] or 3), sequences, new)
     if action == "peer":
         return peer(folder, int(options["rounds"] or 4), sequences, new)
     bin = pathlib.Path(rest[0]) if rest else model.ROOT / "build" / "bin"
-    prepare(folder, bin, options["size"], sequences, int(options["prompt"]), new or 256, options["target"])
+    prepare(folder, bin, options["size"], sequences, int(options["prompt"]), new or 256, options["target"], options["products"], options["parity"])
 
 
 if __name__ == "__main__":

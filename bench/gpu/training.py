@@ -2,9 +2,11 @@
 """A whole iteration of mirror descent (rollout, reward, one update) and its training step, beside PyTorch, on one GPU.
 
   training.py prepare FOLDER [BIN] [--size=0.5B] [--work=step] [--target=cuda:sm_90a] [--budget=10700MiB]
-              [--micro-tokens=16384]                  compiles; needs no GPU
+              [--micro-tokens=16384] [--products=own] [--parity=on]     compiles; needs no GPU
   training.py run FOLDER [--iterations=4] [--trace]     on the GPU: mirl's time of each iteration, its memory
   training.py peer FOLDER [--steps=8] [--weights=f32]   on the GPU: the same training step by torch.compile
+
+`--products` and `--parity` are mirlc's: `--products=cublaslt` measures what parity costs, with `--parity=off` and without.
 
 Sizes: 0.5B and 1.5B, Qwen2.5's shapes with random weights. Works: `step` is one prompt with 8 responses, 2,048 tokens each with the
 prompt; `iteration` 32 prompts with 8 responses of 512 tokens. The update is AdamW with clipping on master weights in f32. Random weights
@@ -28,7 +30,7 @@ WORKS = {"step": dict(prompts=1, samples=8, prompt=128, length=2048), "iteration
 MICRO_TOKENS = 16384  # the peer's, and ours unless told otherwise
 
 
-def prepare(folder, bin, size, work, target, budget, micro_tokens):
+def prepare(folder, bin, size, work, target, budget, micro_tokens, products, parity):
     w = WORKS[work]
     program = model.edited((model.CHAIN / "mirror_descent.mirl").read_text(), [
         ("capacity context = 128", f"capacity context = {w['length']}"),
@@ -36,7 +38,7 @@ def prepare(folder, bin, size, work, target, budget, micro_tokens):
         ("max_tokens: int = 64", f"max_tokens: int = {w['length'] - w['prompt']}"),
         ("draw(prompts, 64)", f"draw(prompts, {w['prompts']})"),
         ("batches(y, 256)", f"batches(y, {w['prompts'] * w['samples']})")])
-    options = ["--micro-tokens", micro_tokens, "--slots", w["prompts"] * w["samples"]]
+    options = ["--micro-tokens", micro_tokens, "--slots", w["prompts"] * w["samples"], "--products", products, "--parity", parity]
     model.prepare(folder, bin, size, program, target, *options, *(["--memory-budget", f"train.micro={budget}"] if budget else []))
     model.write_prompts(folder / "prompts.jsonl", 64, w["prompt"])
     (folder / "work.json").write_text(json.dumps({"size": size, **w}))
@@ -47,10 +49,11 @@ def run(folder, iterations, traced):
     shutil.rmtree(result, ignore_errors=True)
     started = time.perf_counter()
     with model.watched_memory() as memory:
-        model.mirl(folder, "train", folder / "program.plan", "--run", result, "--model", base, "--seed", 0, "--iterations", iterations,
+        text = model.mirl(folder, "train", folder / "program.plan", "--run", result, "--model", base, "--seed", 0, "--iterations", iterations,
                    "--checkpoint-every", 1000, "--no-store", "--data", f"prompts={folder / 'prompts.jsonl'}",
                    "--data", f"test={folder / 'prompts.jsonl'}",
                    *(["--trace", trace, "--trace-iterations", iterations] if traced else []))
+    model.show_notes(text)
     print(f"{time.perf_counter() - started:.1f} s for the command; {memory[0] or 'unknown'} MiB of the GPU's memory")
     for line in (result / "metrics.jsonl").open():
         v = json.loads(line)
@@ -93,14 +96,15 @@ def peer(folder, steps, weights):
 
 def main():
     action, folder, rest, options = model.arguments(__doc__, ("prepare", "run", "peer"), {
-        "size": "0.5B", "work": "step", "target": "cuda:sm_90a", "budget": "10700MiB", "micro-tokens": str(MICRO_TOKENS), "iterations": "4", "trace": "", "steps": "8",
+        "size": "0.5B", "work": "step", "target": "cuda:sm_90a", "budget": "10700MiB", "micro-tokens": str(MICRO_TOKENS), "products": "own",
+        "parity": "on", "iterations": "4", "trace": "", "steps": "8",
         "weights": "f32"})
     if action == "run":
         return run(folder, int(options["iterations"]), bool(options["trace"]))
     if action == "peer":
         return peer(folder, int(options["steps"]), options["weights"])
     bin = pathlib.Path(rest[0]) if rest else model.ROOT / "build" / "bin"
-    prepare(folder, bin, *(options[name] for name in ("size", "work", "target", "budget", "micro-tokens")))
+    prepare(folder, bin, *(options[name] for name in ("size", "work", "target", "budget", "micro-tokens", "products", "parity")))
 
 
 if __name__ == "__main__":

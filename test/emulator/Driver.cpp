@@ -349,6 +349,13 @@ MIRL_EXPORT cuStreamSynchronize(Stream) {
   return Device::Get().fault;
 }
 
+// For a library on this GPU (CublasLt.cpp).
+MIRL_EXPORT cuLaunchHostFunc(Stream, void (*function)(void *), void *data) {
+  return Queued([=](Device &) {
+    function(data);
+    return emulator::kSuccess;
+  });
+}
 MIRL_EXPORT cuStreamBeginCapture_v2(Stream, int) {
   if (capture)
     return Refuse(emulator::kInvalidValue, "cuStreamBeginCapture: the stream is captured already");

@@ -3,7 +3,7 @@
 
 Every entry of the chain example's plans in f32 is called on the same inputs on both devices, and both programs are trained
 for a few iterations: outputs, metrics and weights must be equal bit for bit. Matrix products of bf16 must have the bits of
-the CPU's model of the tensor cores, groups of ops that are one launch those of the ops one by one, and log-probs those that
+the CPU's model of the tensor cores, groups of ops that are one launch those of the ops one by one, products that cuBLASLt may compute those of our own, and log-probs those that
 sampling records. The adjoint of attention in bf16, whose sums are others than the CPU's, must be like the CPU's, and have the
 same bits twice and in whatever order the sequences are packed. A training in bf16 must give the same bits twice, and losses
 like the CPU's, whose sums are others. Exit code 0: all equal; 1: something differs or fails; 77: there is no GPU here (a reason
@@ -23,6 +23,7 @@ import tempfile
 import time
 
 import groups
+import library
 import logprob
 import paged
 import row_blocks
@@ -304,6 +305,7 @@ def main():
         logprob.check(comparison, scratch)
         groups.check(comparison, scratch)
         row_blocks.check(comparison, scratch)
+        library.check(comparison, scratch, small)
         comparison.attention(folder, scratch)
         paged.check(comparison, scratch)
         if not small:

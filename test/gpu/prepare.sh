@@ -43,6 +43,14 @@ both sft.bf16 "$chain/sft.mirl" --model "$chain/model" --dtype bf16
 plan parity.plan "$chain/mirror_descent.mirl" --model "$folder/model64" "${gpu[@]}" --dtype bf16
 plan products/products.plan "$folder/products/products.mlir" "${gpu[@]}" --dtype f32
 plan groups.cuda.plan "$root/test/gpu/groups.mlir" "${gpu[@]}" --dtype f32
+# Products by a library: none, where it has the same bits, whatever its bits are; at 16 rows and, but on an emulated GPU, at 4,096.
+sed 's/context = 16/context = 4096/' "$root/test/gpu/library.mlir" >"$folder/library_large.mlir"
+for program in "$root/test/gpu/library.mlir" "$folder/library_large.mlir"; do
+  name=$(basename "$program" .mlir)
+  plan "$name.own.plan" "$program" "${gpu[@]}" --dtype f32
+  plan "$name.same.plan" "$program" "${gpu[@]}" --dtype f32 --products cublaslt
+  plan "$name.any.plan" "$program" "${gpu[@]}" --dtype f32 --products cublaslt --parity off
+done
 plan row_blocks.cuda.plan "$root/test/gpu/row_blocks.mlir" "${gpu[@]}" --dtype f32
 for process in "${running[@]}"; do wait "$process"; done
 "$bin/mirl" init "$folder/sft.cpu.plan" --out "$folder/base" --seed 0 >/dev/null
