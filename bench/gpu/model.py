@@ -36,12 +36,13 @@ def edited(text, changes):
     return text
 
 
-def prepare(folder, bin, size, program, target, *options):
-    """Fills `folder` with the model's shape, the compiled program and mirl with the libraries that another system may lack."""
+def prepare(folder, bin, size, program, target, *options, config=None):
+    """Fills `folder` with the model's shape, the compiled program and mirl with the libraries that another system may lack. `config`: more
+    of config.json."""
     model, lib = folder / "model", folder / "lib"
     for path in (model, lib):
         path.mkdir(parents=True, exist_ok=True)
-    (model / "config.json").write_text(json.dumps(shape(size)))
+    (model / "config.json").write_text(json.dumps({**shape(size), **(config or {})}))
     shutil.copy(CHAIN / "model" / "tokenizer.json", model)
     shutil.copy(bin / "mirl", folder)
     copy_libraries(bin / "mirl", lib)
@@ -58,11 +59,15 @@ def write_prompts(path, count, length):
             print(json.dumps({"prompt": "".join(generator.choice("0123456789+-*") for _ in range(length - 1)) + "=", "answer": "2"}), file=file)
 
 
+def environment(folder):
+    """That in which mirl of the folder finds the libraries beside it."""
+    return {**os.environ, "LD_LIBRARY_PATH": ":".join(filter(None, [str(folder / "lib"), os.environ.get("LD_LIBRARY_PATH")]))}
+
+
 def mirl(folder, *arguments, timeout=600):
     """Runs mirl of the folder and returns what it wrote to standard error; an error is shown and ends the benchmark."""
-    libraries = ":".join(filter(None, [str(folder / "lib"), os.environ.get("LD_LIBRARY_PATH")]))
     done = subprocess.run([folder / "mirl", *map(str, arguments)], timeout=timeout, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                          text=True, env={**os.environ, "LD_LIBRARY_PATH": libraries})
+                          text=True, env=environment(folder))
     if done.returncode:
         raise SystemExit(f"mirl {arguments[0]} ended with {done.returncode}:\n{done.stderr}")
     return done.stderr

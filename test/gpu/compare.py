@@ -126,6 +126,14 @@ class Comparison:
                   collect)
         return scratch / f"{program}.cpu" / "final"
 
+    def waiting(self, iterations, scratch):
+        """Responses that wait between iterations with their keys and values, in either way (prepare.sh: ready, keep)."""
+        for program in ("ready", "keep"):
+            self.training(program, iterations, {"prompts": "prompts.jsonl", "test": "test.jsonl"}, self.folder / "base", scratch)
+            metrics = scratch / f"{program}.cuda" / "metrics.jsonl"
+            kept = sum(json.loads(line).get("kept", 0) for line in metrics.open()) if metrics.exists() else 0
+            self.add(f"{program}: responses that went on", f"{kept:.0f} with their keys and values", kept > 0)
+
     def products(self, folder, scratch):
         cases = sorted(folder.glob("*.out.safetensors"))
         if not cases:
@@ -314,6 +322,7 @@ def main():
             comparison.entries(program, scratch)
         sft = int(os.environ.get("SFT_ITERATIONS", 2 if small else 20))
         rl = int(os.environ.get("RL_ITERATIONS", 3))
+        comparison.waiting(2 if small else 6, scratch)
         comparison.losses(sft, folder / "data" / "sft.jsonl", scratch)
         warm = None if small else comparison.training("sft", sft, {"examples": "sft.jsonl"}, folder / "base", scratch)
         if warm and warm.exists():

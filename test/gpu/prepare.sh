@@ -11,13 +11,27 @@ cp "$bin/mirl" "$folder/bin/"
 # Libraries that another distribution does not have in these versions; not the C library and what belongs to it.
 ldd "$bin/mirl" | awk '$3 ~ /^\// {print $3}' | grep -Ev '/(libc|libm|libgcc_s|libstdc\+\+|libpthread|libdl|ld-linux[^/]*)\.so' |
   xargs -I{} cp -L {} "$folder/lib/"
-cp "$root"/test/gpu/*.py "$root/test/gpu/run.sh" "$folder/"
+cp "$root"/test/gpu/*.py "$root"/test/gpu/{run,sanitize}.sh "$folder/"
 python3 "$chain/generate.py" "$folder/data" --seed 0 >/dev/null
 # Heads of 64 numbers, whose attention runs on the tensor cores in training, prefill and decoding; a head that is not zero.
 mkdir -p "$folder/model64" "$folder/products"
 sed -e 's/"hidden_size": .*/"hidden_size": 128,/' -e 's/"num_attention_heads": .*/"num_attention_heads": 2,/' \
   -e 's/"num_key_value_heads": .*/"num_key_value_heads": 1,/' -e 's/"zeros"/"normal"/' "$chain/model/config.json" >"$folder/model64/config.json"
 cp "$chain/model/tokenizer.json" "$folder/model64/"
+# A layer of the shape 0.5B, whose extents choose tiles that small models have not.
+mkdir -p "$folder/shape-model"
+sed -e 's/"hidden_size": .*/"hidden_size": 896,/' -e 's/"num_attention_heads": .*/"num_attention_heads": 14,/' \
+  -e 's/"intermediate_size": .*/"intermediate_size": 4864,/' -e 's/"vocab_size": .*/"vocab_size": 151936,/' -e 's/"num_hidden_layers": .*/"num_hidden_layers": 1,/' \
+  -e 's/"tie_word_embeddings": .*/"tie_word_embeddings": true,/' "$chain/model/config.json" >"$folder/shape-model/config.json"
+cp "$chain/model/tokenizer.json" "$folder/shape-model/"
+# Policy optimisation in small: program PROMPTS NAME EXTRA, with four samples of each prompt and what EXTRA adds to `sample`.
+program() {
+  sed -e "s/draw(prompts, 64)/draw(prompts, $1)/" -e 's/samples: int = 8/samples: int = 4/' -e 's/max_tokens: int = 64/max_tokens: int = 24/' \
+    -e "s/batches(y, 256)/batches(y, 16)/" -e "s/max_tokens = max_tokens/&$3/" "$chain/mirror_descent.mirl" >"$folder/$2.mirl"
+}
+program 8 ready ", ready = 3, max_age = 6, in_flight = 1, cache = keep"
+program 4 keep ", budget = 7, max_age = 9, in_flight = 2, cache = keep"
+program 4 small ""
 "$bin/mirl-gpu-products" "$folder/products"
 
 # Without an instruction set of its own, the CPU's plan runs on any machine with AVX2.
@@ -40,7 +54,12 @@ both sft "$chain/sft.mirl" --model "$chain/model" --dtype f32
 both mirror_descent "$chain/mirror_descent.mirl" --model "$chain/model" --dtype f32
 # With bf16 the products are the tensor cores', whose sums have bits of their own.
 both sft.bf16 "$chain/sft.mirl" --model "$chain/model" --dtype bf16
+# What waits between iterations: keys and values of older weights, groups that end out of order.
+both ready "$folder/ready.mirl" --model "$chain/model" --dtype f32 --slots 10
+both keep "$folder/keep.mirl" --model "$chain/model" --dtype f32
 plan parity.plan "$chain/mirror_descent.mirl" --model "$folder/model64" "${gpu[@]}" --dtype bf16
+plan small.plan "$folder/small.mirl" --model "$folder/model64" "${gpu[@]}" --dtype bf16
+plan shape.plan "$folder/small.mirl" --model "$folder/shape-model" "${gpu[@]}" --dtype bf16 --micro-tokens 16384 --slots 256
 plan products/products.plan "$folder/products/products.mlir" "${gpu[@]}" --dtype f32
 plan groups.cuda.plan "$root/test/gpu/groups.mlir" "${gpu[@]}" --dtype f32
 # Products by a library: none, where it has the same bits, whatever its bits are; at 16 rows and, but on an emulated GPU, at 4,096.
