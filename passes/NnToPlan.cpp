@@ -74,6 +74,7 @@ public:
   void launchTiles(const cpu::LaunchSpec &spec, llvm::function_ref<void(LLVM::LLVMFuncOp)> body) override;
   Value &companion(Value tensor) override { return companions_[tensor]; }
   int64_t capacity(RankedTensorType type) override;
+  bool stays(Value tensor) override;
   bool threaded() const override { return state_.cuda; }
   int64_t itemElements(int64_t operands, bool narrow) const override {
     return state_.cuda ? cuda::elementsOfWarp(operands, narrow) : cpu::Lowering::itemElements(operands, narrow);
@@ -403,7 +404,8 @@ void EntryLowering::createLaunch(const cpu::LaunchSpec &spec, StringRef kernel) 
                          builder_.getDenseI64ArrayAttr(spec.updates), spec.flops ? spec.flops : zero,
                          spec.bytes ? spec.bytes : zero, spec.maps.empty() ? ArrayAttr() : builder_.getArrayAttr(spec.maps),
                          spec.products.empty() ? ArrayAttr() : builder_.getArrayAttr(spec.products),
-                         spec.anyBits ? builder_.getUnitAttr() : UnitAttr());
+                         spec.anyBits ? builder_.getUnitAttr() : UnitAttr(),
+                         spec.early.empty() ? DenseI64ArrayAttr() : builder_.getDenseI64ArrayAttr(spec.early));
 }
 
 void EntryLowering::launch(const cpu::LaunchSpec &spec,
@@ -466,6 +468,21 @@ void EntryLowering::launchTiles(const cpu::LaunchSpec &spec, llvm::function_ref<
 void EntryLowering::finishCuda(LLVM::LLVMFuncOp kernel) {
   kernel->setAttr(cuda::kOpAttr, current_->getName().getIdentifier());
   kernelFailed_ |= failed(cuda::checkSharedMemory(kernel));
+}
+
+bool EntryLowering::stays(Value tensor) {
+  auto argument = dyn_cast<BlockArgument>(tensor);
+  auto variable = [&](BlockArgument of) {
+    return function_.getArgAttrOfType<FlatSymbolRefAttr>(of.getArgNumber(), nn::attr::kVariable);
+  };
+  if (!argument || !variable(argument))
+    return false;
+  // A variable is written where it gets a new value, whatever argument names it.
+  for (unsigned i = 0; i < function_.getNumResults(); ++i)
+    if (auto alias = function_.getResultAttrOfType<IntegerAttr>(i, nn::attr::kAlias))
+      if (variable(function_.getArgument(alias.getInt())) == variable(argument))
+        return false;
+  return true;
 }
 
 int64_t EntryLowering::capacity(RankedTensorType type) {

@@ -2,8 +2,8 @@
 //
 // In: the module at the end of the pipeline. Out: unchanged, or an error. Checked from scratch, not with the data of
 // the passes before: that every slice has an offset and lies in the arena, that two slices of an entry share no byte
-// while both hold something that will still be read, that nothing is read before it is written, that every kernel
-// exists, and that nothing but the plan is left. (That names mean things of the right kind is the ops' verifiers' work.)
+// while both hold something that will still be read, that nothing is read before it is written, that what a launch
+// reads before earlier ones have ended (`early`) is written by none of the entry's commands, that every kernel exists, and that nothing but the plan is left. (That names mean things of the right kind is the ops' verifiers' work.)
 
 #include "passes/Passes.h"
 
@@ -29,7 +29,7 @@ public:
     for (Operation &op : entry_.getBody().front())
       if (failed(visitDefinition(op)))
         return failure();
-    return failure(failed(checkOrder()) || failed(checkOverlap()));
+    return failure(failed(checkOrder()) || failed(checkOverlap()) || failed(checkEarly()));
   }
 
 private:
@@ -122,6 +122,33 @@ private:
         }
       }
     return success();
+  }
+
+  // By bytes: two buffers may be one variable's.
+  LogicalResult checkEarly() {
+    SmallVector<std::pair<Value, Operation *>> written;
+    entry_.walk([&](Operation *command) {
+      for (Value slice : effects(command).second)
+        written.push_back({slice, command});
+    });
+    WalkResult result = entry_.walk([&](plan::LaunchOp launch) {
+      for (int64_t index : launch.getEarly().value_or(ArrayRef<int64_t>())) {
+        const Window &window = windows_[index_[launch.getReads()[index]]];
+        if (!isa<plan::BufferOp>(window.op)) {
+          launch.emitOpError("reads a slice early that is no buffer").attachNote(window.op->getLoc()) << "the slice";
+          return WalkResult::interrupt();
+        }
+        for (auto [slice, command] : written) {
+          const Window &other = windows_[index_[slice]];
+          if (window.begin >= other.end || other.begin >= window.end)
+            continue;
+          launch.emitOpError("reads a buffer early that the entry writes").attachNote(command->getLoc()) << "here";
+          return WalkResult::interrupt();
+        }
+      }
+      return WalkResult::advance();
+    });
+    return failure(result.wasInterrupted());
   }
 
   plan::EntryOp entry_;

@@ -158,12 +158,15 @@ def Plan_LaunchOp : Plan_Op<"launch", [AttrSizedOperandSegments]> {
     `op` names the nn op it implements; `grain` is the least number of items worth a thread. `maps` are the tensor maps
     that a kernel on a GPU gets before the slices. `products` compute the same by cuBLASLt, one behind the other, with a
     `workspace` of its own; the runtime chooses (docs/cuda.md, "cuBLASLt"). `any_bits`: they need not have the kernel's bits.
+    `early` lists the reads that the kernel may read before earlier launches of the entry have ended: buffers that no
+    command of the entry writes.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<Plan_SliceType>:$reads, Variadic<Plan_SliceType>:$writes,
                        Optional<Plan_SliceType>:$workspace, Plan_WorkAttr:$work, I64Attr:$grain, StrAttr:$op, DenseI64ArrayAttr:$updates,
                        Plan_AffineAttr:$flops, Plan_AffineAttr:$bytes,
                        OptionalAttr<TypedArrayAttrBase<Plan_TensorMapAttr, "tensor maps">>:$maps,
-                       OptionalAttr<TypedArrayAttrBase<Plan_ProductAttr, "products">>:$products, UnitAttr:$any_bits);
+                       OptionalAttr<TypedArrayAttrBase<Plan_ProductAttr, "products">>:$products, UnitAttr:$any_bits,
+                       OptionalAttr<DenseI64ArrayAttr>:$early);
   let hasVerifier = 1;
   let assemblyFormat = [{
     $kernel `reads` `(` ($reads^ `:` type($reads))? `)` `writes` `(` ($writes^ `:` type($writes))? `)`

@@ -155,6 +155,9 @@ LogicalResult LaunchOp::verify() {
   for (int64_t index : getUpdates())
     if (index < 0 || index >= static_cast<int64_t>(getWrites().size()))
       return emitOpError("updates must be indices into the ") << getWrites().size() << " written slices, has " << index;
+  for (int64_t index : getEarly().value_or(ArrayRef<int64_t>()))
+    if (index < 0 || index >= static_cast<int64_t>(getReads().size()))
+      return emitOpError("early must be indices into the ") << getReads().size() << " read slices, has " << index;
   if (getGrain() < 1)
     return emitOpError("grain must be at least 1, is ") << getGrain();
   int64_t arguments = getReads().size() + getWrites().size();

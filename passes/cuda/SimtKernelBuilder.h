@@ -47,6 +47,12 @@ std::string describe(mlir::LLVM::LLVMFuncOp kernel);
 // Fails, at the op's place, when a block of the kernel needs more shared memory than there is.
 llvm::LogicalResult checkSharedMemory(mlir::LLVM::LLVMFuncOp kernel);
 
+// The kernels of a recorded call overlap (docs/cuda.md, "Kernels that overlap"): a kernel touches
+// nothing that an earlier launch may have written, and writes nothing, before this, which waits for
+// the end of the launch before, and lets the next one start. Every block waits, so that a kernel
+// ends after all earlier ones.
+void waitForEarlier(mlir::ImplicitLocOpBuilder &builder);
+
 // How the lanes of an item lie in threads: lane (c · threads + t) · values + v is value c · values
 // + v of thread t, so that a warp's accesses are contiguous.
 struct LaneMap {

@@ -81,6 +81,17 @@ private:
     Value row, column, part;
   };
   Place place(Value item);
+  // What is copied for a work item: the tensor maps, and where.
+  struct Source {
+    Place place;
+    Values left, right;
+  };
+  Source sourceOf(Value item);
+  void copyLeft(const Source &source, Value stage, Value step);
+  void copyRight(const Source &source, Value stage, Value step);
+  // `chunks`: of a Major::mn tile; `piece`: where B begins.
+  void copyBoxes(Value map, Major major, int64_t chunks, Value target, Value stage, Value first,
+                 Value k0, Value piece = Value());
   // That one of the parts' values which is the part's.
   Value ofPart(Value part, ValueRange values);
   void enterPart(Value part);
@@ -115,6 +126,7 @@ private:
   int64_t partBytes, aBytes, bBytes, slack, stages, outBytes = 0;
   Value i, j, steps, iTiles, jTiles, items;
   Value bFirst, resultFirst; // of a piece
+  Values left, right;        // tensor maps
   Value lane, warp, residual;
   // Of all parts, and of the one that a work item is in; a tile of all parts has several results.
   Values extents, biases, allResults, allMaps;
@@ -167,47 +179,83 @@ void ProductKernel::enterPart(Value part) {
     maps = {ofPart(part, allMaps)};
 }
 
+ProductKernel::Source ProductKernel::sourceOf(Value item) {
+  Source source = {place(item), left, right};
+  if (!p.combines()) {
+    source.left = {ofPart(source.place.part, left)};
+    source.right = {ofPart(source.place.part, right)};
+  }
+  return source;
+}
+
+// The tile of A, or of B, of a step of 64 values of k.
+void ProductKernel::copyLeft(const Source &source, Value stage, Value step) {
+  Value k0 = b.mul(step, kTileRow), tile = b.mul(stage, aBytes);
+  for (auto [at, map] : llvm::enumerate(source.left))
+    copyBoxes(map, p.a, this->tile.rows / 64, b.add(tile, at * partBytes), stage, source.place.row,
+              k0);
+}
+
+void ProductKernel::copyRight(const Source &source, Value stage, Value step) {
+  Value k0 = b.mul(step, kTileRow), tile = b.add(b.mul(stage, bBytes), bTiles());
+  for (auto [at, map] : llvm::enumerate(source.right))
+    copyBoxes(map, p.b, bBytes / kChunkBytes, b.add(tile, at * p.columns() * kTileRowBytes), stage,
+              source.place.column, k0, bFirst);
+}
+
+void ProductKernel::copyBoxes(Value map, Major major, int64_t chunks, Value target, Value stage,
+                              Value first, Value k0, Value piece) {
+  for (int64_t box = 0, boxes = major == Major::k ? 1 : chunks; box < boxes; ++box) {
+    Value inner = major == Major::k ? k0 : b.add(first, box * 64),
+          outer = major == Major::k ? first : k0;
+    if (piece)
+      outer = b.add(outer, piece);
+    b.load(b.shared(b.add(target, box * kChunkBytes)), map, {inner, outer}, full(stage));
+  }
+}
+
 void ProductKernel::produce() {
-  int64_t aBoxes = p.a == Major::k ? 1 : tile.rows / 64,
-          bBoxes = p.b == Major::k ? 1 : bBytes / kChunkBytes;
-  Values left, right;
   for (int64_t at = 0; at < p.products() + 1; ++at)
     (at < p.lefts() ? left : right).push_back(b.map(at));
-  b.loop(b.firstItem(), items, b.itemStep(), {b.c(0), b.c(1)},
-         [&](Value item, ValueRange ring) -> Values {
-           Place tileAt = place(item);
-           Values as = left, bs = right;
-           if (!p.combines()) {
-             as = {ofPart(tileAt.part, left)};
-             bs = {ofPart(tileAt.part, right)};
-           }
-           return b.loop(b.c(0), steps, b.c(1), ring, [&](Value step, ValueRange ring) -> Values {
-             Value stage = ring[0];
-             b.wait(empty(stage), ring[1]);
-             Value barrier = full(stage);
-             b.expect(barrier, aBytes + bBytes);
-             Value k0 = b.mul(step, kTileRow);
-             auto copy = [&](Value map, Major major, int64_t boxes, Value target, Value first,
-                             Value piece) {
-               for (int64_t box = 0; box < boxes; ++box) {
-                 Value at = b.shared(b.add(target, box * kChunkBytes));
-                 Value inner = major == Major::k ? k0 : b.add(first, box * 64),
-                       outer = major == Major::k ? first : k0;
-                 if (piece)
-                   outer = b.add(outer, piece);
-                 b.load(at, map, {inner, outer}, barrier);
-               }
-             };
-             Value aTile = b.mul(stage, aBytes), bTile = b.add(b.mul(stage, bBytes), bTiles());
-             for (auto [at, map] : llvm::enumerate(as))
-               copy(map, p.a, aBoxes, b.add(aTile, at * partBytes), tileAt.row, Value());
-             for (auto [at, map] : llvm::enumerate(bs))
-               copy(map, p.b, bBoxes, b.add(bTile, at * p.columns() * kTileRowBytes), tileAt.column,
-                    bFirst);
-             Stage following = next(stage, ring[1]);
-             return {following.number, following.parity};
-           });
-         });
+  // Of the first item so many steps are under way, in as many stages.
+  int64_t early = p.early ? std::min(stages, (*p.k + kTileRow - 1) / kTileRow) : 0;
+  Values ring = {b.c(early % stages), b.c(early == stages ? 0 : 1), b.c(early)};
+  if (early) {
+    Source source = sourceOf(b.firstItem());
+    b.loop(b.c(0), b.c(early), b.c(1), {}, [&](Value step, ValueRange) -> Values {
+      b.expect(full(step), aBytes + bBytes);
+      if (p.partsOfI)
+        copyLeft(source, step, step);
+      else
+        copyRight(source, step, step);
+      return {};
+    });
+    waitForEarlier(b);
+    b.loop(b.c(0), b.c(early), b.c(1), {}, [&](Value step, ValueRange) -> Values {
+      if (p.partsOfI)
+        copyRight(source, step, step);
+      else
+        copyLeft(source, step, step);
+      return {};
+    });
+  } else {
+    waitForEarlier(b);
+  }
+  b.loop(b.firstItem(), items, b.itemStep(), ring, [&](Value item, ValueRange ring) -> Values {
+    Source source = sourceOf(item);
+    Values done = b.loop(ring[2], steps, b.c(1), ring.take_front(2),
+                         [&](Value step, ValueRange ring) -> Values {
+                           Value stage = ring[0];
+                           b.wait(empty(stage), ring[1]);
+                           b.expect(full(stage), aBytes + bBytes);
+                           copyLeft(source, stage, step);
+                           copyRight(source, stage, step);
+                           Stage following = next(stage, ring[1]);
+                           return {following.number, following.parity};
+                         });
+    done.push_back(b.c(0));
+    return done;
+  });
 }
 
 Values ProductKernel::multiplyTile(Value consumer, Value &stage, Value &parity) {
@@ -553,6 +601,7 @@ void ProductKernel::emit() {
         b.ifThen(b.eq(b.threadOfGroup(), b.c(0)), [&] { produce(); });
       },
       [&] {
+        waitForEarlier(b);
         if (many)
           b.setRegisters(most, /*more=*/true);
         consume(b.sub(b.warpgroup(), b.c(1)));
@@ -570,7 +619,7 @@ void emitProduct(LLVM::LLVMFuncOp kernel, Location loc, const TensorCoreProduct 
   int64_t buffers = product.products() + 1 + (product.bias ? product.products() : 0) +
                     product.residual + (product.epilogue ? product.epilogue->buffers : 0) +
                     product.results();
-  TileKernelBuilder builder(loc, kernel, mapCount(product), buffers);
+  TileKernelBuilder builder(loc, kernel, mapCount(product), buffers, /*waits=*/true);
   ProductKernel(builder, product).emit();
 }
 

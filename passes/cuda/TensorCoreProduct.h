@@ -52,6 +52,9 @@ struct TensorCoreProduct {
   bool f32Result = false;
   bool accumulate = false; // the result is added to what is there (f32Result)
   bool bias = false, residual = false;
+  // No launch of the entry writes the weights (the side of `parts`): the first of them are on their
+  // way before earlier launches have ended.
+  bool early = false;
   // B, or the result, is a piece of a tensor of `rows` rows: it begins at row loop0 · step.
   struct Piece {
     int64_t step = 0, rows = 0;

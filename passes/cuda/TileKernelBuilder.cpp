@@ -22,7 +22,8 @@ LLVM::LLVMFunctionType TileKernelBuilder::kernelType(MLIRContext *context, unsig
   return LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context), arguments);
 }
 
-TileKernelBuilder::TileKernelBuilder(Location loc, LLVM::LLVMFuncOp kernel, unsigned maps, unsigned buffers)
+TileKernelBuilder::TileKernelBuilder(Location loc, LLVM::LLVMFuncOp kernel, unsigned maps, unsigned buffers,
+                                     bool waits)
     : ImplicitLocOpBuilder(loc, kernel.getContext()), kernel_(kernel), maps_(maps), buffers_(buffers) {
   auto mapType = LLVM::LLVMArrayType::get(getI8Type(), kTensorMapBytes);
   for (unsigned i = 0; i < maps; ++i) {
@@ -37,6 +38,8 @@ TileKernelBuilder::TileKernelBuilder(Location loc, LLVM::LLVMFuncOp kernel, unsi
                            LLVM::Linkage::External, kTileMemory, Attribute(), /*alignment=*/1024, /*addrSpace=*/3);
   }
   setInsertionPointToStart(kernel_.addEntryBlock(*this));
+  if (!waits)
+    waitForEarlier(*this);
   Type i32 = getI32Type();
   shared_ = LLVM::AddressOfOp::create(*this, LLVM::LLVMPointerType::get(getContext(), 3), kTileMemory);
   thread_ = NVVM::ThreadIdXOp::create(*this, i32);

@@ -39,9 +39,10 @@ public:
   static mlir::LLVM::LLVMFunctionType kernelType(mlir::MLIRContext *context, unsigned maps,
                                                  unsigned buffers);
 
-  // `kernel` has that type and no body yet. `dims`: how many of the six are used as i32.
+  // `kernel` has that type and no body yet. A kernel that does something before it waits for
+  // earlier launches says that it `waits` itself (SimtKernelBuilder.h, waitForEarlier).
   TileKernelBuilder(mlir::Location loc, mlir::LLVM::LLVMFuncOp kernel, unsigned maps,
-                    unsigned buffers);
+                    unsigned buffers, bool waits = false);
 
   // Ends the kernel and writes how it is launched. `warpgroups` of 128 threads; `sharedBytes` of
   // dynamic shared memory; `blocks` of it fit on a multiprocessor.

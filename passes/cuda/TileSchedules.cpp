@@ -21,6 +21,19 @@ namespace {
 
 constexpr int64_t kFewRows = 256;
 
+// With few rows a product is bound by its weights. Where they keep their values it begins to read
+// them before earlier launches have ended; `first`: of them among the reads.
+void readWeightsEarly(TensorCoreProduct &p, cpu::LaunchSpec &spec, int64_t capacity,
+                      ArrayRef<nn::LinearOp> ops, int64_t first, Lowering &lowering) {
+  p.early = capacity <= kFewRows &&
+            llvm::all_of(ops, [&](nn::LinearOp op) { return lowering.stays(op.getWeight()); });
+  if (!p.early)
+    return;
+  spec.kernel += "_early";
+  for (size_t at = 0; at < ops.size(); ++at)
+    spec.early.push_back(first + at);
+}
+
 RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
 // Operations and bytes of a row, and bytes of all rows together; what is read and written once.
@@ -176,6 +189,8 @@ LogicalResult lowerLinears(Linears linears, nn::FusedOp fused, Lowering &lowerin
                       linears.input, one);
   }
   setCost(spec, linears.input, perRow, rowBytes, 2.0 * n * linears.k);
+  readWeightsEarly(p, spec, lowering.capacity(linears.input), linears.ops, p.transposed ? 0 : 1,
+                   lowering);
   launchProduct(lowering, spec, p, linears.input, linears.first.getLoc());
   return status;
 }
@@ -202,6 +217,7 @@ LogicalResult lowerSampledLinear(nn::LinearOp linear, nn::SampleOp sample, Lower
                 lowering.slice(sample.getTemperature())};
   spec.writes = {lowering.slice(linear.getResult()), sums};
   setCost(spec, input, 2.0 * n * (k + 12.0), 2.0 * k + 4.0 * (n + columns), 2.0 * n * k);
+  readWeightsEarly(p, spec, lowering.capacity(input), linear, 1, lowering);
   launchProduct(lowering, spec, p, input, linear.getLoc());
   return success();
 }

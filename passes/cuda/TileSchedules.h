@@ -19,6 +19,9 @@ public:
   // What the schedule of a tensor's op has computed along with it, for the schedule of its user; null
   // when nothing was.
   virtual mlir::Value &companion(mlir::Value tensor) = 0;
+  // Whether no command of the entry writes the tensor's bytes: it is a variable that keeps its value.
+  // verify-plan looks at what is made of it.
+  virtual bool stays(mlir::Value tensor) = 0;
   // Rows of a tensor at the entry's capacities.
   virtual int64_t capacity(mlir::RankedTensorType type) = 0;
 };

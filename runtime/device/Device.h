@@ -72,6 +72,8 @@ public:
   virtual absl::StatusOr<uint64_t> EndRecording() { return absl::UnimplementedError("this device records nothing"); }
   virtual absl::Status Replay(uint64_t /*recording*/) { return absl::UnimplementedError("this device records nothing"); }
   virtual void Forget(uint64_t /*recording*/) {}
+  // Kernels of recordings that are made from now on wait for each other in full. False: they did so already.
+  virtual bool StopOverlapping() { return false; }
 
   // Notes when the device gets to this place of its queue, under a number; numbers are small and may be used again.
   virtual absl::Status Mark(size_t mark) = 0;

@@ -297,6 +297,11 @@ struct Session::Impl {
     return true;
   }
 
+  void ForgetRecordings() {
+    for (uint64_t gone : recordings.Clear())
+      device->Forget(gone);
+  }
+
   // Operations and bytes of a command.
   static std::pair<double, double> CostOf(const Step &step, const Extents &extents) {
     if (step.launch)
@@ -501,17 +506,26 @@ absl::Status Session::Run(const fb::Entry &entry, const Extents &extents) {
   absl::StatusOr<bool> replayed = false;
   if (impl_->record && !impl_->trace)
     replayed = impl_->Replay(entry, found->second, extents);
+  absl::Status overlapped; // why kernels do not overlap any more
+  if (!replayed.ok() && impl_->device->StopOverlapping()) {
+    overlapped = replayed.status();
+    impl_->ForgetRecordings();
+    replayed = impl_->Replay(entry, found->second, extents);
+  }
   if (!replayed.ok()) {
     // It may have been memory that was missing.
     impl_->record = false;
-    for (uint64_t gone : impl_->recordings.Clear())
-      impl_->device->Forget(gone);
+    impl_->ForgetRecordings();
   }
   if (!replayed.ok() || !*replayed)
     MIRL_TRY(impl_->Queue(entry, found->second, extents));
-  if (!replayed.ok() && impl_->warn)
-    impl_->warn(Cat("entry ", View(entry.name()), ": ", replayed.status().message(),
-                    "; from now on kernels are launched one by one"));
+  auto warn = [&](const absl::Status &why, std::string_view now) {
+    if (!why.ok() && impl_->warn)
+      impl_->warn(Cat("entry ", View(entry.name()), ": ", why.message(), "; from now on ", now));
+  };
+  if (replayed.ok())
+    warn(overlapped, "the kernels of a CUDA graph do not overlap");
+  warn(replayed.status(), "kernels are launched one by one");
   if (impl_->trace)
     MIRL_TRY(impl_->device->Mark(2 * impl_->traced.size() + 1));
   // What a kernel did wrong shows here at the latest, and not of which op it was.

@@ -1,6 +1,7 @@
 #include "test/emulator/Block.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 namespace mirl::emulator {
@@ -53,6 +54,32 @@ void Block::Run(uint64_t number) {
     copy.warp->Fail(kLaunchFailed, *copy.instruction, copy.lane,
                     "the block ends while this copy to shared memory is under way");
   }
+  if (std::none_of(warps.begin(), warps.end(), [](const Warp &warp) { return warp.waited(); }))
+    throw Fault{kLaunchFailed, "kernel " + launch.kernel->name + ", block " +
+                                   std::to_string(number) +
+                                   ": it ends without having waited for earlier launches "
+                                   "(griddepcontrol.wait), so that later ones do not, either"};
+}
+
+// Blocks run at the same time, and neighbours may share a word.
+bool Block::WrittenBefore(uint64_t address, uint64_t bytes) const {
+  if (!last_.chains)
+    return false;
+  uint64_t from = (address - last_.begin) / kWrittenBytes,
+           to = (address - last_.begin + bytes - 1) / kWrittenBytes;
+  for (; from <= to; ++from)
+    if (std::atomic_ref(last_.chains[from]).load(std::memory_order_relaxed) == launch.chain)
+      return true;
+  return false;
+}
+
+void Block::Write(uint64_t address, uint64_t bytes) {
+  if (!last_.chains)
+    return;
+  uint64_t from = (address - last_.begin) / kWrittenBytes,
+           to = (address - last_.begin + bytes - 1) / kWrittenBytes;
+  for (; from <= to; ++from)
+    std::atomic_ref(last_.chains[from]).store(launch.chain, std::memory_order_relaxed);
 }
 
 bool Block::Allowed(uint64_t address, uint64_t bytes) {

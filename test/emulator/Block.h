@@ -17,7 +17,11 @@ namespace mirl::emulator {
 
 struct Range {
   uint64_t begin = 0, end = 0;
+  // For each kWrittenBytes: the last chain of launches in which a kernel wrote there (Launch).
+  // Null: where kernels do not write.
+  uint32_t *chains = nullptr;
 };
+inline constexpr uint64_t kWrittenBytes = 64;
 
 struct Extent {
   uint32_t x = 1, y = 1, z = 1;
@@ -31,6 +35,10 @@ struct Launch {
   const uint8_t *parameters = nullptr;
   std::vector<Range> memory; // what may be read and written, sorted
   uint64_t steps = 0;        // instructions of a warp that a block may take
+  // Whether it may start before the launches in front of it have ended. From one that may not to
+  // the next such launches are a chain.
+  bool overlaps = false;
+  uint32_t chain = 0;
 };
 
 // What is known of a byte of shared memory.
@@ -52,6 +60,9 @@ public:
 
   // An access of a lane to global memory.
   bool Allowed(uint64_t address, uint64_t bytes);
+  // Whether a launch of this chain has written what is Allowed; notes that this one does.
+  bool WrittenBefore(uint64_t address, uint64_t bytes) const;
+  void Write(uint64_t address, uint64_t bytes);
 
   // Shared memory, by address: from kSharedBegin on.
   uint8_t *Shared(uint32_t address) { return shared_.data() + address; }

@@ -328,5 +328,39 @@ TEST(Checks, Driver) {
               HasSubstr("a stride must be a multiple of 16 bytes below 2^40, is 120"));
 }
 
+// What a launch that may overlap earlier ones does before it waits for them. A kernel alone does as
+// it likes.
+TEST(Checks, EarlierLaunches) {
+  auto twice = [](const std::string &body) { return RunKernel(body, 32, 256, 2, /*times=*/2); };
+  const std::string wait = "griddepcontrol.launch_dependents;\ngriddepcontrol.wait;\n";
+  const std::string store = "mov.b32 %r1, 5;" + kStore, load = "ld.global.b32 %r2, [%rd0];\n",
+                    beyond = "ld.global.b32 %r2, [%rd0+512];\n";
+  EXPECT_EQ(twice(wait + load + store).fault, "");
+  EXPECT_EQ(twice(beyond + wait + load + store).fault, "") << "nobody writes there";
+  EXPECT_EQ(RunKernel(store + wait + load).fault, "");
+  Outcome outcome = twice(store + wait);
+  EXPECT_EQ(outcome.result, kLaunchFailed);
+  EXPECT_THAT(outcome.fault,
+              AllOf(HasSubstr("st.global.b32"), HasSubstr("block (0, 0, 0), thread 0"),
+                    HasSubstr("writes to global memory"),
+                    HasSubstr("before it has waited for earlier launches")));
+  EXPECT_THAT(twice("red.global.add.u32 [%rd0+512], 1;\n" + wait).fault,
+              HasSubstr("writes to global memory"));
+  EXPECT_THAT(twice(load + wait + store).fault,
+              AllOf(HasSubstr("ld.global.b32"), HasSubstr("where an earlier launch wrote,")));
+  EXPECT_THAT(twice("setp.eq.u32 %p1, %r0, 0;\n@%p1 cp.async.ca.shared.global [smem], [%rd0], "
+                    "16;\ncp.async.wait_all;\n" +
+                    wait + store)
+                  .fault,
+              HasSubstr("where an earlier launch wrote,"));
+  // Who has not waited itself has not waited.
+  EXPECT_THAT(twice("setp.eq.u32 %p1, %r0, 3;\n@%p1 griddepcontrol.wait;\n" + store).fault,
+              AllOf(HasSubstr("thread 0 "), HasSubstr("writes to global memory")));
+  EXPECT_THAT(twice("mov.b32 %r1, %ctaid.x;\nsetp.eq.u32 %p1, %r1, 1;\n@%p1 bra "
+                    "END;\ngriddepcontrol.wait;\nEND:")
+                  .fault,
+              HasSubstr("block 1: it ends without having waited for earlier launches"));
+}
+
 } // namespace
 } // namespace mirl::emulator::testing

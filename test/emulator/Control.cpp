@@ -89,9 +89,16 @@ void DecodeSleep(Decoder &d) {
   d.out.run = RunNothing;
 }
 
-// Programs that need no other grid's results start at once here.
+// Launches run one behind the other here: only what a kernel touches before it waits is looked at.
+void RunWaitForEarlier(Warp &w, const Instruction &) { w.WaitedForEarlier(); }
+
 void DecodeGrid(Decoder &d) {
-  d.Ignore({"launch_dependents", "wait"});
+  if (d.Take("wait")) {
+    d.out.run = RunWaitForEarlier;
+    return;
+  }
+  if (!d.Take("launch_dependents"))
+    d.Unknown();
   d.out.run = RunNothing;
 }
 

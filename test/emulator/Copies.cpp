@@ -69,6 +69,8 @@ void RunPiece(Warp &w, const Instruction &i) {
       w.Fail(kIllegalAddress, i, lane,
              "reads " + std::to_string(read) + " bytes of global memory at " +
                  std::to_string(source) + ", where nothing is allocated");
+    if (read)
+      w.CheckOrder(i, lane, source, read, /*writes=*/false);
     Claim(w, i, lane, target, bytes);
     w.pieces[lane].push_back(
         {static_cast<uint32_t>(target), read, bytes - read, source, w.piece_groups[lane]});
@@ -148,7 +150,8 @@ template <typename Visit> void ForElements(const Box &box, Visit visit) {
   }
 }
 
-void CheckBox(Warp &w, const Instruction &i, uint32_t lane, const Box &box, uint64_t shared) {
+void CheckBox(Warp &w, const Instruction &i, uint32_t lane, const Box &box, uint64_t shared,
+              bool writes) {
   if (shared % 128)
     w.Fail(kMisalignedAddress, i, lane,
            "a box at " + std::to_string(shared) + " in shared memory, no multiple of 128 bytes");
@@ -162,6 +165,8 @@ void CheckBox(Warp &w, const Instruction &i, uint32_t lane, const Box &box, uint
       w.Fail(kIllegalAddress, i, lane,
              "the tensor map leads to global memory at " + std::to_string(address) +
                  ", where nothing is allocated");
+    if (address)
+      w.CheckOrder(i, lane, address, box.map.element, writes);
   });
 }
 
@@ -172,7 +177,7 @@ void RunLoadBox(Warp &w, const Instruction &i) {
     uint64_t shared = AddressOf(w, words + kAddressWords, lane),
              barrier = AddressOf(w, words + 2 * kAddressWords, lane);
     w.block.FindMbarrier(w, i, lane, barrier);
-    CheckBox(w, i, lane, box, shared);
+    CheckBox(w, i, lane, box, shared, /*writes=*/false);
     Claim(w, i, lane, shared, box.bytes);
     Warp *warp = &w;
     const Instruction *instruction = &i;
@@ -199,7 +204,7 @@ void RunStoreBox(Warp &w, const Instruction &i) {
   ForActive(w, [&](uint32_t lane) {
     Box box = FindBox(w, i, lane, words + 2 * kAddressWords);
     uint64_t shared = AddressOf(w, words + kAddressWords, lane);
-    CheckBox(w, i, lane, box, shared);
+    CheckBox(w, i, lane, box, shared, /*writes=*/true);
     uint32_t begin = static_cast<uint32_t>(shared);
     const uint8_t *shadow = w.block.Shadows(begin);
     ForElements(box, [&](uint32_t offset, uint64_t address) {

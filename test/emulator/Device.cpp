@@ -62,8 +62,17 @@ uint64_t Device::Allocate(uint64_t bytes) {
   if (!memory)
     return 0;
   uint64_t address = (reinterpret_cast<uint64_t>(memory.get()) + kMargin + 255) & ~uint64_t{255};
+  // Pages that nobody touches cost nothing.
+  decltype(Allocation::chains) chains(
+      static_cast<uint32_t *>(std::calloc(bytes / kWrittenBytes + 1, sizeof(uint32_t))),
+      &std::free);
+  if (!chains)
+    return 0;
   used_ += bytes;
-  allocations_[address] = {bytes, std::move(memory)};
+  Allocation &made = allocations_[address];
+  made.bytes = bytes;
+  made.memory = std::move(memory);
+  made.chains = std::move(chains);
   return address;
 }
 
@@ -96,7 +105,9 @@ void Device::Run(Launch launch) {
   {
     std::lock_guard lock(mutex_);
     for (const auto &[address, allocation] : allocations_)
-      launch.memory.push_back({address, address + allocation.bytes});
+      launch.memory.push_back({address, address + allocation.bytes, allocation.chains.get()});
+    chain_ += !launch.overlaps;
+    launch.chain = chain_;
   }
   for (const Program::Range &range : launch.program->variable_ranges)
     launch.memory.push_back({range.begin, range.end});

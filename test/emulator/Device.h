@@ -5,6 +5,7 @@
 #define MIRL_EMULATOR_DEVICE_H
 
 #include <cstdint>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -50,9 +51,11 @@ private:
   struct Allocation {
     uint64_t bytes = 0;
     std::unique_ptr<uint8_t[]> memory;
+    std::unique_ptr<uint32_t, decltype(&std::free)> chains{nullptr, &std::free}; // Range
   };
   std::map<uint64_t, Allocation> allocations_;
   uint64_t used_ = 0;
+  uint32_t chain_ = 0;
 };
 
 } // namespace mirl::emulator

@@ -281,24 +281,32 @@ MIRL_EXPORT cuFuncSetAttribute(Function function, int attribute, int value) {
   return emulator::kSuccess;
 }
 
-MIRL_EXPORT cuLaunchKernel(Function function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
-                           unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared,
-                           Stream, void **arguments, void **extra) {
+MIRL_EXPORT cuLaunchKernelEx(const LaunchConfig *config, Function function, void **arguments,
+                             void **extra) {
   return Guarded([&](Device &) -> Result {
     const emulator::Kernel &kernel = *function->kernel;
-    uint64_t threads = uint64_t{block_x} * block_y * block_z;
-    if (extra || !(uint64_t{grid_x} * grid_y * grid_z) || grid_y > 65535 || grid_z > 65535 ||
-        !threads || threads > kernel.most_threads || threads > 1024)
+    const LaunchConfig &c = *config;
+    uint64_t threads = uint64_t{c.block_x} * c.block_y * c.block_z;
+    if (extra || !(uint64_t{c.grid_x} * c.grid_y * c.grid_z) || c.grid_y > 65535 ||
+        c.grid_z > 65535 || !threads || threads > kernel.most_threads || threads > 1024)
       return Refuse(emulator::kInvalidValue,
-                    "kernel " + kernel.name + ": a launch of " + std::to_string(grid_x) + " x " +
-                        std::to_string(grid_y) + " x " + std::to_string(grid_z) + " blocks of " +
-                        std::to_string(threads) + " threads, at most " +
+                    "kernel " + kernel.name + ": a launch of " + std::to_string(c.grid_x) + " x " +
+                        std::to_string(c.grid_y) + " x " + std::to_string(c.grid_z) +
+                        " blocks of " + std::to_string(threads) + " threads, at most " +
                         std::to_string(kernel.most_threads));
-    if (shared > static_cast<unsigned>(function->dynamic_shared))
+    if (c.shared > static_cast<unsigned>(function->dynamic_shared))
       return Refuse(emulator::kInvalidValue,
-                    "kernel " + kernel.name + ": " + std::to_string(shared) +
+                    "kernel " + kernel.name + ": " + std::to_string(c.shared) +
                         " bytes of shared memory, " + std::to_string(function->dynamic_shared) +
                         " are allowed");
+    bool overlaps = false;
+    for (unsigned a = 0; a < c.attribute_count; ++a) {
+      if (c.attributes[a].id != kOverlapEarlier)
+        return Refuse(emulator::kInvalidValue, "kernel " + kernel.name + ": the attribute " +
+                                                   std::to_string(c.attributes[a].id) +
+                                                   " of a launch is not known");
+      overlaps = c.attributes[a].number != 0;
+    }
     // Tensor maps are aligned to 64 bytes.
     auto memory = std::make_shared<std::vector<uint8_t>>(kernel.parameter_bytes + 64);
     uint8_t *parameters = memory->data() + (-reinterpret_cast<uintptr_t>(memory->data()) & 63);
@@ -308,9 +316,10 @@ MIRL_EXPORT cuLaunchKernel(Function function, unsigned grid_x, unsigned grid_y, 
     emulator::Launch launch;
     launch.program = function->program;
     launch.kernel = &kernel;
-    launch.grid = {grid_x, grid_y, grid_z};
-    launch.block = {block_x, block_y, block_z};
-    launch.dynamic_shared = shared;
+    launch.grid = {c.grid_x, c.grid_y, c.grid_z};
+    launch.block = {c.block_x, c.block_y, c.block_z};
+    launch.dynamic_shared = c.shared;
+    launch.overlaps = overlaps;
     launch.parameters = parameters;
     return Queued([launch, memory](Device &device) -> Result {
       try {

@@ -14,7 +14,8 @@ namespace mirl::emulator::testing {
 
 // Runs a kernel with the parameter `out`, the address of `words` zeroed words of global memory, and
 // 4 KiB of dynamic shared memory called smem. Registers: %p0…9, %rs0…9, %r0…99, %f0…99, %rd0…19;
-// %rd0 = out, %r0 = tid.x. Returns the fault's message, or "".
+// %rd0 = out, %r0 = tid.x. Returns the fault's message, or "". The launches of `times` kernels follow
+// each other; all but the first overlap the one before.
 struct Outcome {
   std::string fault;
   Result result = kSuccess;
@@ -22,7 +23,7 @@ struct Outcome {
 };
 
 inline Outcome RunKernel(const std::string &body, uint32_t threads = 32, uint32_t words = 256,
-                         uint32_t blocks = 1) {
+                         uint32_t blocks = 1, int times = 1) {
   std::string text =
       ".version 8.6\n.target sm_90a\n.address_size 64\n.extern .shared .align 1024 .b8 smem[];\n"
       ".visible .entry kernel(\n.param .u64 out\n)\n.maxntid 1024, 1, 1\n{\n.reg .pred "
@@ -44,7 +45,10 @@ inline Outcome RunKernel(const std::string &body, uint32_t threads = 32, uint32_
     alignas(64) uint8_t parameters[64];
     std::memcpy(parameters, &address, 8);
     launch.parameters = parameters;
-    Device::Get().Run(launch);
+    for (int time = 0; time < times; ++time) {
+      launch.overlaps = time > 0;
+      Device::Get().Run(launch);
+    }
   } catch (const Fault &fault) {
     outcome.fault = fault.message;
     outcome.result = fault.result;

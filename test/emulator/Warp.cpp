@@ -41,6 +41,7 @@ void Warp::Start(uint32_t threads) {
     special[kLaneId * kLanes + lane] = lane;
   }
   live_ = threads >= kLanes ? ~0u : (1u << threads) - 1;
+  waited_ = block.launch.overlaps ? 0 : ~0u;
   others_.assign(1, {live_, 0, State::kRunnable, 0});
   products_.clear();
   std::fill(in_flight_.begin(), in_flight_.end(), 0);
@@ -306,7 +307,20 @@ uint8_t *Warp::Resolve(const Instruction &i, uint32_t lane, Space space, uint64_
                   static_cast<unsigned long long>(address));
     Fail(kIllegalAddress, i, lane, text);
   }
+  CheckOrder(i, lane, address, bytes, access != Access::kRead);
   return reinterpret_cast<uint8_t *>(address);
+}
+
+void Warp::CheckOrder(const Instruction &i, uint32_t lane, uint64_t address, uint32_t bytes,
+                      bool writes) {
+  if (!(waited_ >> lane & 1) && (writes || block.WrittenBefore(address, bytes)))
+    Fail(kLaunchFailed, i, lane,
+         std::string(writes ? "writes to" : "reads") + " global memory at " +
+             std::to_string(address) +
+             (writes ? "" : ", where an earlier launch wrote,") +
+             " before it has waited for earlier launches (griddepcontrol.wait)");
+  if (writes)
+    block.Write(address, bytes);
 }
 
 uint8_t *Warp::ResolveShared(const Instruction &i, uint32_t lane, uint64_t address, uint32_t bytes,

@@ -81,6 +81,14 @@ public:
   uint8_t *Resolve(const Instruction &i, uint32_t lane, Space space, uint64_t address,
                    uint32_t bytes, Access access);
 
+  // A lane's access to global memory, which is Allowed. A fault when it comes before the lane has
+  // waited for earlier launches: a write, or a read of what one of them wrote.
+  void CheckOrder(const Instruction &i, uint32_t lane, uint64_t address, uint32_t bytes,
+                  bool writes);
+  // The lanes of `mask` have waited for earlier launches.
+  void WaitedForEarlier() { waited_ |= mask; }
+  uint32_t waited() const { return waited_; }
+
   // For instructions that need lanes together: `member[lane]` are those that a lane names (nullptr:
   // all). True: those that run are complete; false: they wait. `elsewhere`: they may be at other
   // instructions that are also so (bar.warp.sync).
@@ -178,7 +186,7 @@ private:
 
   std::vector<uint8_t> memory_;
   uint8_t *registers_ = nullptr;
-  uint32_t live_ = 0;
+  uint32_t live_ = 0, waited_ = 0;
   Split now_;
   uint32_t limit_ = 0; // the lowest place at which another split could run
   std::vector<Split> others_;

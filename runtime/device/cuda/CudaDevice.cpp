@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "runtime/artifact/Macros.h"
 #include "runtime/artifact/Validate.h"
@@ -62,6 +63,7 @@ absl::Status CudaDevice::LoadKernels() {
   code.push_back(0);
   int version = 0;
   driver_->DriverGetVersion(&version);
+  overlaps_ = version >= cuda::kOverlappingGraphs;
   MIRL_TRY(driver_->Check(driver_->ModuleLoad(&module_, code.data()),
                           Cat("loading the kernels onto ", name_, " (driver for CUDA ", version / 1000, ".", version % 1000 / 10,
                               ")")));
@@ -125,24 +127,28 @@ absl::StatusOr<uint8_t *> CudaDevice::AllocateStaging(uint64_t bytes) {
 absl::Status CudaDevice::Upload(uint64_t offset, const void *data, uint64_t bytes) {
   if (bytes == 0)
     return absl::OkStatus();
+  behind_kernel_ = false;
   return driver_->Check(driver_->CopyToDevice(arena_ + offset, data, bytes, stream_), "copying to the GPU");
 }
 
 absl::Status CudaDevice::Download(uint64_t offset, void *data, uint64_t bytes) {
   if (bytes == 0)
     return absl::OkStatus();
+  behind_kernel_ = false;
   return driver_->Check(driver_->CopyToHost(data, arena_ + offset, bytes, stream_), "copying from the GPU");
 }
 
 absl::Status CudaDevice::Fill(uint64_t offset, uint64_t bytes) {
   if (bytes == 0)
     return absl::OkStatus();
+  behind_kernel_ = false;
   return driver_->Check(driver_->Set(arena_ + offset, 0, bytes, stream_), "zeroing memory of the GPU");
 }
 
 absl::Status CudaDevice::Copy(uint64_t from, uint64_t to, uint64_t bytes, uint64_t pieces, uint64_t stride) {
   if (bytes == 0 || pieces == 0 || from == to)
     return absl::OkStatus();
+  behind_kernel_ = false;
   if (pieces == 1) {
     if (from < to + bytes && to < from + bytes)
       return absl::UnimplementedError("copying between overlapping places on the GPU");
@@ -211,8 +217,21 @@ absl::Status CudaDevice::Launch(uint32_t kernel, void *const *buffers, uint32_t 
     blocks = std::min<int64_t>(blocks, int64_t{multiprocessors_} * info.blocks_per_multiprocessor());
   if (blocks > INT32_MAX)
     return Invalid("kernel ", View(info.symbol()), " has ", items, " work items, more than a grid holds");
-  return driver_->Check(driver_->Launch(functions_[kernel], static_cast<unsigned>(blocks), 1, 1, info.threads(), 1, 1,
-                                        info.shared_bytes(), stream_, arguments, nullptr),
+  cuda::LaunchConfig config;
+  config.grid_x = static_cast<unsigned>(blocks);
+  config.block_x = info.threads();
+  config.shared = info.shared_bytes();
+  config.stream = stream_;
+  cuda::LaunchAttribute overlap;
+  overlap.id = cuda::kOverlapEarlier;
+  overlap.number = 1;
+  // Behind anything but a kernel it waits for all of it: what is not a kernel never says that the next may start.
+  if (recording_ && overlaps_ && behind_kernel_) {
+    config.attributes = &overlap;
+    config.attribute_count = 1;
+  }
+  behind_kernel_ = true;
+  return driver_->Check(driver_->Launch(&config, functions_[kernel], arguments, nullptr),
                         Cat("launching kernel ", View(info.symbol())));
 }
 
@@ -229,10 +248,13 @@ absl::StatusOr<std::unique_ptr<ProductLibrary>> CudaDevice::OpenProducts() {
 }
 
 absl::Status CudaDevice::BeginRecording() {
+  recording_ = true;
+  behind_kernel_ = false;
   return driver_->Check(driver_->BeginCapture(stream_, cuda::kCaptureThread), "recording a CUDA graph");
 }
 
 absl::StatusOr<uint64_t> CudaDevice::EndRecording() {
+  recording_ = false;
   cuda::Graph graph = nullptr;
   MIRL_TRY(driver_->Check(driver_->EndCapture(stream_, &graph), "recording a CUDA graph"));
   cuda::GraphExec ready = nullptr;
@@ -246,6 +268,8 @@ absl::StatusOr<uint64_t> CudaDevice::EndRecording() {
 absl::Status CudaDevice::Replay(uint64_t recording) {
   return driver_->Check(driver_->GraphLaunch(graphs_.at(recording), stream_), "launching a CUDA graph");
 }
+
+bool CudaDevice::StopOverlapping() { return std::exchange(overlaps_, false); }
 
 void CudaDevice::Forget(uint64_t recording) {
   auto found = graphs_.find(recording);

@@ -41,6 +41,7 @@ public:
   absl::Status BeginRecording() override;
   absl::StatusOr<uint64_t> EndRecording() override;
   absl::Status Replay(uint64_t recording) override;
+  bool StopOverlapping() override;
   void Forget(uint64_t recording) override;
   absl::Status Mark(size_t mark) override;
   absl::StatusOr<double> Elapsed(size_t mark) override;
@@ -66,6 +67,8 @@ private:
   std::vector<cuda::Event> marks_;
   std::unordered_map<uint64_t, cuda::GraphExec> graphs_;
   uint64_t next_graph_ = 0;
+  // Whether kernels of a recording overlap; whether the stream is recorded, and the last thing queued was a kernel.
+  bool overlaps_ = false, recording_ = false, behind_kernel_ = false;
   // Kernels with a persistent grid: how many blocks the GPU holds at a time (0: another kind of kernel).
   int multiprocessors_ = 0;
   // What tensor maps were encoded to, by what they say.

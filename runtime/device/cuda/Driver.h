@@ -41,6 +41,25 @@ struct Copy2D {
   size_t width = 0, height = 0;
 };
 
+// CUlaunchAttribute: a number, and a value of at most 64 bytes.
+struct alignas(8) LaunchAttribute {
+  int id = 0;
+  char padding[4] = {};
+  union {
+    char bytes[64] = {};
+    int number;
+  };
+};
+inline constexpr int kOverlapEarlier = 6; // CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
+
+// CUlaunchConfig.
+struct LaunchConfig {
+  unsigned grid_x = 1, grid_y = 1, grid_z = 1, block_x = 1, block_y = 1, block_z = 1, shared = 0;
+  Stream stream = nullptr;
+  LaunchAttribute *attributes = nullptr;
+  unsigned attribute_count = 0;
+};
+
 // CUtensorMap, and what cuTensorMapEncodeTiled calls things.
 struct alignas(64) EncodedMap {
   uint64_t words[16] = {};
@@ -51,6 +70,7 @@ inline constexpr int kMapPromote256 = 3;        // CU_TENSOR_MAP_L2_PROMOTION_L2
 
 inline constexpr Result kNoDevice = 100;             // CUDA_ERROR_NO_DEVICE
 inline constexpr int kOldestDriver = 12000;           // CUDA 12.0, as cuDriverGetVersion says it
+inline constexpr int kOverlappingGraphs = 12030;      // CUDA 12.3: graphs keep kOverlapEarlier
 inline constexpr unsigned kDeviceMemory = 2;         // CU_MEMORYTYPE_DEVICE
 inline constexpr unsigned kNonBlockingStream = 1;    // CU_STREAM_NON_BLOCKING
 inline constexpr int kCaptureThread = 1;             // CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
@@ -83,8 +103,7 @@ inline constexpr int kComputeMajor = 75, kComputeMinor = 76; // CU_DEVICE_ATTRIB
   F(ModuleUnload, "cuModuleUnload", (Module))                                                                          \
   F(ModuleGetFunction, "cuModuleGetFunction", (Function *, Module, const char *))                                      \
   F(FunctionSetAttribute, "cuFuncSetAttribute", (Function, int, int))                                                  \
-  F(Launch, "cuLaunchKernel", (Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Stream, \
-                               void **, void **))                                                                      \
+  F(Launch, "cuLaunchKernelEx", (const LaunchConfig *, Function, void **, void **))                                    \
   F(EncodeMap, "cuTensorMapEncodeTiled", (EncodedMap *, int, unsigned, void *, const uint64_t *, const uint64_t *,     \
                                           const uint32_t *, const uint32_t *, int, int, int, int))                     \
   F(StreamCreate, "cuStreamCreate", (Stream *, unsigned))                                                              \

@@ -5,6 +5,7 @@
 // CHECK: .target sm_90a
 // CHECK: .visible .entry rms_norm_context_c20_
 // CHECK: .maxntid 32, 1, 1
+// CHECK: griddepcontrol.wait;
 // CHECK: mov.u32 %r{{[0-9]+}}, %tid.x;
 // x·x into the sum is the schedule's own fma; the scaling by 1/n and the sum with eps stay apart.
 // CHECK: fma.rn.f32

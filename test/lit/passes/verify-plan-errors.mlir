@@ -91,3 +91,35 @@ module attributes {plan.persistent_bytes = 64 : i64, plan.arena_bytes = 192 : i6
     %x = plan.input "x" from "input:x" {offset = 160} : !plan.slice<tensor<16xf32>>
   }
 }
+
+// -----
+
+// What is read before earlier launches have ended stays as it is in the whole entry, by bytes.
+module attributes {plan.persistent_bytes = 64 : i64, plan.arena_bytes = 192 : i64} {
+  nn.variable @w "weight" "pi" "w" init "ones" {plan.offset = 0 : i64} : tensor<16xf32>
+  plan.entry @e "plain" {} {
+    %w = plan.buffer @w {offset = 0} : !plan.slice<tensor<16xf32>>
+    %again = plan.buffer @w {offset = 0} : !plan.slice<tensor<16xf32>>
+    %a = plan.alloc "a" {offset = 64} : !plan.slice<tensor<16xf32>>
+    // expected-error @+1 {{reads a buffer early that the entry writes}}
+    plan.launch @k reads(%w : !plan.slice<tensor<16xf32>>) writes(%a : !plan.slice<tensor<16xf32>>) over #plan.work<size = 1>
+      {grain = 1 : i64, op = "nn.add", updates = array<i64>, early = array<i64: 0>,
+       flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>}
+    // expected-note @+1 {{here}}
+    plan.fill %again : !plan.slice<tensor<16xf32>>
+  }
+}
+
+// -----
+
+module attributes {plan.persistent_bytes = 64 : i64, plan.arena_bytes = 192 : i64} {
+  plan.entry @e "plain" {} {
+    // expected-note @+1 {{the slice}}
+    %x = plan.input "x" from "input:x" {offset = 64} : !plan.slice<tensor<16xf32>>
+    %a = plan.alloc "a" {offset = 128} : !plan.slice<tensor<16xf32>>
+    // expected-error @+1 {{reads a slice early that is no buffer}}
+    plan.launch @k reads(%x : !plan.slice<tensor<16xf32>>) writes(%a : !plan.slice<tensor<16xf32>>) over #plan.work<size = 1>
+      {grain = 1 : i64, op = "nn.add", updates = array<i64>, early = array<i64: 0>,
+       flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>}
+  }
+}

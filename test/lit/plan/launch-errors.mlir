@@ -233,3 +233,13 @@ plan.entry @e "plain" {token = 8} {
        products = [#plan.product<left = 0, right = 1, result = 2, bias = 0, residual = -1, axes = [1, 0, 0], sizes = [0, 16, 16], left_transposed = false, right_transposed = false, accumulate = true>],
        flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>}
 }
+
+// -----
+
+plan.entry @e "plain" {token = 8} {
+  %a = plan.alloc "a" : !plan.slice<tensor<4xf32>>
+  // expected-error @+1 {{early must be indices into the 1 read slices, has 1}}
+  plan.launch @k reads(%a : !plan.slice<tensor<4xf32>>) writes(%a : !plan.slice<tensor<4xf32>>) over #plan.work<size = 1>
+      {grain = 1 : i64, op = "nn.add", updates = array<i64>, early = array<i64: 1>,
+       flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>}
+}

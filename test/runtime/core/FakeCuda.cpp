@@ -145,12 +145,15 @@ FakeCuda::FakeCuda() {
     FAKE(FunctionSetAttribute);
     return 0;
   };
-  d.Launch = [](Function, unsigned x, unsigned, unsigned, unsigned threads, unsigned, unsigned, unsigned shared, Stream,
-                void **, void **) -> Result {
+  d.Launch = [](const LaunchConfig *config, Function, void **, void **) -> Result {
     FAKE(Launch);
-    return Queue([=] {
+    bool overlaps = config->attribute_count == 1 && config->attributes->id == kOverlapEarlier && config->attributes->number == 1;
+    EXPECT_EQ(config->attribute_count, overlaps ? 1u : 0u);
+    if (overlaps && fake->overlap_fault)
+      return fake->overlap_fault;
+    return Queue([launch = FakeCuda::Launched{config->grid_x, config->block_x, config->shared, overlaps}] {
       fake->clock += 2;
-      fake->launches.push_back({x, threads, shared});
+      fake->launches.push_back(launch);
       if (fake->kernel)
         fake->kernel();
     });

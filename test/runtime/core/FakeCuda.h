@@ -33,11 +33,13 @@ public:
     int after = 0;
   };
   std::map<std::string, Fault> faults;
+  cuda::Result overlap_fault = 0; // of a launch that may overlap the one before
 
   // What happened.
   std::map<std::string, int> calls;
   struct Launched {
     unsigned blocks, threads, shared;
+    bool overlaps; // the launch before
   };
   std::vector<Launched> launches;
   std::function<void()> kernel; // what every kernel does, if anything

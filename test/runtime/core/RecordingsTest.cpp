@@ -127,6 +127,56 @@ TEST_F(CudaGraphs, LoopsAreUnrolled) {
   EXPECT_EQ(cuda.calls["GraphLaunch"], 3);
 }
 
+// In a recording a kernel may start before the kernel in front of it has ended; behind a copy or a
+// fill, and outside of recordings, it may not.
+TEST_F(CudaGraphs, KernelsOverlapKernels) {
+  Open();
+  const fb::Entry &loops = *session->plan().FindEntry("loops");
+  auto overlapping = [&] {
+    cuda.launches.clear();
+    EXPECT_TRUE(session->Run(loops, {}).ok());
+    std::vector<bool> overlaps;
+    for (const FakeCuda::Launched &launch : cuda.launches)
+      overlaps.push_back(launch.overlaps);
+    return overlaps;
+  };
+  EXPECT_THAT(overlapping(), testing::Each(false));
+  std::vector<bool> recorded = overlapping();
+  EXPECT_THAT(recorded, ElementsAre(false, true, true, true, true, true, true));
+  EXPECT_EQ(overlapping(), recorded);
+  EXPECT_TRUE(warnings.empty());
+  session.reset();
+  // Drivers whose graphs know nothing of it are not asked.
+  cuda.version = 12020;
+  Open();
+  overlapping();
+  EXPECT_THAT(overlapping(), testing::Each(false));
+  EXPECT_GT(cuda.calls["GraphLaunch"], 0);
+  EXPECT_TRUE(warnings.empty());
+}
+
+// A driver that refuses it: the graph is made without, and it is said.
+TEST_F(CudaGraphs, WithoutOverlapWhereItIsRefused) {
+  Open();
+  const fb::Entry &loops = *session->plan().FindEntry("loops");
+  ASSERT_TRUE(session->Run(loops, {}).ok());
+  cuda.overlap_fault = 801;
+  int graphs = cuda.calls["GraphLaunch"];
+  for (int i = 0; i < 3; ++i) {
+    size_t before = cuda.launches.size();
+    ASSERT_TRUE(session->Run(loops, {}).ok());
+    EXPECT_EQ(cuda.launches.size(), before + 7);
+  }
+  EXPECT_EQ(cuda.calls["GraphLaunch"], graphs + 3);
+  EXPECT_LE(cuda.calls["GraphInstantiate"], 2);
+  EXPECT_EQ(cuda.graphs, 1);
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_THAT(warnings[0],
+              testing::AllOf(HasSubstr("entry loops: "), HasSubstr("launching kernel "),
+                             HasSubstr("CUDA_ERROR_FAKE (801)"),
+                             HasSubstr("from now on the kernels of a CUDA graph do not overlap")));
+}
+
 TEST_F(CudaGraphs, InputsAreReadWhenReplayed) {
   Open();
   const fb::Entry &entry = *session->plan().FindEntry("rows");
@@ -184,7 +234,8 @@ TEST_F(CudaGraphs, WithoutThemWhereTheyFail) {
     int instantiated = cuda.calls["GraphInstantiate"];
     Runs({5, 5, 5});
     EXPECT_EQ(cuda.launches.size(), before + 3);
-    EXPECT_LE(cuda.calls["GraphInstantiate"], instantiated + 1);
+    // Once more without overlap.
+    EXPECT_LE(cuda.calls["GraphInstantiate"], instantiated + 2);
     ASSERT_EQ(warnings.size(), 1u);
     EXPECT_THAT(warnings[0], HasSubstr("entry rows: "));
     EXPECT_THAT(warnings[0], HasSubstr("a CUDA graph"));
