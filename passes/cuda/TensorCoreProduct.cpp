@@ -21,6 +21,8 @@ using Values = SmallVector<Value>;
 // A chunk of 64 columns of a Major::mn tile: 64 rows of k.
 constexpr int64_t kChunkBytes = kTileRow * kTileRowBytes;
 constexpr int64_t kMostStages = 16;
+// The widest tile whose addends a thread holds beside its sums.
+constexpr int64_t kAddendsAhead = 128;
 
 // Tensor maps of the launch.
 int64_t mapCount(const TensorCoreProduct &p) {
@@ -108,7 +110,21 @@ private:
   void copyRows(ValueRange accumulators, Value consumer, Value row0, Value column0);
   void writePiece(ValueRange accumulators, int64_t block, int64_t firstColumn, int64_t result,
                   Value piece, Value row0, Value column0);
-  void storeTransposed(ValueRange accumulators, int64_t block, Value row, Value column0);
+  // Where the result is C[j, i]: what a thread stores of a half of its rows.
+  struct Across {
+    Value odd, column, row, rowInside;
+  };
+  struct Addends {
+    Value bias;
+    Values residuals;
+  };
+  int64_t halves() const { return tile.rows <= 8 ? 1 : 2; }
+  Across across(Value row, Value column0, int64_t half);
+  Value indexOf(const Across &place, int64_t block);
+  Addends loadAddends(Value row, Value column0, int64_t half);
+  // `addends`: of each half, or none, when they are still to be loaded.
+  void storeTransposed(ValueRange accumulators, int64_t block, Value row, Value column0,
+                       ArrayRef<Addends> addends);
   void ifColumns(Value column, llvm::function_ref<void()> body);
   bool wholeColumns() const {
     if (p.partsOfI || p.parts.empty())
@@ -465,38 +481,62 @@ void ProductKernel::writePiece(ValueRange accumulators, int64_t block64, int64_t
 
 // The result is C[j, i]: two lanes with neighbouring rows exchange, so that a thread stores two
 // rows of one column.
+ProductKernel::Across ProductKernel::across(Value row, Value column0, int64_t half) {
+  Across place;
+  place.odd = b.eq(b.rem(b.divide(lane, 4), 2), b.c(1));
+  place.column =
+      b.add(b.add(column0, b.mul(b.rem(lane, 4), 2)), b.select(place.odd, b.c(1), b.c(0)));
+  place.row = b.add(b.sub(row, b.select(place.odd, b.c(1), b.c(0))), 8 * half);
+  // Rows of a tile that has fewer than 64 belong to its neighbour.
+  place.rowInside = b.lt(place.row, i);
+  if (tile.rows < 64)
+    place.rowInside = b.both(place.rowInside, b.lt(warp, b.c(tile.rows / 16)));
+  return place;
+}
+
+Value ProductKernel::indexOf(const Across &place, int64_t block) {
+  Value column = b.add(place.column, 8 * block);
+  return arith::AddIOp::create(b, arith::MulIOp::create(b, b.wide(column), b.wide(i)),
+                               b.wide(place.row));
+}
+
+// All of a thread's at a time, so that it waits for memory once. Beyond the end another value is
+// read, which is not stored.
+ProductKernel::Addends ProductKernel::loadAddends(Value row, Value column0, int64_t half) {
+  Addends loaded;
+  Across place = across(row, column0, half);
+  if (p.bias)
+    loaded.bias = loadPacked(bias, b.select(place.rowInside, place.row, b.c(0)));
+  for (int64_t block = 0; p.residual && block < tile.n / 8; ++block) {
+    Value inside = b.both(place.rowInside, b.lt(b.add(place.column, 8 * block), j));
+    loaded.residuals.push_back(
+        loadPacked(residual, b.select(inside, indexOf(place, block), b.c64(0))));
+  }
+  return loaded;
+}
+
 void ProductKernel::storeTransposed(ValueRange accumulators, int64_t block64, Value row,
-                                    Value column0) {
-  Type bf16 = b.getBF16Type();
-  Value odd = b.eq(b.rem(b.divide(lane, 4), 2), b.c(1));
-  Value column = b.add(b.add(column0, b.mul(b.rem(lane, 4), 2)), b.select(odd, b.c(1), b.c(0)));
-  Value even = b.sub(row, b.select(odd, b.c(1), b.c(0)));
-  for (int64_t half = 0; half < 2; ++half) {
-    // Rows of a tile that has fewer than 64 belong to its neighbour.
-    if (tile.rows <= 8 * half)
-      continue;
-    Value here = b.add(even, 8 * half);
-    Value rowInside = b.lt(here, i);
-    if (tile.rows < 64)
-      rowInside = b.both(rowInside, b.lt(warp, b.c(tile.rows / 16)));
+                                    Value column0, ArrayRef<Addends> addends) {
+  for (int64_t half = 0; half < halves(); ++half) {
+    Across place = across(row, column0, half);
+    Addends add = addends.empty() ? loadAddends(row, column0, half) : addends[half];
     for (int64_t block = 0; block < tile.n / 8; ++block) {
-      Value to = b.add(column, 8 * block), inside = b.both(rowInside, b.lt(to, j));
+      Value inside = b.both(place.rowInside, b.lt(b.add(place.column, 8 * block), j));
       SmallVector<Pair> sums;
       for (size_t result = 0; result < results.size(); ++result) {
         auto [x, y] = resultOf(accumulators, block64, 4 * block + 2 * half, result);
-        Value given = b.exchange(b.select(odd, x, y), 4);
-        sums.push_back({b.select(odd, given, x), b.select(odd, y, given)});
+        Value given = b.exchange(b.select(place.odd, x, y), 4);
+        sums.push_back({b.select(place.odd, given, x), b.select(place.odd, y, given)});
       }
       b.ifThen(inside, [&] {
-        Value at =
-            arith::AddIOp::create(b, arith::MulIOp::create(b, b.wide(to), b.wide(i)), b.wide(here));
+        Value at = indexOf(place, block);
         for (auto [result, sum] : llvm::zip_equal(results, sums)) {
           if (p.bias)
-            sum = fadd(sum, b.unpack(loadPacked(bias, here)));
+            sum = fadd(sum, b.unpack(add.bias));
           Value word = pack(sum);
           if (p.residual)
-            word = pack(fadd(b.unpack(word), b.unpack(loadPacked(residual, at))));
-          LLVM::StoreOp::create(b, word, b.at(result, at, bf16), /*alignment=*/4);
+            word = pack(fadd(b.unpack(word), b.unpack(add.residuals[block])));
+          LLVM::StoreOp::create(b, word, b.at(result, at, b.getBF16Type()), /*alignment=*/4);
         }
       });
     }
@@ -527,6 +567,11 @@ void ProductKernel::consume(Value consumer) {
     Value stage = ring[0], parity = ring[1];
     if (tile.alternate)
       b.wait(turn(consumer), ring[2]);
+    // There are registers for what is added: it is on its way while the tile is multiplied.
+    SmallVector<Addends> addends;
+    if (p.transposed && tile.blocks == 1 && tile.n <= kAddendsAhead)
+      for (int64_t half = 0; half < halves(); ++half)
+        addends.push_back(loadAddends(b.add(row0, b.add(first, inBlock)), column0, half));
     Values sums = multiplyTile(consumer, stage, parity);
     if (copiesResult(p)) {
       copyRows(sums, consumer, b.add(row0, first), column0);
@@ -537,7 +582,7 @@ void ProductKernel::consume(Value consumer) {
           p.epilogue->reduce(b, sums[block],
                              {row, i, b.add(column0, b.mul(b.rem(lane, 4), 2)), lane});
         else if (p.transposed)
-          storeTransposed(sums, block, row, column0);
+          storeTransposed(sums, block, row, column0, addends);
         else
           addRows(sums[block], row, column0);
       }
