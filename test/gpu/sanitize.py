@@ -31,12 +31,27 @@ from tensors import write_safetensors
 
 TOOLS = {
     "memcheck": [],
-    # Hazards one by one: what is counted is not merged.
-    "racecheck": ["--racecheck-report", "all"],
+    # Hazards one by one, all of them: each is looked at.
+    "racecheck": ["--racecheck-report", "hazard", "--show-backtrace", "no"],
     "initcheck": [],
     "synccheck": [],
 }
-SUMMARY = re.compile(r"(?:ERROR SUMMARY: (\d+) error|RACECHECK SUMMARY: (\d+) hazard)")
+PRINTED = {"racecheck": "1000000"}
+SUMMARY = re.compile(r"(?:ERROR SUMMARY: (\d+) error|RACECHECK SUMMARY: \d+ hazards? displayed \((\d+) errors?, (\d+) warnings?\))")
+# A hazard that is none (handover.cu): a producer of attention writes for the consumers anew, after the warps that read the last have
+# arrived at the barrier it waits for; one lane arrives, behind a __syncwarp, whose order the tool does not know. So: a write by the
+# producer's threads after a read of another lane of a consumer, and nothing else. Kernels, and the threads that write.
+HANDOVERS = {"tile_attention_context_": range(1), "attention_grad_keys_context_": range(32, 96)}
+HAZARD = re.compile(r"Potential (\w+) hazard detected at __shared__ 0x\w+ in block \([\d,]+\) :\s*\n"
+                    r"=+\s+Read Thread \((\d+),0,0\) at (\w+)\+0x\w+\s*\n=+\s+Write Thread \((\d+),0,0\) at (\w+)\+0x")
+
+
+def explained_hazards(text):
+    """How many hazards of the report are of the kind that is none."""
+    def none(kind, reader, reading, writer, writing):
+        threads = next((threads for kernel, threads in HANDOVERS.items() if reading.startswith(kernel)), ())
+        return kind == "WAR" and reading == writing and int(reader) >= 128 and int(reader) % 32 != 0 and int(writer) in threads
+    return sum(none(*hazard) for hazard in HAZARD.findall(text))
 
 
 def find_sanitizer():
@@ -49,10 +64,10 @@ def find_sanitizer():
 class Sanitized(compare.Comparison):
     """A comparison whose calls for the GPU run under one tool, until `deadline` (time.time())."""
 
-    def __init__(self, folder, sanitizer, tool, section, deadline):
+    def __init__(self, folder, sanitizer, tool, section, share, deadline):
         super().__init__(folder)
-        self.tool, self.section, self.deadline = tool, section, deadline
-        self.prefix = [sanitizer, "--tool", tool, *TOOLS[tool], "--print-limit", "20", "--launch-timeout", "0"]
+        self.tool, self.section, self.share, self.deadline = tool, section, share, deadline
+        self.prefix = [sanitizer, "--tool", tool, *TOOLS[tool], "--print-limit", PRINTED.get(tool, "20"), "--launch-timeout", "0"]
         self.reports = folder / "sanitizer"
         self.seen, self.found = set(), []
 
@@ -70,6 +85,8 @@ class Sanitized(compare.Comparison):
         if (plan, entry, sizes) in self.seen:
             return super().run(*arguments)
         self.seen.add((plan, entry, sizes))
+        if len(self.seen) % SHARES.get(self.section, 1) != self.share:
+            return super().run(*arguments)
         started = time.time()
         command = [*self.prefix, str(self.mirl), *words]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment,
@@ -81,15 +98,18 @@ class Sanitized(compare.Comparison):
             out, err = process.communicate()
             err += "no end before the tool's time was over"
         took = time.time() - started
-        counts = [int(a or b) for a, b in SUMMARY.findall(out + err)]
+        counts = [sum(int(n) for n in numbers if n) for numbers in SUMMARY.findall(out + err)]
+        explained = explained_hazards(out) if self.tool == "racecheck" else 0
         name = f"{plan.removesuffix('.plan')} {entry}"
         if process.returncode or not counts:
             verdict, good = f"FAILED: exit code {process.returncode}, {sum(counts)} errors", False
         else:
-            verdict, good = f"{sum(counts)} errors", sum(counts) == 0
+            verdict, good = f"{sum(counts) - explained} errors", sum(counts) == explained
+            if explained:
+                verdict += f" beside {explained} hazards that are none"
         if not good:
-            report = self.reports / f"{self.tool}-{self.section}-{len(self.found)}.txt"
-            report.write_text(" ".join(command) + "\n" + out + err)
+            report = self.reports / f"{self.tool}-{self.section}-{self.share}-{len(self.found)}.txt"
+            report.write_text(" ".join(command) + "\n" + out[:1 << 20] + err[-10000:])
             verdict += f" ({report.name})"
         self.found.append((name, verdict, good, took))
         return subprocess.CompletedProcess(command, process.returncode, out, err or f"exit code {process.returncode}"), took
@@ -112,6 +132,8 @@ class Sanitized(compare.Comparison):
             self.add(f"{plan} train", f"FAILED: {done.stderr.splitlines()[-1]}", False)
 
 
+# Sections of many calls are cut into shares, which run beside each other.
+SHARES = {"products": 2, "groups": 4, "paged": 2}
 PROMPTS = {"prompts": "prompts.jsonl", "test": "test.jsonl"}
 SECTIONS = {
     "products": lambda c, scratch: c.products(c.folder / "products", scratch),
@@ -131,10 +153,10 @@ SECTIONS = {
 }
 
 
-def check(folder, sanitizer, tool, section, deadline):
+def check(folder, sanitizer, tool, section, share, deadline):
     compare.make_small()
     groups.ROWS = {4096: (77,), 256: (33,), 16: (9,)}
-    comparison = Sanitized(folder, sanitizer, tool, section, deadline)
+    comparison = Sanitized(folder, sanitizer, tool, section, share, deadline)
     with tempfile.TemporaryDirectory() as scratch:
         try:
             SECTIONS[section](comparison, pathlib.Path(scratch))
@@ -175,7 +197,8 @@ def main():
     deadline = started + float(options["seconds"])
     with concurrent.futures.ProcessPoolExecutor(max_workers=min(16, os.cpu_count())) as pool:
         # The longest first.
-        order = [(tool, section) for section in reversed(list(SECTIONS)) if section in sections for tool in tools]
+        order = [(tool, section, share) for section in reversed(list(SECTIONS)) if section in sections for tool in tools
+                 for share in range(SHARES.get(section, 1))]
         for done in concurrent.futures.as_completed([pool.submit(check, folder, sanitizer, *what, deadline) for what in order]):
             tool, section, found, other, bad = done.result()
             failed |= bad or not all(good for _, _, good, _ in found)
@@ -189,7 +212,7 @@ def main():
         print(f"{tool:<11}{section:<16}{name:<46}{took:>7.1f}  {verdict}")
     for tool in tools:
         mine = [row for row in rows if row[0] == tool]
-        clean = sum(row[3] == "0 errors" for row in mine)
+        clean = sum(row[3].startswith("0 errors") for row in mine)
         print(f"{tool}: {clean} of {len(mine)} lines without an error, {sum(row[4] for row in mine):.0f} s of calls")
     print("FAILED" if failed else "all clean", f"in {time.time() - started:.0f} s")
     return 1 if failed else 0
