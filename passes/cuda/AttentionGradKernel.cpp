@@ -18,6 +18,7 @@
 #include "passes/cuda/SimtKernelBuilder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 #include <limits>
@@ -132,6 +133,9 @@ private:
   Values slopesOf(Kind kind, ArrayRef<Value> p, Value slopes, int64_t first, Value stage);
   void release(Value stage); // where it is one
   void store(unsigned buffer, Value accumulator, const Item &item, double factor);
+  // What the lanes have read with loads of their own, they have read when the warp arrives: items and
+  // numbers. Tiles are read by products, which are the whole warp's and through by then.
+  void meetWarp() { NVVM::SyncWarpOp::create(b, b.c(-1)); }
   void arriveWarp(Value barrier) {
     b.ifThen(b.eq(lane, b.c(0)), [&] { b.arrive(barrier); });
   }
@@ -381,6 +385,8 @@ Values GradKernel::step(Kind kind, Slot kept, ValueRange carried) {
       running = stage.number;
     } else {
       sums = waitProducts(b, 0, sums);
+      if (keys)
+        meetWarp();
       arriveWarp(empty(stage.number));
     }
   }
@@ -442,6 +448,8 @@ Values GradKernel::slopesOf(Kind kind, ArrayRef<Value> p, Value slopes, int64_t 
 }
 
 void GradKernel::release(Value stage) {
+  if (keys)
+    meetWarp();
   b.ifThen(b.both(b.eq(lane, b.c(0)), b.lt(stage, b.c(stages))), [&] { b.arrive(empty(stage)); });
 }
 
@@ -523,6 +531,7 @@ void GradKernel::consume(Value consumer) {
     if (keys)
       store(8, sums[0], item, 1);
     store(7, sums.back(), item, grad.scale);
+    meetWarp();
     arriveWarp(keptEmpty(kept.number));
     kept = next(kept, kKeptTiles);
     return {kept.number, kept.parity, ring[0], ring[1]};
