@@ -14,18 +14,16 @@ constexpr int64_t kMultiprocessors = 132;
 
 int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// Fitted to the times inside training steps (both models' products of 16,384 rows, every tile, with
-// and without epilogues): products that keep all multiprocessors busy for more than one tile, and
-// have no side of few rows.
+// Fitted to the times of the products inside training steps (both models, 16,384 rows, every tile,
+// with and without epilogues): products that keep all multiprocessors busy for more than one tile,
+// and have no side of few rows.
 constexpr int64_t kFewest = 256;
 
 // Cycles of 16 values of k: multiplying and copying go on beside each other, and get in each
-// other's way the more, the nearer their times are; less where a consumer has more products under
-// way, or another consumer's.
-double stepOfMany(const ProductTile &tile, double multiply, double fill) {
+// other's way the more, the nearer their times are.
+double stepOfMany(double multiply, double fill) {
   double longer = std::max(multiply, fill), shorter = std::min(multiply, fill);
-  double share = tile.alternate ? 0.5 : tile.blocks > 1 ? 0.4 : 0.75;
-  return longer * (1 + share * std::pow(shorter / longer, 3.5));
+  return longer * (1 + 0.75 * std::pow(shorter / longer, 3.5));
 }
 
 // Microseconds of a launch. The form is the work of the busiest multiprocessor; the constants are
@@ -53,11 +51,14 @@ double estimate(const TensorCoreProduct &p, int64_t i, int64_t j, int64_t k) {
   // Of the time in which another consumer multiplies.
   double exposed = 0.53;
   if (!p.transposed && waves > 1 && std::min(i, j) > kFewest) {
-    step = stepOfMany(tile, multiply, fill);
+    // Multiprocessors that have no tile in the last round leave the cache to the others.
+    step = stepOfMany(multiply, fill * real(tiles) / (waves * busy));
     if (p.epilogue) {
-      perSum = p.combines() ? 0.1 + 0.08 * real(p.results()) : 0.28;
+      perSum = p.combines() ? 0.06 + 0.07 * real(p.results()) : 0.2;
       exposed = 0.35;
     }
+    if (tile.consumers > 2 && !p.accumulate)
+      perSum *= 1.4;
   }
   double finish = 430 + perSum * real(rows * tile.n);
   double cycles =
