@@ -50,12 +50,51 @@ struct Step {
   std::vector<TensorMap> maps;  // launch: those whose extents stand in `dims` below are filled in for each call
   uint64_t to = 0, from = 0;    // fill, copy: offsets in the arena
   const fb::TensorType *type = nullptr;
+  uint64_t bytes = 0; // fill of several slices, which has no type
   uint32_t index = 0;
   std::vector<Step> body;
   ProfileRow *row = nullptr;
   std::optional<LibraryCall> library;
   ProfileRow *library_row = nullptr; // when the library computes it
 };
+
+// Bytes that a fill or a copy is of.
+uint64_t BytesOf(const Step &step, const Extents &extents) {
+  return step.type ? static_cast<uint64_t>(ByteSize(*step.type, extents)) : step.bytes;
+}
+
+bool HasFixedSize(const fb::TensorType &type) {
+  for (uint32_t i = 0; i < Length(type.dims()); ++i)
+    if (type.dims()->Get(i)->axis() != fb::Axis::fixed)
+      return false;
+  return true;
+}
+
+// Fills that stand behind each other, of memory that lies side by side, become one: the gradients, which do, are zeroed by
+// one command, however many they are.
+void JoinFills(std::vector<Step> &steps) {
+  auto joins = [](const Step &step) { return step.kind == fb::Action::Fill && HasFixedSize(*step.type); };
+  std::vector<Step> joined;
+  for (auto step = steps.begin(); step != steps.end();) {
+    auto end = std::find_if_not(step, steps.end(), joins);
+    std::sort(step, end, [](const Step &a, const Step &b) { return a.to < b.to; });
+    for (auto first = step; step != end; ++step) {
+      if (step != first) {
+        Step &last = joined.back();
+        uint64_t reached = last.to + BytesOf(last, {});
+        if (step->to <= reached) {
+          last.bytes = std::max(reached, step->to + BytesOf(*step, {})) - last.to;
+          last.type = nullptr;
+          continue;
+        }
+      }
+      joined.push_back(std::move(*step));
+    }
+    if (step != steps.end())
+      joined.push_back(std::move(*step++));
+  }
+  steps = std::move(joined);
+}
 
 } // namespace
 
@@ -179,6 +218,7 @@ struct Session::Impl {
       }
       step.row = RowOf(entry, op, kernel, rows_of);
     }
+    JoinFills(steps);
     return steps;
   }
 
@@ -306,7 +346,7 @@ struct Session::Impl {
   static std::pair<double, double> CostOf(const Step &step, const Extents &extents) {
     if (step.launch)
       return {Evaluate(step.launch->flops(), extents), Evaluate(step.launch->bytes(), extents)};
-    return {0, static_cast<double>(ByteSize(*step.type, extents)) * (step.kind == fb::Action::Copy ? 2 : 1)};
+    return {0, static_cast<double>(BytesOf(step, extents)) * (step.kind == fb::Action::Copy ? 2 : 1)};
   }
 
   // Tells the sink of the Run that began at `start`, the time of mark 0, and is done.
@@ -357,9 +397,9 @@ struct Session::Impl {
         return calls.Multiply(*step.library, extents, *algorithms);
       return LaunchKernel(step, extents, dims);
     case fb::Action::Fill:
-      return device->Fill(step.to, static_cast<uint64_t>(ByteSize(*step.type, extents)));
+      return device->Fill(step.to, BytesOf(step, extents));
     case fb::Action::Copy:
-      return device->Copy(step.from, step.to, static_cast<uint64_t>(ByteSize(*step.type, extents)), 1, 0);
+      return device->Copy(step.from, step.to, BytesOf(step, extents), 1, 0);
     default:
       return absl::OkStatus();
     }

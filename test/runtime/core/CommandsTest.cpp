@@ -294,7 +294,7 @@ TEST_F(Commands, Inspect) {
   EXPECT_EQ(json["memory"]["arena_bytes"], CorePlan()->root().arena_bytes());
   EXPECT_EQ(json["memory"]["persistent_bytes"], 512);
   EXPECT_EQ(json["memory"]["persistent"]["weight"], 256 + 16 + 16 + 12);
-  ASSERT_EQ(json["entries"].size(), 4u);
+  ASSERT_EQ(json["entries"].size(), 5u);
   const auto &rows = json["entries"][0];
   EXPECT_EQ(rows["name"], "rows");
   EXPECT_EQ(rows["kind"], "plain");

@@ -246,6 +246,16 @@ std::vector<uint8_t> CorePlanBytes(const CoreOptions &options) {
     auto call = fb::CreateLibraryCall(b, fb::Library::cublaslt, b.CreateVector(&product, 1), workspace, options.any_bits);
     w.End("product", {w.Launch(3, {left, right, result}, fb::Work(Axis::context, 0, 4, 1), {}, call)});
   }
+  w.Begin();
+  {
+    uint32_t first = w.Output("a", Fixed({16}));
+    w.Output("b", Fixed({16}));
+    uint32_t c = w.Output("c", Fixed({16})), d = w.Output("d", Fixed({3})), e = w.Output("e", Fixed({16}));
+    Vectors<fb::Command> fills;
+    for (uint32_t slice : {e, c, first, d})
+      fills.push_back(fb::CreateCommand(b, fb::Action::Fill, fb::CreateFill(b, slice).Union()));
+    w.End("fills", fills);
+  }
 
   Vectors<fb::Kernel> kernels;
   for (std::string symbol : {"core_rows", "core_trace", "core_lookup", "core_sums"}) {

@@ -42,6 +42,7 @@ struct CoreOptions {
 //   lookup   ids i32[context] -> y f32[context, 4]
 //   product  left bf16[context, 64] -> result bf16[context, 8] (CoreOptions::library)
 //   sums     x, token_offsets, group_offsets, reward, tau, iteration -> sums, best
+//   fills    -> a, b, c, d, e: all but b are filled with zeros; c and d lie side by side
 std::vector<uint8_t> CorePlanBytes(const CoreOptions &options = {});
 std::shared_ptr<const Plan> CorePlan(const CoreOptions &options = {});
 std::unique_ptr<Session> CoreSession(const CoreOptions &options = {}, int threads = 1);
