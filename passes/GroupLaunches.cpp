@@ -12,7 +12,8 @@
 // So that no value lives much longer than before:
 //  - a product joins only when no sum but products of the same operand stands between it and the
 //    group: within one stage of a layer;
-//  - a weight's gradient, which is added to memory that is there anyway, joins from anywhere.
+//  - a weight's gradient, which is added to memory that is there anyway, joins from anywhere; so do
+//    the updates and the norms of a step, all of which are of memory that is there anyway.
 
 #include "passes/LaunchGroups.h"
 #include "passes/Passes.h"
@@ -44,6 +45,8 @@ private:
   void products(nn::LinearOp first);
   void weightGrads(nn::LinearWeightGradOp first);
   void cache(nn::KvAppendOp append);
+  void updates(nn::AdamwOp first);
+  void norms(nn::SquaredNormOp first);
   void join(const Ops &group);
 
   Block &block_;
@@ -142,6 +145,30 @@ void Grouping::cache(nn::KvAppendOp append) {
     join(group);
 }
 
+void Grouping::updates(nn::AdamwOp first) {
+  Ops group = {first};
+  for (Operation *op = first->getNextNode(); op; op = op->getNextNode()) {
+    // Only against the first: the whole group is looked at once.
+    if (isa<nn::AdamwOp>(op) && isFree(op) && canRise(op, {first}) && isGroup({first, op}))
+      group.push_back(op);
+  }
+  if (group.size() > 1 && isGroup(group))
+    join(group);
+}
+
+// The chain that begins with `first`.
+void Grouping::norms(nn::SquaredNormOp first) {
+  Ops group = {first};
+  while (group.back()->hasOneUse()) {
+    auto next = dyn_cast<nn::SquaredNormOp>(*group.back()->getUsers().begin());
+    if (!next || next.getInto() != group.back()->getResult(0) || !isFree(next) || !canRise(next, group))
+      break;
+    group.push_back(next);
+  }
+  if (group.size() > 1 && isGroup(group))
+    join(group);
+}
+
 void Grouping::run() {
   // Programs first: what they take is not to be had for a group of products alone.
   for (auto fused : llvm::to_vector(block_.getOps<nn::FusedOp>()))
@@ -154,6 +181,12 @@ void Grouping::run() {
   for (auto grad : llvm::to_vector(block_.getOps<nn::LinearWeightGradOp>()))
     if (isFree(grad))
       weightGrads(grad);
+  for (auto norm : llvm::to_vector(block_.getOps<nn::SquaredNormOp>()))
+    if (isFree(norm))
+      norms(norm);
+  for (auto adamw : llvm::to_vector(block_.getOps<nn::AdamwOp>()))
+    if (isFree(adamw))
+      updates(adamw);
 }
 
 struct GroupLaunches : impl::GroupLaunchesBase<GroupLaunches> {

@@ -77,6 +77,32 @@ Fault cacheFault(nn::KvAppendOp append, ArrayRef<Operation *> rotaries) {
   return std::nullopt;
 }
 
+Fault adamwFault(Operation *op, nn::AdamwOp first) {
+  auto adamw = dyn_cast<nn::AdamwOp>(op);
+  if (!adamw)
+    return GroupFault{op, "must be an nn.adamw, as all ops of its group"};
+  if (adamw.getLr() != first.getLr() || adamw.getStep() != first.getStep() ||
+      adamw.getScale() != first.getScale())
+    return GroupFault{op, "must have the rate, the step and the scale of the group's first nn.adamw"};
+  if (adamw.getBeta1() != first.getBeta1() || adamw.getBeta2() != first.getBeta2() ||
+      adamw.getEps() != first.getEps() || adamw.getWeightDecay() != first.getWeightDecay())
+    return GroupFault{op, "must have the coefficients of the group's first nn.adamw"};
+  return std::nullopt;
+}
+
+Fault squaredNormFault(ArrayRef<Operation *> ops) {
+  for (auto [before, op] : llvm::zip(ops, ops.drop_front())) {
+    auto norm = dyn_cast<nn::SquaredNormOp>(op);
+    if (!norm)
+      return GroupFault{op, "must be an nn.squared_norm, as all ops of its group"};
+    if (norm.getInto() != before->getResult(0))
+      return GroupFault{op, "must be added to the result of the op before it in its group"};
+    if (!before->hasOneUse())
+      return GroupFault{before, "must have a result that the next op of its group alone adds to"};
+  }
+  return std::nullopt;
+}
+
 // The ops run at the same time, but for a program and nn.kv_append, which come last.
 Fault orderFault(ArrayRef<Operation *> ops) {
   for (Operation *op : ops) {
@@ -101,6 +127,16 @@ Fault groupFault(ArrayRef<Operation *> ops) {
   if (auto append = dyn_cast<nn::KvAppendOp>(ops.back()); append && ops.size() > 1) {
     Fault fault = cacheFault(append, ops.drop_back());
     return fault ? fault : orderFault(ops);
+  }
+  if (isa<nn::AdamwOp, nn::SquaredNormOp>(ops.front())) {
+    if (ops.size() < 2)
+      return GroupFault{ops.front(), "must not be alone in its group"};
+    if (isa<nn::SquaredNormOp>(ops.front()))
+      return squaredNormFault(ops);
+    for (Operation *op : ops)
+      if (Fault fault = adamwFault(op, cast<nn::AdamwOp>(ops.front())))
+        return fault;
+    return orderFault(ops);
   }
   bool program = isa<nn::FusedOp>(ops.back());
   ArrayRef<Operation *> products = program ? ops.drop_back() : ops;

@@ -1,6 +1,6 @@
 // Groups: ops that stand behind each other in an entry, carry the same number as `nn.group`, and
-// are one launch on a GPU. group-launches forms them, nn-to-plan lowers them. A group changes no
-// bit: what its launch computes is what the ops compute one by one.
+// are one launch on a GPU, or a few. group-launches forms them, nn-to-plan lowers them. A group
+// changes no bit: what its launch computes is what the ops compute one by one.
 //
 //  - products: nn.linear ops of bf16 with one left operand, in the order k16; all of them have a
 //    bias or none has;
@@ -8,7 +8,11 @@
 //    nn.fused all of whose operands are their results. What nobody else reads is not stored;
 //  - gradients of weights: nn.linear_weight_grad ops of one input, in the order k16;
 //  - the cache's new rows: one or two nn.rotary ops of one table and the same positions, then the
-//    nn.kv_append at these positions whose key is one of their results.
+//    nn.kv_append at these positions whose key is one of their results;
+//  - updates: nn.adamw ops with the same rate, step, scale and coefficients: a launch for each
+//    shape of tensors;
+//  - norms: nn.squared_norm ops each of which adds to the one before: a launch for each shape, one
+//    for the sums of the tensors, one for the chain over them. Only the last result is stored.
 
 #ifndef MIRL_PASSES_LAUNCHGROUPS_H
 #define MIRL_PASSES_LAUNCHGROUPS_H

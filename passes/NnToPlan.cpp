@@ -69,6 +69,7 @@ public:
   MLIRContext *context() override { return function_.getContext(); }
   Value slice(Value tensor) override { return slices_.lookup(tensor); }
   Value scratch(RankedTensorType type, StringRef name) override { return alloc(type, name); }
+  Value constant(ElementsAttr value) override;
   void launch(const cpu::LaunchSpec &spec,
               llvm::function_ref<void(cpu::KernelBuilder &)> body) override;
   void launchTiles(const cpu::LaunchSpec &spec, llvm::function_ref<void(LLVM::LLVMFuncOp)> body) override;
@@ -87,7 +88,6 @@ private:
   LogicalResult lowerArguments();
   LogicalResult lowerOp(Operation *op);
   LogicalResult lowerGroup(ArrayRef<Operation *> ops);
-  LogicalResult lowerConstant(nn::ConstantOp op);
   LogicalResult lowerReturn(func::ReturnOp op);
   void createLaunch(const cpu::LaunchSpec &spec, StringRef kernel);
   void finishCuda(LLVM::LLVMFuncOp kernel);
@@ -228,8 +228,8 @@ void EntryLowering::assignResults(Operation *op, ArrayRef<Operation *> group) {
   }
 }
 
-LogicalResult EntryLowering::lowerConstant(nn::ConstantOp op) {
-  auto &symbol = state_.constants[op.getValue()];
+Value EntryLowering::constant(ElementsAttr value) {
+  auto &symbol = state_.constants[value];
   if (!symbol) {
     OpBuilder at(context());
     at.setInsertionPoint(state_.kernels);
@@ -239,18 +239,18 @@ LogicalResult EntryLowering::lowerConstant(nn::ConstantOp op) {
       if (!state_.module.lookupSymbol(name))
         break;
     }
-    plan::ConstantOp::create(at, op.getLoc(), name, op.getValue());
+    plan::ConstantOp::create(at, loc_, name, value);
     symbol = FlatSymbolRefAttr::get(context(), name);
   }
-  auto type = plan::SliceType::get(context(), cast<RankedTensorType>(op.getResult().getType()));
-  slices_[op.getResult()] =
-      plan::BufferOp::create(builder_, op.getLoc(), type, symbol, IntegerAttr());
-  return success();
+  auto type = plan::SliceType::get(context(), cast<RankedTensorType>(value.getShapedType()));
+  return plan::BufferOp::create(builder_, loc_, type, symbol, IntegerAttr());
 }
 
 LogicalResult EntryLowering::lowerOp(Operation *op) {
-  if (auto constant = dyn_cast<nn::ConstantOp>(op))
-    return lowerConstant(constant);
+  if (auto known = dyn_cast<nn::ConstantOp>(op)) {
+    slices_[known.getResult()] = constant(known.getValue());
+    return success();
+  }
   cpu::Schedule schedule = cpu::findSchedule(op->getName().getStringRef());
   cuda::TileSchedule tiles = state_.cuda ? cuda::findTileSchedule(op) : nullptr;
   if (!schedule && !tiles)
@@ -414,7 +414,7 @@ void EntryLowering::launch(const cpu::LaunchSpec &spec,
   SmallVector<Type> elements;
   uint64_t narrow = 0;
   for (ValueRange slices : {ValueRange(spec.reads), ValueRange(spec.writes)})
-    for (Value slice : slices) {
+    for (Value slice : spec.array ? ValueRange() : slices) {
       elements.push_back(cast<plan::SliceType>(slice.getType()).getTensor().getElementType());
       narrow |= uint64_t(elements.back().isBF16()) << (elements.size() - 1);
     }
@@ -432,8 +432,8 @@ void EntryLowering::launch(const cpu::LaunchSpec &spec,
   if (state_.cuda) {
     unsigned buffers = spec.reads.size() + spec.writes.size();
     auto kernel = LLVM::LLVMFuncOp::create(builder_, loc_, name,
-                                           cuda::SimtKernelBuilder::kernelType(context(), buffers));
-    cuda::SimtKernelBuilder kernelBuilder(loc_, kernel, buffers, cuda::LaneMap(spec.lanes));
+                                           cuda::SimtKernelBuilder::kernelType(context(), buffers, spec.array));
+    cuda::SimtKernelBuilder kernelBuilder(loc_, kernel, buffers, spec.array, cuda::LaneMap(spec.lanes));
     setElements(kernelBuilder);
     body(kernelBuilder);
     kernelBuilder.finish();

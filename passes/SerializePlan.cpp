@@ -222,7 +222,7 @@ flatbuffers::Offset<fb::Kernel> Writer::kernel(StringRef name, StringRef origin)
     return value ? static_cast<uint32_t>(value.getInt()) : 0;
   };
   return fb::CreateKernel(b_, text(name), text(origin), number(cuda::kThreadsAttr), number(cuda::kItemsAttr),
-                          number(cuda::kSharedAttr), number(cuda::kBlocksAttr), number(cuda::kMapsAttr));
+                          number(cuda::kSharedAttr), number(cuda::kBlocksAttr), number(cuda::kMapsAttr), number(cuda::kArrayAttr) != 0);
 }
 
 Vector<fb::TensorMap> Writer::maps(plan::LaunchOp launch) {
@@ -336,7 +336,7 @@ LogicalResult Writer::run(raw_ostream &os) {
   auto number = [&](StringRef name) { return module_->getAttrOfType<IntegerAttr>(name).getInt(); };
   StringRef object = code.getObject();
   auto device = module_->getAttrOfType<StringAttr>("plan.target");
-  b_.Finish(fb::CreatePlan(b_, /*version=*/2, text("mirl 0.1.0"), text(device ? device.getValue() : "cpu"), b_.CreateVector(isa), moduleText("mirl.source_file"),
+  b_.Finish(fb::CreatePlan(b_, /*version=*/3, text("mirl 0.1.0"), text(device ? device.getValue() : "cpu"), b_.CreateVector(isa), moduleText("mirl.source_file"),
                            /*content_hash=*/0, number("plan.arena_bytes"), number("plan.persistent_bytes"), b_.CreateVector(buffers),
                            b_.CreateVector(kernels), b_.CreateVector(reinterpret_cast<const uint8_t *>(object.data()), object.size()),
                            b_.CreateVector(entries), b_.CreateVector(policies), b_.CreateVector(optimizers), b_.CreateVector(steps),

@@ -42,6 +42,11 @@ Value KernelBuilder::buffer(unsigned index) {
   return loadedBuffers_[index];
 }
 
+Value KernelBuilder::bufferAt(Value index) {
+  auto pointer = LLVM::LLVMPointerType::get(getContext());
+  return LLVM::LoadOp::create(*this, pointer, at(buffers_, index, pointer), 8);
+}
+
 Value KernelBuilder::dim(Dim which) {
   auto index = static_cast<unsigned>(which);
   if (loadedDims_.size() <= index)

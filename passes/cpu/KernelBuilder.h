@@ -37,6 +37,7 @@ public:
 
   // --- the ABI
   virtual Value buffer(unsigned index); // !llvm.ptr of the launch's i-th slice (loaded once, at the top)
+  virtual Value bufferAt(Value index);  // the same, by a number that is computed; of launches with LaunchSpec::array
   virtual Value dim(Dim which);         // i64 (loaded once, at the top)
   Value begin() const { return begin_; }
   Value end() const { return end_; }

@@ -22,6 +22,7 @@ Schedule findSchedule(StringRef opName) {
     llvm::StringMap<Schedule> schedules;
     registerMatmulSchedules(schedules);
     registerElementwiseSchedules(schedules);
+    registerUpdateSchedules(schedules);
     registerRowSchedules(schedules);
     registerSegmentSchedules(schedules);
     registerAttentionSchedules(schedules);

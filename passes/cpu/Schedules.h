@@ -31,6 +31,9 @@ struct Lanes {
   double words = 1;
 };
 
+// An array of so many addresses leaves room for the other parameters within the 4 KiB that a kernel on a GPU has.
+inline constexpr size_t kMostInArray = 480;
+
 struct LaunchSpec {
   std::string kernel;                       // C identifier
   llvm::SmallVector<mlir::Value> reads;     // slices; the kernel's buffers are reads, then writes
@@ -41,6 +44,9 @@ struct LaunchSpec {
   plan::AffineAttr flops, bytes;
   llvm::SmallVector<mlir::Attribute> maps; // plan.tensor_map, of a kernel on tiles
   llvm::SmallVector<int64_t> early; // indices into reads that the kernel reads before earlier launches have ended
+  // The kernel chooses buffers by number (KernelBuilder::bufferAt), and says itself which hold bf16. On a GPU it gets their
+  // addresses as an array, of kMostInArray at most.
+  bool array = false;
   Lanes lanes;
   llvm::SmallVector<mlir::Attribute> products; // plan.product: what a library may compute in the kernel's place,
   bool anyBits = false;                        // whatever its bits are
@@ -55,6 +61,8 @@ public:
   virtual mlir::Value slice(mlir::Value tensor) = 0;
   // A transient slice of this op's own.
   virtual mlir::Value scratch(mlir::RankedTensorType type, llvm::StringRef name) = 0;
+  // A slice of the plan's with these values.
+  virtual mlir::Value constant(mlir::ElementsAttr value) = 0;
   // Emits a launch; `body` is called only when no kernel of that name exists yet.
   virtual void launch(const LaunchSpec &spec, llvm::function_ref<void(KernelBuilder &)> body) = 0;
   virtual void fill(mlir::Value slice) = 0;
@@ -115,10 +123,16 @@ mlir::Value chainOf(KernelBuilder &b, mlir::Value from, mlir::Value to, int64_t 
                     llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value i)> load,
                     llvm::function_ref<mlir::Value(mlir::Value sum, mlir::ValueRange loaded)> add);
 
+// nn.adamw or nn.squared_norm ops that are a group (passes/LaunchGroups.h): a launch for all tensors of a shape, where lanes
+// are threads.
+llvm::LogicalResult lowerAdamws(llvm::ArrayRef<mlir::Operation *> ops, Lowering &lowering);
+llvm::LogicalResult lowerSquaredNorms(llvm::ArrayRef<mlir::Operation *> ops, Lowering &lowering);
+
 // One registration function a file.
 void registerSampleSchedule(llvm::StringMap<Schedule> &schedules);
 void registerMatmulSchedules(llvm::StringMap<Schedule> &schedules);      // linear, data/weight grads
-void registerElementwiseSchedules(llvm::StringMap<Schedule> &schedules); // fused, adamw, squared_norm, …
+void registerElementwiseSchedules(llvm::StringMap<Schedule> &schedules); // fused, splat, cast, …
+void registerUpdateSchedules(llvm::StringMap<Schedule> &schedules);      // adamw, squared_norm
 void registerRowSchedules(llvm::StringMap<Schedule> &schedules);         // norms, rotary, embedding, gather, …
 void registerSegmentSchedules(llvm::StringMap<Schedule> &schedules);     // segment_*, reduce, spread, extent
 void registerAttentionSchedules(llvm::StringMap<Schedule> &schedules);   // attention, cache, adjoint

@@ -42,8 +42,9 @@ void waitForEarlier(ImplicitLocOpBuilder &b) {
                             LLVM::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr());
 }
 
-LLVM::LLVMFunctionType SimtKernelBuilder::kernelType(MLIRContext *context, unsigned buffers) {
-  SmallVector<Type> arguments(buffers, LLVM::LLVMPointerType::get(context));
+LLVM::LLVMFunctionType SimtKernelBuilder::kernelType(MLIRContext *context, unsigned buffers,
+                                                     bool array) {
+  SmallVector<Type> arguments(array ? 1 : buffers, LLVM::LLVMPointerType::get(context));
   arguments.append(7, IntegerType::get(context, 64));
   return LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context), arguments);
 }
@@ -102,8 +103,16 @@ LaneMap::LaneMap(const cpu::Lanes &lanes) {
 }
 
 SimtKernelBuilder::SimtKernelBuilder(Location loc, LLVM::LLVMFuncOp kernel, unsigned buffers,
-                                     const LaneMap &map)
-    : KernelBuilder(loc), kernel_(kernel), buffers_(buffers), map_(map) {
+                                     bool array, const LaneMap &map)
+    : KernelBuilder(loc), kernel_(kernel), array_(array), addresses_(array ? 1 : buffers),
+      map_(map) {
+  if (array_) {
+    assert(buffers <= cpu::kMostInArray && "the array must fit the parameters of a kernel");
+    auto type = LLVM::LLVMArrayType::get(LLVM::LLVMPointerType::get(getContext()), buffers);
+    kernel.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(type));
+    kernel.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(), getI64IntegerAttr(8));
+    kernel.setArgAttr(0, NVVM::NVVMDialect::getGridConstantAttrName(), getUnitAttr());
+  }
   width_ = map.width();
   lanes_ = width_ * map.threads;
   setInsertionPointToStart(kernel_.addEntryBlock(*this));
@@ -124,12 +133,17 @@ SimtKernelBuilder::SimtKernelBuilder(Location loc, LLVM::LLVMFuncOp kernel, unsi
   scratchBase_ = mul(item, scratchBytes_);
   begin_ = add(mul(arith::ExtUIOp::create(*this, getI64Type(), block), items_), item);
   end_ = add(begin_, 1);
-  Value items = kernel_.getArgument(buffers_ + 6);
+  Value items = kernel_.getArgument(addresses_ + 6);
   // Threads behind the last item must not even start: a kernel may do more than its loop over
   // items.
   auto guard = scf::IfOp::create(*this, lt(begin_, items), /*withElseRegion=*/false);
   LLVM::ReturnOp::create(*this, ValueRange());
   setInsertionPointToStart(guard.thenBlock());
+}
+
+Value SimtKernelBuilder::bufferAt(Value index) {
+  auto pointer = LLVM::LLVMPointerType::get(getContext());
+  return LLVM::LoadOp::create(*this, pointer, at(kernel_.getArgument(0), index, pointer), 8);
 }
 
 Value SimtKernelBuilder::i32(int64_t value) {
@@ -437,6 +451,8 @@ void SimtKernelBuilder::finish() {
   kernel_->setAttr(kThreadsAttr, getI64IntegerAttr(threads));
   kernel_->setAttr(kItemsAttr, getI64IntegerAttr(items));
   kernel_->setAttr(kSharedAttr, getI64IntegerAttr(items * scratch_));
+  if (array_)
+    kernel_->setAttr(kArrayAttr, getI64IntegerAttr(1));
   kernel_->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), getUnitAttr());
   kernel_->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(),
                    getDenseI32ArrayAttr({static_cast<int32_t>(threads), 1, 1}));

@@ -35,6 +35,7 @@ inline constexpr int64_t kSharedBytes = 232448;
 inline constexpr llvm::StringLiteral kThreadsAttr = "mirl.threads";
 inline constexpr llvm::StringLiteral kItemsAttr = "mirl.items_per_block";
 inline constexpr llvm::StringLiteral kSharedAttr = "mirl.shared_bytes";
+inline constexpr llvm::StringLiteral kArrayAttr = "mirl.buffer_array";
 // The op that the kernel was first made for.
 inline constexpr llvm::StringLiteral kOpAttr = "mirl.op";
 // Of kernels on tiles (TileKernelBuilder.h): blocks on a multiprocessor of a persistent grid, and
@@ -74,20 +75,24 @@ struct LaneMap {
 
 class SimtKernelBuilder : public cpu::KernelBuilder {
 public:
-  // The type of a kernel over `buffers` slices: their addresses, the six dims, the number of work
-  // items.
-  static mlir::LLVM::LLVMFunctionType kernelType(mlir::MLIRContext *context, unsigned buffers);
+  // The type of a kernel over `buffers` slices: their addresses, or an `array` of them, the six
+  // dims, the number of work items.
+  static mlir::LLVM::LLVMFunctionType kernelType(mlir::MLIRContext *context, unsigned buffers,
+                                                 bool array);
 
   // `kernel` has that type and no body yet.
-  SimtKernelBuilder(mlir::Location loc, mlir::LLVM::LLVMFuncOp kernel, unsigned buffers,
+  SimtKernelBuilder(mlir::Location loc, mlir::LLVM::LLVMFuncOp kernel, unsigned buffers, bool array,
                     const LaneMap &map);
 
   // Ends the kernel and writes its attributes.
   void finish();
 
-  Value buffer(unsigned index) override { return kernel_.getArgument(index); }
+  Value buffer(unsigned index) override {
+    return array_ ? bufferAt(c(index)) : kernel_.getArgument(index);
+  }
+  Value bufferAt(Value index) override;
   Value dim(cpu::Dim which) override {
-    return kernel_.getArgument(buffers_ + static_cast<unsigned>(which));
+    return kernel_.getArgument(addresses_ + static_cast<unsigned>(which));
   }
   Value sumLanes(Value vector) override;
   Value maxLanes(Value vector) override;
@@ -135,7 +140,8 @@ private:
   void forPieces(int64_t size, llvm::function_ref<void(int64_t value, Value lane)> body);
 
   mlir::LLVM::LLVMFuncOp kernel_;
-  unsigned buffers_;
+  bool array_;
+  unsigned addresses_; // parameters that are addresses of buffers, or the array of them
   LaneMap map_;
   Value lane_, lane32_, mask_; // `lane_`: the first lane of this thread in a chunk
   mlir::Value items_, scratchBytes_,

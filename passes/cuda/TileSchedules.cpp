@@ -313,8 +313,8 @@ template <typename Op> SmallVector<Op> opsOf(ArrayRef<Operation *> ops) {
 } // namespace
 
 bool isFasterTogether(ArrayRef<Operation *> ops, Lowering &lowering) {
-  // Numbers that are not stored to be read again are saved in any case.
-  if (isa<nn::FusedOp, nn::KvAppendOp>(ops.back()))
+  // Numbers that are not stored to be read again are saved in any case; what an update is made of has no tile.
+  if (isa<nn::FusedOp, nn::KvAppendOp, nn::AdamwOp, nn::SquaredNormOp>(ops.back()))
     return true;
   auto time = [&](ArrayRef<Operation *> ops) {
     TensorCoreProduct p;
@@ -331,6 +331,10 @@ bool isFasterTogether(ArrayRef<Operation *> ops, Lowering &lowering) {
 LogicalResult lowerGroup(ArrayRef<Operation *> ops, Lowering &lowering) {
   if (isa<nn::KvAppendOp>(ops.back()))
     return lowerCacheGroup(ops, lowering);
+  if (isa<nn::AdamwOp>(ops.front()))
+    return cpu::lowerAdamws(ops, lowering);
+  if (isa<nn::SquaredNormOp>(ops.front()))
+    return cpu::lowerSquaredNorms(ops, lowering);
   if (isa<nn::LinearWeightGradOp>(ops.front()))
     return lowerWeightGrads(opsOf<nn::LinearWeightGradOp>(ops), lowering);
   auto linears = opsOf<nn::LinearOp>(ops);

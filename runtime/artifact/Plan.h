@@ -18,7 +18,7 @@
 
 namespace mirl::rt {
 
-inline constexpr uint32_t kPlanVersion = 2;
+inline constexpr uint32_t kPlanVersion = 3;
 
 // Called as docs/plan.md, "Kernel ABI".
 using KernelFunction = void (*)(void *const *buffers, const int64_t *dims, int64_t begin,

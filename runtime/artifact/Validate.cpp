@@ -145,6 +145,8 @@ public:
     }
     for (uint32_t i = 0; i < Length(plan_.kernels()); ++i) {
       const fb::Kernel &kernel = *plan_.kernels()->Get(i);
+      if (kernel.buffer_array() && !cuda)
+        return Invalid("kernel ", View(kernel.symbol()), " gets an array of buffers as a GPU's kernel does; the plan is for a CPU");
       if (kernel.maps() > (cuda ? kMaxMaps : 0) || kernel.blocks_per_multiprocessor() > kMaxBlocks)
         return Invalid("kernel ", View(kernel.symbol()), " has ", kernel.maps(), " tensor maps and ",
                        kernel.blocks_per_multiprocessor(), " blocks on a multiprocessor; at most ", kMaxMaps,

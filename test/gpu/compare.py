@@ -27,6 +27,7 @@ import library
 import logprob
 import paged
 import row_blocks
+import updates
 from tensors import all_differing, differing, distance, largest, read_safetensors, to_bf16, write_safetensors
 
 # Entries of attention.mlir: heads, key/value heads, head dimension.
@@ -314,6 +315,7 @@ def main():
         groups.check(comparison, scratch)
         row_blocks.check(comparison, scratch)
         library.check(comparison, scratch, small)
+        updates.check(comparison, scratch)
         comparison.attention(folder, scratch)
         paged.check(comparison, scratch)
         if not small:

@@ -50,6 +50,8 @@ both() { # FILE ARGUMENT…: for either device
 both logprob "$root/test/gpu/logprob.mlir" --dtype f32
 both attention "$root/test/gpu/attention.mlir" --dtype f32
 both paged "$root/test/gpu/paged.mlir" --dtype f32
+python3 "$root/test/gpu/updates.py" "$folder/updates.mlir"
+both updates "$folder/updates.mlir" --dtype f32
 both sft "$chain/sft.mirl" --model "$chain/model" --dtype f32
 both mirror_descent "$chain/mirror_descent.mirl" --model "$chain/model" --dtype f32
 # With bf16 the products are the tensor cores', whose sums have bits of their own.

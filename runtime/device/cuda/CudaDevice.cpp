@@ -13,6 +13,8 @@ namespace mirl::rt {
 namespace {
 
 constexpr uint32_t kMostArguments = 64;
+// Addresses of buffers that are one parameter: what is left of the 4 KiB that a kernel's parameters have.
+constexpr uint32_t kMostInArray = 500;
 // A serving loop has few sizes; more than so many maps are forgotten and made again.
 constexpr size_t kMostMaps = 65536;
 
@@ -192,8 +194,8 @@ absl::Status CudaDevice::Launch(uint32_t kernel, void *const *buffers, uint32_t 
   if (items <= 0)
     return absl::OkStatus();
   const fb::Kernel &info = *plan_->root().kernels()->Get(kernel);
-  if (count > kMostArguments)
-    return Invalid("kernel ", View(info.symbol()), " has ", count, " buffers; at most ", kMostArguments, " are supported");
+  if (uint32_t most = info.buffer_array() ? kMostInArray : kMostArguments; count > most)
+    return Invalid("kernel ", View(info.symbol()), " has ", count, " buffers; at most ", most, " are supported");
   if (maps.size() > kMaxMaps)
     return Invalid("kernel ", View(info.symbol()), " has ", maps.size(), " tensor maps; at most ", kMaxMaps,
                    " are supported");
@@ -207,7 +209,7 @@ absl::Status CudaDevice::Launch(uint32_t kernel, void *const *buffers, uint32_t 
     MIRL_ASSIGN(const cuda::EncodedMap *known, Encode(map, reinterpret_cast<uint64_t>(buffers[map.argument])));
     arguments[filled++] = const_cast<cuda::EncodedMap *>(known);
   }
-  for (uint32_t i = 0; i < count; ++i)
+  for (uint32_t i = 0; i < (info.buffer_array() ? 1 : count); ++i)
     arguments[filled++] = const_cast<void **>(&buffers[i]);
   for (uint32_t i = 0; i < 6; ++i)
     arguments[filled++] = const_cast<int64_t *>(&dims[i]);

@@ -174,3 +174,94 @@ func.func @key(%k: !kv {nn.name = "k", nn.source = "input:k"}, %v: !kv {nn.name 
   %nk, %nv = nn.kv_append %k, %v, %keys, %values, %table, %slots, %p {nn.group = 0 : i64} : (!kv, !kv, !keys, !values, tensor<2x4xi32>, !i, !i) -> (!keys, !values)
   return %nk, %nv : !keys, !values
 }
+
+// -----
+
+!w = tensor<64xf32>
+!s = tensor<f32>
+func.func @norm_alone(%w: !w {nn.name = "w", nn.source = "input:w"}, %zero: !s {nn.name = "zero", nn.source = "input:zero"}) -> (!s {nn.name = "n", nn.source = "output:n"}) attributes {nn.kind = "plain", nn.capacities = {}} {
+  // expected-error @+1 {{must not be alone in its group}}
+  %0 = nn.squared_norm %w, %zero {nn.group = 0 : i64} : (!w, !s) -> !s
+  return %0 : !s
+}
+
+// -----
+
+!w = tensor<64xf32>
+!s = tensor<f32>
+func.func @two_chains(%w: !w {nn.name = "w", nn.source = "input:w"}, %zero: !s {nn.name = "zero", nn.source = "input:zero"}) -> (!s {nn.name = "n", nn.source = "output:n"}) attributes {nn.kind = "plain", nn.capacities = {}} {
+  %0 = nn.squared_norm %w, %zero {nn.group = 0 : i64} : (!w, !s) -> !s
+  // expected-error @+1 {{must be added to the result of the op before it in its group}}
+  %1 = nn.squared_norm %w, %zero {nn.group = 0 : i64} : (!w, !s) -> !s
+  return %1 : !s
+}
+
+// -----
+
+!w = tensor<64xf32>
+!s = tensor<f32>
+func.func @read_beside(%w: !w {nn.name = "w", nn.source = "input:w"}, %zero: !s {nn.name = "zero", nn.source = "input:zero"}) -> (!s {nn.name = "n", nn.source = "output:n"}, !s {nn.name = "m", nn.source = "output:m"}) attributes {nn.kind = "plain", nn.capacities = {}} {
+  // expected-error @+1 {{must have a result that the next op of its group alone adds to}}
+  %0 = nn.squared_norm %w, %zero {nn.group = 0 : i64} : (!w, !s) -> !s
+  %1 = nn.squared_norm %w, %0 {nn.group = 0 : i64} : (!w, !s) -> !s
+  return %0, %1 : !s, !s
+}
+
+// -----
+
+!w = tensor<64xf32>
+!s = tensor<f32>
+func.func @norm_kind(%w: !w {nn.name = "w", nn.source = "input:w"}, %zero: !s {nn.name = "zero", nn.source = "input:zero"}) -> (!s {nn.name = "n", nn.source = "output:n"}) attributes {nn.kind = "plain", nn.capacities = {}} {
+  %0 = nn.squared_norm %w, %zero {nn.group = 0 : i64} : (!w, !s) -> !s
+  // expected-error @+1 {{must be an nn.squared_norm, as all ops of its group}}
+  %1 = nn.binary add %0, %zero {nn.group = 0 : i64} : !s
+  return %1 : !s
+}
+
+// -----
+
+!w = tensor<64xf32>
+!s = tensor<f32>
+func.func @rate(%a: !w {nn.name = "a", nn.source = "input:a"}, %b: !w {nn.name = "b", nn.source = "input:b"}, %m: !w {nn.name = "m", nn.source = "input:m"}, %n: !w {nn.name = "n", nn.source = "input:n"}, %lr: !s {nn.name = "lr", nn.source = "input:lr"}, %step: !s {nn.name = "step", nn.source = "input:step"}, %scale: !s {nn.name = "scale", nn.source = "input:scale"})
+    -> (!w {nn.name = "ra", nn.source = "output:ra"}, !w {nn.name = "rb", nn.source = "output:rb"}) attributes {nn.kind = "plain", nn.capacities = {}} {
+  %u:3 = nn.adamw %a, %a, %m, %m, %lr, %step, %scale {nn.group = 0 : i64, beta1 = 0.9 : f32, beta2 = 0.95 : f32, eps = 1.0e-8 : f32, weight_decay = 0.01 : f32} : (!w, !w, !w, !w, !s, !s, !s) -> (!w, !w, !w)
+  // expected-error @+1 {{must have the rate, the step and the scale of the group's first nn.adamw}}
+  %v:3 = nn.adamw %b, %b, %n, %n, %scale, %step, %scale {nn.group = 0 : i64, beta1 = 0.9 : f32, beta2 = 0.95 : f32, eps = 1.0e-8 : f32, weight_decay = 0.01 : f32} : (!w, !w, !w, !w, !s, !s, !s) -> (!w, !w, !w)
+  return %u#0, %v#0 : !w, !w
+}
+
+// -----
+
+!w = tensor<64xf32>
+!s = tensor<f32>
+func.func @coefficients(%a: !w {nn.name = "a", nn.source = "input:a"}, %b: !w {nn.name = "b", nn.source = "input:b"}, %m: !w {nn.name = "m", nn.source = "input:m"}, %n: !w {nn.name = "n", nn.source = "input:n"}, %lr: !s {nn.name = "lr", nn.source = "input:lr"}, %step: !s {nn.name = "step", nn.source = "input:step"}, %scale: !s {nn.name = "scale", nn.source = "input:scale"})
+    -> (!w {nn.name = "ra", nn.source = "output:ra"}, !w {nn.name = "rb", nn.source = "output:rb"}) attributes {nn.kind = "plain", nn.capacities = {}} {
+  %u:3 = nn.adamw %a, %a, %m, %m, %lr, %step, %scale {nn.group = 0 : i64, beta1 = 0.9 : f32, beta2 = 0.95 : f32, eps = 1.0e-8 : f32, weight_decay = 0.01 : f32} : (!w, !w, !w, !w, !s, !s, !s) -> (!w, !w, !w)
+  // expected-error @+1 {{must have the coefficients of the group's first nn.adamw}}
+  %v:3 = nn.adamw %b, %b, %n, %n, %lr, %step, %scale {nn.group = 0 : i64, beta1 = 0.8 : f32, beta2 = 0.95 : f32, eps = 1.0e-8 : f32, weight_decay = 0.01 : f32} : (!w, !w, !w, !w, !s, !s, !s) -> (!w, !w, !w)
+  return %u#0, %v#0 : !w, !w
+}
+
+// -----
+
+!w = tensor<64xf32>
+!s = tensor<f32>
+func.func @update_kind(%a: !w {nn.name = "a", nn.source = "input:a"}, %b: !w {nn.name = "b", nn.source = "input:b"}, %m: !w {nn.name = "m", nn.source = "input:m"}, %n: !w {nn.name = "n", nn.source = "input:n"}, %lr: !s {nn.name = "lr", nn.source = "input:lr"}, %step: !s {nn.name = "step", nn.source = "input:step"}, %scale: !s {nn.name = "scale", nn.source = "input:scale"})
+    -> (!w {nn.name = "ra", nn.source = "output:ra"}, !w {nn.name = "rb", nn.source = "output:rb"}) attributes {nn.kind = "plain", nn.capacities = {}} {
+  %u:3 = nn.adamw %a, %a, %m, %m, %lr, %step, %scale {nn.group = 0 : i64, beta1 = 0.9 : f32, beta2 = 0.95 : f32, eps = 1.0e-8 : f32, weight_decay = 0.01 : f32} : (!w, !w, !w, !w, !s, !s, !s) -> (!w, !w, !w)
+  // expected-error @+1 {{must be an nn.adamw, as all ops of its group}}
+  %v = nn.binary add %b, %m {nn.group = 0 : i64} : !w
+  return %u#0, %v : !w, !w
+}
+
+// -----
+
+!w = tensor<64xf32>
+!s = tensor<f32>
+func.func @updated_twice(%a: !w {nn.name = "a", nn.source = "input:a"}, %b: !w {nn.name = "b", nn.source = "input:b"}, %m: !w {nn.name = "m", nn.source = "input:m"}, %n: !w {nn.name = "n", nn.source = "input:n"}, %lr: !s {nn.name = "lr", nn.source = "input:lr"}, %step: !s {nn.name = "step", nn.source = "input:step"}, %scale: !s {nn.name = "scale", nn.source = "input:scale"})
+    -> (!w {nn.name = "ra", nn.source = "output:ra"}, !w {nn.name = "rb", nn.source = "output:rb"}) attributes {nn.kind = "plain", nn.capacities = {}} {
+  %u:3 = nn.adamw %a, %a, %m, %m, %lr, %step, %scale {nn.group = 0 : i64, beta1 = 0.9 : f32, beta2 = 0.95 : f32, eps = 1.0e-8 : f32, weight_decay = 0.01 : f32} : (!w, !w, !w, !w, !s, !s, !s) -> (!w, !w, !w)
+  // expected-error @+1 {{must not read what another op of its group makes}}
+  %v:3 = nn.adamw %u#0, %b, %u#1, %u#2, %lr, %step, %scale {nn.group = 0 : i64, beta1 = 0.9 : f32, beta2 = 0.95 : f32, eps = 1.0e-8 : f32, weight_decay = 0.01 : f32} : (!w, !w, !w, !w, !s, !s, !s) -> (!w, !w, !w)
+  return %u#0, %v#0 : !w, !w
+}

@@ -1,5 +1,5 @@
-// group-launches: products of one operand, what an elementwise program makes of two of them, and weights' gradients of one
-// input stand behind each other and carry a number. An op moves up to its group's first op, never down.
+// group-launches: products of one operand, what an elementwise program makes of two of them, weights' gradients of one
+// input, updates and norms stand behind each other and carry a number. An op moves up to its group's first op, never down.
 // RUN: mirl-opt %s --group-launches | FileCheck %s
 
 !x = tensor<?x64xbf16, #nn.axis<context>>
@@ -79,7 +79,56 @@ func.func @weight_grads(%gq: !q, %g: !x, %x: !x, %intoq: !dq, %into: !dw, %w: !w
   return %again, %dw, %dx : !dq, !dw, !x
 }
 
+// The norms of all gradients are one chain; the updates that it is for have one rate, step and scale, whatever their shapes.
+!s = tensor<f32>
+// CHECK-LABEL: func.func @update
+// CHECK: %[[N0:.*]] = nn.squared_norm %arg1, %arg0 {nn.group = 0 : i64}
+// CHECK-NEXT: %[[N1:.*]] = nn.squared_norm %arg2, %[[N0]] {nn.group = 0 : i64}
+// CHECK-NEXT: %[[N2:.*]] = nn.squared_norm %arg1, %[[N1]] {nn.group = 0 : i64}
+// CHECK-NEXT: %[[SCALE:.*]] = nn.fused %[[N2]]
+// CHECK: nn.adamw %arg1, {{.*}}, %[[SCALE]] {{{.*}}nn.group = 1 : i64
+// CHECK-NEXT: nn.adamw %arg2, {{.*}}, %[[SCALE]] {{{.*}}nn.group = 1 : i64
+// CHECK-NEXT: nn.fused
+func.func @update(%zero: !s, %a: !dw, %b: !dq, %ma: !dw, %mb: !dq, %lr: !s, %step: !s) -> (!dw, !dq, !dw) {
+  %0 = nn.squared_norm %a, %zero : (!dw, !s) -> !s
+  %1 = nn.squared_norm %b, %0 : (!dq, !s) -> !s
+  %2 = nn.squared_norm %a, %1 : (!dw, !s) -> !s
+  %scale = nn.fused %2 : (!s) -> !s {
+  ^bb0(%x: f32):
+    %r = math.sqrt %x : f32
+    nn.yield %r : f32
+  }
+  %u:3 = nn.adamw %a, %a, %ma, %ma, %lr, %step, %scale {beta1 = 0.9 : f32, beta2 = 0.95 : f32, eps = 1.0e-8 : f32, weight_decay = 0.01 : f32} : (!dw, !dw, !dw, !dw, !s, !s, !s) -> (!dw, !dw, !dw)
+  %n = nn.fused %u#1 : (!dw) -> !dw {
+  ^bb0(%x: f32):
+    %m = arith.negf %x : f32
+    nn.yield %m : f32
+  }
+  %v:3 = nn.adamw %b, %b, %mb, %mb, %lr, %step, %scale {beta1 = 0.9 : f32, beta2 = 0.95 : f32, eps = 1.0e-8 : f32, weight_decay = 0.01 : f32} : (!dq, !dq, !dq, !dq, !s, !s, !s) -> (!dq, !dq, !dq)
+  return %u#0, %v#0, %n : !dw, !dq, !dw
+}
+
 // --- what stays alone
+
+// What somebody else reads, and a chain's end.
+// CHECK-LABEL: func.func @norm_read
+// CHECK-NOT: nn.group
+func.func @norm_read(%zero: !s, %a: !dw, %b: !dq) -> (!s, !s) {
+  %0 = nn.squared_norm %a, %zero : (!dw, !s) -> !s
+  %1 = nn.squared_norm %b, %0 : (!dq, !s) -> !s
+  return %0, %1 : !s, !s
+}
+
+// Another rate, another coefficient, what was updated before.
+// CHECK-LABEL: func.func @other_update
+// CHECK-NOT: nn.group
+func.func @other_update(%a: !dw, %b: !dw, %c: !dw, %ma: !dw, %mb: !dw, %mc: !dw, %lr: !s, %other: !s, %step: !s, %scale: !s) -> (!dw, !dw, !dw) {
+  %u:3 = nn.adamw %a, %a, %ma, %ma, %lr, %step, %scale {beta1 = 0.9 : f32, beta2 = 0.95 : f32, eps = 1.0e-8 : f32, weight_decay = 0.01 : f32} : (!dw, !dw, !dw, !dw, !s, !s, !s) -> (!dw, !dw, !dw)
+  %v:3 = nn.adamw %b, %b, %mb, %mb, %other, %step, %scale {beta1 = 0.9 : f32, beta2 = 0.95 : f32, eps = 1.0e-8 : f32, weight_decay = 0.01 : f32} : (!dw, !dw, !dw, !dw, !s, !s, !s) -> (!dw, !dw, !dw)
+  %w:3 = nn.adamw %c, %c, %mc, %mc, %lr, %step, %scale {beta1 = 0.5 : f32, beta2 = 0.95 : f32, eps = 1.0e-8 : f32, weight_decay = 0.01 : f32} : (!dw, !dw, !dw, !dw, !s, !s, !s) -> (!dw, !dw, !dw)
+  %x:3 = nn.adamw %u#0, %u#0, %u#1, %u#2, %lr, %step, %scale {beta1 = 0.9 : f32, beta2 = 0.95 : f32, eps = 1.0e-8 : f32, weight_decay = 0.01 : f32} : (!dw, !dw, !dw, !dw, !s, !s, !s) -> (!dw, !dw, !dw)
+  return %x#0, %v#0, %w#0 : !dw, !dw, !dw
+}
 
 // CHECK-LABEL: func.func @other_operand
 // CHECK-NOT: nn.group

@@ -261,7 +261,8 @@ std::vector<uint8_t> CorePlanBytes(const CoreOptions &options) {
   for (std::string symbol : {"core_rows", "core_trace", "core_lookup", "core_sums"}) {
     bool tiles = options.cuda && symbol == "core_rows";
     kernels.push_back(fb::CreateKernel(b, b.CreateString(symbol), b.CreateString("core"), options.cuda ? 128 : 0,
-                                       options.cuda ? 1 : 0, 0, tiles ? 1 : 0, tiles ? 1 : 0));
+                                       options.cuda ? 1 : 0, 0, tiles ? 1 : 0, tiles ? 1 : 0,
+                                       options.array && symbol == "core_sums"));
   }
   std::string code = ReadText(MIRL_CORE_KERNELS);
   auto code_vector = b.CreateVector(reinterpret_cast<const uint8_t *>(code.data()), code.size());

@@ -31,6 +31,8 @@ struct CoreOptions {
   bool library = false, any_bits = false;
   // Launches of the kernel of "rows", one behind the other.
   int launches = 1;
+  // The kernel of "sums", which has 8 buffers, gets their addresses as an array.
+  bool array = false;
   // All weights but "embed" are bf16, and "norm" and "odd", which are trained, have f32 masters.
   bool bf16 = false;
 };

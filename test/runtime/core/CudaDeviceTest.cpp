@@ -138,6 +138,26 @@ TEST(CudaDevice, AGrid) {
   EXPECT_EQ(cuda.launches.size(), 2u);
 }
 
+// The addresses one by one, or as one parameter; then the six dims and the number of items.
+TEST(CudaDevice, BuffersInAnArray) {
+  for (bool array : {false, true}) {
+    FakeCuda cuda;
+    SessionOptions options;
+    options.cuda_driver = &cuda.driver();
+    auto session = Session::Create(CorePlan({.cuda = true, .array = array}), options);
+    ASSERT_TRUE(session.ok()) << session.status();
+    const fb::Entry &sums = *(*session)->plan().FindEntry("sums");
+    ASSERT_TRUE((*session)->Run(sums, {0, 30, 5, 2}).ok());
+    ASSERT_EQ(cuda.launches.size(), 1u);
+    const FakeCuda::Launched &launched = cuda.launches[0];
+    auto offset = [&](size_t buffer) { return static_cast<int64_t>(sums.slices()->Get(static_cast<uint32_t>(buffer))->offset()); };
+    for (size_t i = 0; i < 8; ++i)
+      EXPECT_EQ((array ? launched.first[i] : launched.words[i]) - launched.words[0], offset(i) - offset(0));
+    if (array)
+      EXPECT_THAT(launched.words, testing::ElementsAre(launched.words[0], 0, 30, 5, 2, 0, 0, 1));
+  }
+}
+
 TEST(CudaDevice, TheTraceHasTheDevicesTimes) {
   FakeCuda cuda;
   auto session = Open(cuda);

@@ -145,13 +145,16 @@ FakeCuda::FakeCuda() {
     FAKE(FunctionSetAttribute);
     return 0;
   };
-  d.Launch = [](const LaunchConfig *config, Function, void **, void **) -> Result {
+  d.Launch = [](const LaunchConfig *config, Function, void **arguments, void **) -> Result {
     FAKE(Launch);
     bool overlaps = config->attribute_count == 1 && config->attributes->id == kOverlapEarlier && config->attributes->number == 1;
     EXPECT_EQ(config->attribute_count, overlaps ? 1u : 0u);
     if (overlaps && fake->overlap_fault)
       return fake->overlap_fault;
-    return Queue([launch = FakeCuda::Launched{config->grid_x, config->block_x, config->shared, overlaps}] {
+    FakeCuda::Launched launch = {config->grid_x, config->block_x, config->shared, overlaps, {}, static_cast<const int64_t *>(arguments[0])};
+    for (size_t i = 0; i < launch.words.size(); ++i)
+      std::memcpy(&launch.words[i], arguments[i], sizeof(int64_t));
+    return Queue([=] {
       fake->clock += 2;
       fake->launches.push_back(launch);
       if (fake->kernel)

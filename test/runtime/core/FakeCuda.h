@@ -4,6 +4,8 @@
 #ifndef MIRL_TEST_RUNTIME_CORE_FAKECUDA_H
 #define MIRL_TEST_RUNTIME_CORE_FAKECUDA_H
 
+#include <array>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -40,6 +42,9 @@ public:
   struct Launched {
     unsigned blocks, threads, shared;
     bool overlaps; // the launch before
+    // The first 8 bytes of the first arguments, of which a kernel with a buffer has as many; and where the first one is.
+    std::array<int64_t, 8> words;
+    const int64_t *first;
   };
   std::vector<Launched> launches;
   std::function<void()> kernel; // what every kernel does, if anything

@@ -68,11 +68,11 @@ TEST(Plan, AnotherMagic) {
 }
 
 TEST(Plan, AnotherVersion) {
-  for (uint32_t version : {0u, 1u, 3u, 4'000'000'000u})
+  for (uint32_t version : {0u, 1u, kPlanVersion + 1, 4'000'000'000u})
     ExpectError(Plan::Parse(WithRoot(CorePlanBytes(), fb::Plan::VT_VERSION, version), "core.plan"),
-                "core.plan", "version " + std::to_string(version), "reads version 2");
+                "core.plan", "version " + std::to_string(version), "reads version " + std::to_string(kPlanVersion));
   // Said before the checksum is looked at: another version may have another one.
-  auto bytes = WithRoot(CorePlanBytes(), fb::Plan::VT_VERSION, 3u);
+  auto bytes = WithRoot(CorePlanBytes(), fb::Plan::VT_VERSION, kPlanVersion + 1);
   bytes.back() ^= 1;
   ExpectError(Plan::Parse(bytes, "core.plan"), "version 3");
 }

@@ -205,6 +205,9 @@ const Fault kFaults[] = {
        Set<int64_t>(CommandOf(p, kRows, 1)->action_as_Launch(), fb::Launch::VT_GRAIN, -1);
      },
      {"entry rows", "command 1", "grain"}},
+    {"AnArrayOfBuffersOnACpu",
+     [](const fb::Plan &p) { Set<uint8_t>(p.kernels()->Get(0), fb::Kernel::VT_BUFFER_ARRAY, 1); },
+     {"kernel core_rows", "array of buffers", "for a CPU"}},
     {"AFillOfNothing",
      [](const fb::Plan &p) {
        Set<uint32_t>(CommandOf(p, kLoops, 0)->action_as_Fill(), fb::Fill::VT_SLICE, 7);
