@@ -11,7 +11,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -29,6 +31,12 @@ struct TensorMap {
   bool operator==(const TensorMap &) const = default;
 };
 
+// Memory of a device that has its own, in bytes: what is in use, by whomever, and all there is.
+struct DeviceMemory {
+  std::string device;
+  uint64_t used = 0, total = 0;
+};
+
 class Device {
 public:
   Device() = default;
@@ -44,6 +52,8 @@ public:
   virtual bool on_host() const = 0;
   // Threads that kernels run on; 0 when that is none of the host's business.
   virtual int threads() const { return 0; }
+  // As it is now; nothing where the arena is the host's.
+  virtual absl::StatusOr<std::optional<DeviceMemory>> Memory() const { return std::nullopt; }
 
   // Zeroed host memory that Upload and Download are fast from and to; it lives as long as the device.
   virtual absl::StatusOr<uint8_t *> AllocateStaging(uint64_t bytes) = 0;

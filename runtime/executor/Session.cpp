@@ -459,6 +459,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const m
 
 const Plan &Session::plan() const { return *impl_->plan; }
 int Session::threads() const { return impl_->device->threads(); }
+absl::StatusOr<std::optional<DeviceMemory>> Session::Memory() const { return impl_->device->Memory(); }
 
 std::span<uint8_t> Session::Buffer(const fb::Buffer &buffer) {
   if (!impl_->device->on_host())

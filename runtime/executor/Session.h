@@ -17,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "runtime/artifact/Plan.h"
+#include "runtime/device/Device.h"
 
 namespace mirl::rt {
 
@@ -86,6 +87,8 @@ public:
 
   const Plan &plan() const;
   int threads() const; // 0 on a GPU
+  // What is in use of the GPU's memory, the plan's arena among it; nothing on a CPU.
+  absl::StatusOr<std::optional<DeviceMemory>> Memory() const;
 
   // The bytes of a persistent buffer where they lie in host memory; empty on another device. Code that
   // must run on every device uses the five functions below.

@@ -26,6 +26,7 @@ struct Options {
 
 absl::Status Rollout(const Options &options) {
   MIRL_ASSIGN(Sampler sampler, MakeSampler(options.sampler, options.engine));
+  MIRL_TRY(SayMemory(*sampler.session));
   MIRL_ASSIGN(rt::SampleOptions sampling,
               SamplingOptions(sampler, options.sampling, /*temperature=*/-1));
   std::unique_ptr<rt::AtomicFile> file;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -21,6 +22,18 @@ using rt::Cat;
 using rt::Invalid;
 using rt::Length;
 using rt::View;
+
+absl::Status SayMemory(const rt::Session &session) {
+  MIRL_ASSIGN(std::optional<rt::DeviceMemory> memory, session.Memory());
+  if (!memory)
+    return absl::OkStatus();
+  auto mebibytes = [](uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
+  uint64_t plan = session.plan().root().arena_bytes();
+  std::fprintf(stderr, "mirl: memory of %s: %.1f MiB in use of %.1f MiB: the plan's %.1f MiB, and what the driver takes for it and "
+               "other programs have, %.1f MiB\n", memory->device.c_str(), mebibytes(memory->used), mebibytes(memory->total),
+               mebibytes(plan), mebibytes(memory->used - std::min(memory->used, plan)));
+  return absl::OkStatus();
+}
 
 absl::Status LoadPolicy(rt::Session &session, const fb::Policy &policy, const std::string &directory) {
   std::string note;

@@ -19,6 +19,9 @@
 namespace mirl::tools {
 
 // LoadWeights (runtime/weights/Weights.h); a conversion of types is said on stderr.
+// Says on stderr how much of a GPU's memory is in use once the plan is loaded: by the plan, by the driver for it, by other
+// programs. Nothing on a CPU.
+absl::Status SayMemory(const rt::Session &session);
 absl::Status LoadPolicy(rt::Session &session, const fb::Policy &policy, const std::string &directory);
 
 // `directory`/tokenizer.json, or the one beside the model that the plan was compiled for.

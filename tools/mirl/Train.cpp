@@ -84,6 +84,7 @@ absl::Status Prepare(const TrainOptions &options, Training &run) {
   session_options.note = Note;
   session_options.profile = options.profile;
   MIRL_ASSIGN(run.session, rt::Session::Create(run.plan, session_options));
+  MIRL_TRY(SayMemory(*run.session));
   MIRL_ASSIGN(run.tokenizer, LoadTokenizer(*run.plan, run.settings.model));
   run.tokenizer_directory = TokenizerDirectory(*run.plan, run.settings.model);
   MIRL_ASSIGN(rt::FileContents file, rt::HashFile(run.tokenizer_directory + "/tokenizer.json"));

@@ -191,7 +191,8 @@ void summarise(ModuleOp module, double seconds) {
   auto number = [&](llvm::StringRef key) { return module->getAttrOfType<IntegerAttr>(key).getInt(); };
   llvm::errs() << "mirlc: " << entries << " entries, " << kernels << " kernels; memory " << megabytes(number("plan.arena_bytes"))
                << " (persistent " << megabytes(number("plan.persistent_bytes")) << ", at most " << megabytes(largest) << " for " << name
-               << "); " << llvm::format("%.1f", seconds) << " s\n";
+               << (module->hasAttr("plan.target") ? "); the GPU's driver takes memory on top of that; " : "); ")
+               << llvm::format("%.1f", seconds) << " s\n";
   if (shared)
     llvm::errs() << "mirlc: cuBLASLt may compute " << shared << " of " << launches << " launches\n";
 }

@@ -118,6 +118,12 @@ absl::Status CudaDevice::Allocate(uint64_t bytes) {
   return driver_->Check(driver_->Set(arena_, 0, wanted, stream_), "zeroing the memory");
 }
 
+absl::StatusOr<std::optional<DeviceMemory>> CudaDevice::Memory() const {
+  size_t free = 0, total = 0;
+  MIRL_TRY(driver_->Check(driver_->MemoryInfo(&free, &total), Cat("asking for the memory of ", name_)));
+  return DeviceMemory{name_, total - free, total};
+}
+
 absl::StatusOr<uint8_t *> CudaDevice::AllocateStaging(uint64_t bytes) {
   void *memory = nullptr;
   MIRL_TRY(driver_->Check(driver_->HostAllocate(&memory, bytes, 0), Cat("pinning ", bytes, " bytes of host memory")));

@@ -25,6 +25,7 @@ public:
   ~CudaDevice() override;
 
   absl::Status Allocate(uint64_t bytes) override;
+  absl::StatusOr<std::optional<DeviceMemory>> Memory() const override;
   uint8_t *arena() const override { return reinterpret_cast<uint8_t *>(arena_); }
   bool on_host() const override { return false; }
   absl::StatusOr<uint8_t *> AllocateStaging(uint64_t bytes) override;

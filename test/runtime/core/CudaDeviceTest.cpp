@@ -75,8 +75,27 @@ TEST(CudaDevice, MorePlanThanMemory) {
   cuda.free = bytes;
   EXPECT_TRUE(Open(cuda).ok());
   // Another process takes it between the question and the allocation.
+  cuda.free = bytes;
   cuda.faults["MemoryAllocate"] = {2};
   ExpectError(Open(cuda), "allocating " + std::to_string(bytes) + " bytes of memory on Fake GPU", "CUDA_ERROR_OUT_OF_MEMORY");
+}
+
+// What is in use is the plan's, the driver's and everybody else's.
+TEST(CudaDevice, MemoryInUse) {
+  FakeCuda cuda;
+  uint64_t others = cuda.total - cuda.free;
+  auto session = Open(cuda);
+  ASSERT_TRUE(session.ok()) << session.status();
+  auto memory = (*session)->Memory();
+  ASSERT_TRUE(memory.ok() && *memory) << memory.status();
+  EXPECT_EQ((*memory)->device, "Fake GPU");
+  EXPECT_EQ((*memory)->total, cuda.total);
+  EXPECT_EQ((*memory)->used, others + (*session)->plan().root().arena_bytes());
+  cuda.faults["MemoryInfo"] = {999};
+  ExpectError((*session)->Memory(), "asking for the memory of Fake GPU", "(999)");
+  // A plan for the CPU has none.
+  auto here = CoreSession()->Memory();
+  EXPECT_TRUE(here.ok() && !*here);
 }
 
 // Whichever call fails when a plan is loaded: an error that names the plan, and nothing left behind.

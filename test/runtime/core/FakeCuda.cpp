@@ -1,5 +1,6 @@
 #include "test/runtime/core/FakeCuda.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -81,6 +82,7 @@ FakeCuda::FakeCuda() {
   d.MemoryAllocate = [](Address *address, size_t bytes) -> Result {
     FAKE(MemoryAllocate);
     ++fake->memory;
+    fake->free -= std::min(fake->free, bytes);
     fake->allocations.push_back(std::malloc(bytes));
     *address = reinterpret_cast<Address>(fake->allocations.back());
     return 0;
