@@ -1,6 +1,7 @@
 #include "runtime/artifact/Plan.h"
 
 #include <dlfcn.h>
+#include <elf.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -23,6 +24,24 @@ absl::Status Bad(std::string_view name, std::string_view what) {
 
 bool HasIdentifier(const uint8_t *bytes, size_t size) {
   return size >= 8 && std::memcmp(bytes + 4, fb::PlanIdentifier(), 4) == 0;
+}
+
+// Whether all that the loader maps of an ELF shared object is there: it would fault on what lies beyond the end.
+bool HasItsSegments(const uint8_t *code, size_t size) {
+  Elf64_Ehdr header;
+  if (size < sizeof(header))
+    return false;
+  std::memcpy(&header, code, sizeof(header));
+  if (header.e_phentsize != sizeof(Elf64_Phdr) || header.e_phoff > size ||
+      (size - header.e_phoff) / sizeof(Elf64_Phdr) < header.e_phnum)
+    return false;
+  for (size_t i = 0; i < header.e_phnum; ++i) {
+    Elf64_Phdr segment;
+    std::memcpy(&segment, code + header.e_phoff + i * sizeof(segment), sizeof(segment));
+    if (segment.p_type == PT_LOAD && (segment.p_offset > size || segment.p_filesz > size - segment.p_offset))
+      return false;
+  }
+  return true;
 }
 
 constexpr const char *kNotAPlan = "is not a plan (a file that mirlc writes)";
@@ -108,6 +127,8 @@ absl::StatusOr<std::shared_ptr<const Plan>> Plan::Parse(std::vector<uint8_t> byt
                         : Bad(name, "is not a valid plan: it has kernels, but no code for them");
   if (!code || code->size() < 64 || std::memcmp(code->data(), "\177ELF", 4) != 0)
     return Bad(name, "is not a valid plan: its code is not an ELF shared object");
+  if (!HasItsSegments(code->data(), code->size()))
+    return Bad(name, "is not a valid plan: its code is an ELF shared object that is not whole");
   plan->library_fd_ = memfd_create("mirl-kernels", MFD_CLOEXEC);
   if (plan->library_fd_ < 0)
     return Bad(name, Cat("cannot load the kernels: memfd_create: ", strerror(errno)));

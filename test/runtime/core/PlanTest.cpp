@@ -97,6 +97,13 @@ TEST(Plan, CodeThatIsNone) {
   bytes[CodeRange(bytes).begin] = 'X';
   StoreContentHash(bytes.data(), bytes.size());
   ExpectError(Plan::Parse(bytes, "core.plan"), "not an ELF shared object");
+  // Half of it, which the loader would map to its end.
+  bytes = CorePlanBytes();
+  Range code = CodeRange(bytes);
+  uint32_t half = static_cast<uint32_t>((code.end - code.begin) / 2);
+  std::memcpy(bytes.data() + code.begin - sizeof(half), &half, sizeof(half));
+  StoreContentHash(bytes.data(), bytes.size());
+  ExpectError(Plan::Parse(bytes, "core.plan"), "an ELF shared object that is not whole");
   bytes = CorePlanBytes();
   auto *symbol =
       const_cast<flatbuffers::String *>(fb::GetPlan(bytes.data())->kernels()->Get(1)->symbol());
