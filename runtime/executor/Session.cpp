@@ -77,18 +77,19 @@ void JoinFills(std::vector<Step> &steps) {
   std::vector<Step> joined;
   for (auto step = steps.begin(); step != steps.end();) {
     auto end = std::find_if_not(step, steps.end(), joins);
-    std::sort(step, end, [](const Step &a, const Step &b) { return a.to < b.to; });
-    for (auto first = step; step != end; ++step) {
-      if (step != first) {
-        Step &last = joined.back();
-        uint64_t reached = last.to + BytesOf(last, {});
-        if (step->to <= reached) {
-          last.bytes = std::max(reached, step->to + BytesOf(*step, {})) - last.to;
-          last.type = nullptr;
-          continue;
-        }
+    std::vector<Step *> fills;
+    for (; step != end; ++step)
+      fills.push_back(&*step);
+    std::sort(fills.begin(), fills.end(), [](const Step *a, const Step *b) { return a->to < b->to; });
+    for (Step *fill : fills) {
+      Step *last = fill == fills.front() ? nullptr : &joined.back();
+      uint64_t reached = last ? last->to + BytesOf(*last, {}) : 0;
+      if (last && fill->to <= reached) {
+        last->bytes = std::max(reached, fill->to + BytesOf(*fill, {})) - last->to;
+        last->type = nullptr;
+      } else {
+        joined.push_back(std::move(*fill));
       }
-      joined.push_back(std::move(*step));
     }
     if (step != steps.end())
       joined.push_back(std::move(*step++));
