@@ -1,0 +1,146 @@
+// The builder of a product's kernel (TensorCoreProduct.h): its pipeline is in TensorCoreProduct.cpp, what becomes of the
+// sums in ProductStores.cpp.
+
+#ifndef MIRL_PASSES_CUDA_PRODUCTKERNEL_H
+#define MIRL_PASSES_CUDA_PRODUCTKERNEL_H
+
+#include "passes/cuda/SimtKernelBuilder.h"
+#include "passes/cuda/TensorCoreProduct.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+namespace mirl::passes::cuda {
+
+class ProductKernel {
+  using Value = mlir::Value;
+
+public:
+  ProductKernel(TileKernelBuilder &b, const TensorCoreProduct &p) : b(b), p(p), tile(p.tile) {
+    partBytes = tile.rows * kTileRowBytes;
+    aBytes = p.rowParts() * partBytes;
+    // A Major::mn tile is whole chunks.
+    bBytes = (p.b == Major::mn ? (tile.n + 63) / 64 * 64 : tile.n) * kTileRowBytes;
+    // The tensor cores read 64 rows, also where a tile has fewer: what lies behind the last must be
+    // shared memory.
+    slack = (tile.alternate ? 1 : tile.consumers) * tile.blocks * 64 * kTileRowBytes - partBytes;
+    if (copiesResult(p))
+      outBytes = 64 * 2 * resultColumns(p);
+    int64_t fixed = slack + tile.consumers * 2 * outBytes;
+    stages =
+        std::min(kMostStages, (kSharedBytes - fixed - 16 * (kMostStages + 1)) / (aBytes + bBytes));
+  }
+
+  int64_t sharedBytes() const { return barriers() + 16 * (stages + 1); }
+  void emit();
+
+private:
+  using Values = llvm::SmallVector<Value>;
+  struct Stage {
+    Value number, parity;
+  };
+  Stage next(Value number, Value parity) {
+    Value last = b.eq(number, b.c(stages - 1));
+    return {b.select(last, b.c(0), b.add(number, 1)),
+            b.select(last, b.sub(b.c(1), parity), parity)};
+  }
+  // The same a run-time number of stages further.
+  Stage skip(Stage from, Value count) {
+    Value at = b.add(from.number, count), rounds = b.divide(at, stages);
+    Value odd = b.rem(rounds, 2);
+    return {b.rem(at, stages),
+            b.select(b.eq(odd, b.c(1)), b.sub(b.c(1), from.parity), from.parity)};
+  }
+  Value full(Value stage) { return b.at(b.shared(b.c(barriers())), stage, b.getI64Type()); }
+  Value empty(Value stage) {
+    return b.at(b.shared(b.c(barriers() + 8 * stages)), stage, b.getI64Type());
+  }
+  // Which of two alternating consumers multiplies.
+  Value turn(Value consumer) {
+    return b.at(b.shared(b.c(barriers() + 16 * stages)), consumer, b.getI64Type());
+  }
+  // In shared memory lie all tiles of A, all of B, two pieces of the result for each consumer, the
+  // barriers.
+  int64_t bTiles() const { return stages * aBytes + slack; }
+  int64_t pieces() const { return bTiles() + stages * bBytes; }
+  int64_t barriers() const { return pieces() + tile.consumers * 2 * outBytes; }
+  // Where a tile begins in its part of the product.
+  struct Place {
+    Value row, column, part;
+  };
+  Place place(Value item);
+  // What is copied for a work item: the tensor maps, and where.
+  struct Source {
+    Place place;
+    Values left, right;
+  };
+  Source sourceOf(Value item);
+  void copyLeft(const Source &source, Value stage, Value step);
+  void copyRight(const Source &source, Value stage, Value step);
+  // `chunks`: of a Major::mn tile; `piece`: where B begins.
+  void copyBoxes(Value map, Major major, int64_t chunks, Value target, Value stage, Value first,
+                 Value k0, Value piece = Value());
+  // That one of the parts' values which is the part's.
+  Value ofPart(Value part, mlir::ValueRange values);
+  void enterPart(Value part);
+  void produce();
+  void consume(Value consumer);
+  Values multiplyTile(Value consumer, Value &stage, Value &parity);
+  Value fadd(Value x, Value y) { return mlir::arith::AddFOp::create(b, x, y); }
+  using Pair = std::pair<Value, Value>;
+  Pair fadd(Pair x, Pair y) { return {fadd(x.first, y.first), fadd(x.second, y.second)}; }
+  // Two neighbours of bf16 in an i32, rounded to nearest even, and back.
+  Value pack(Pair x);
+  void addRows(Value accumulator, Value row, Value column0);
+  Pair resultOf(mlir::ValueRange accumulators, int64_t block, int64_t at, int64_t result);
+  void copyRows(mlir::ValueRange accumulators, Value consumer, Value row0, Value column0);
+  void writePiece(mlir::ValueRange accumulators, int64_t block, int64_t firstColumn, int64_t result,
+                  Value piece, Value row0, Value column0);
+  // Where the result is C[j, i]: what a thread stores of a half of its rows.
+  struct Across {
+    Value odd, column, row, rowInside;
+  };
+  struct Addends {
+    Value bias;
+    Values residuals;
+  };
+  int64_t halves() const { return tile.rows <= 8 ? 1 : 2; }
+  Across across(Value row, Value column0, int64_t half);
+  Value indexOf(const Across &place, int64_t block);
+  Addends loadAddends(Value row, Value column0, int64_t half);
+  // `addends`: of each half, or none, when they are still to be loaded.
+  void storeTransposed(mlir::ValueRange accumulators, int64_t block, Value row, Value column0,
+                       llvm::ArrayRef<Addends> addends);
+  void ifColumns(Value column, llvm::function_ref<void()> body);
+  bool wholeColumns() const {
+    if (p.partsOfI || p.parts.empty())
+      return p.j && *p.j % tile.n == 0;
+    return llvm::all_of(p.parts, [&](int64_t part) { return part % p.columns() == 0; });
+  }
+  Value loadPacked(Value pointer, Value index) {
+    return mlir::LLVM::LoadOp::create(b, b.getI32Type(), b.at(pointer, index, b.getBF16Type()),
+                                /*alignment=*/4);
+  }
+
+  // A chunk of 64 columns of a Major::mn tile: 64 rows of k.
+  static constexpr int64_t kChunkBytes = kTileRow * kTileRowBytes;
+  static constexpr int64_t kMostStages = 16;
+  // The widest tile whose addends a thread holds beside its sums.
+  static constexpr int64_t kAddendsAhead = 128;
+
+  TileKernelBuilder &b;
+  const TensorCoreProduct &p;
+  const ProductTile &tile;
+  int64_t partBytes, aBytes, bBytes, slack, stages, outBytes = 0;
+  Value i, j, steps, iTiles, jTiles, items;
+  Value bFirst, resultFirst; // of a piece
+  Values left, right;        // tensor maps
+  Value lane, warp, residual;
+  // Of all parts, and of the one that a work item is in; a tile of all parts has several results.
+  Values extents, biases, allResults, allMaps;
+  Value bias;
+  Values results, maps;
+};
+
+} // namespace mirl::passes::cuda
+
+#endif // MIRL_PASSES_CUDA_PRODUCTKERNEL_H

@@ -1,0 +1,236 @@
+// What becomes of a product's sums (ProductKernel.h): bias, program, residual and rounding in registers, then to memory
+// directly (f32; rows across), or through shared memory.
+
+#include "passes/cuda/ProductKernel.h"
+
+using namespace mlir;
+
+namespace mirl::passes::cuda {
+
+// Columns come in eights: within one, all are there or none is.
+void ProductKernel::ifColumns(Value column, function_ref<void()> body) {
+  if (wholeColumns())
+    return body();
+  b.ifThen(b.lt(column, j), body);
+}
+
+Value ProductKernel::pack(Pair x) {
+  auto type = VectorType::get({2}, b.getBF16Type());
+  Value pair = LLVM::PoisonOp::create(b, type);
+  for (int64_t at = 0; at < 2; ++at) {
+    Value narrow = arith::TruncFOp::create(b, b.getBF16Type(), at ? x.second : x.first);
+    pair = LLVM::InsertElementOp::create(b, pair, narrow, b.c(at));
+  }
+  return LLVM::BitcastOp::create(b, b.getI32Type(), pair);
+}
+
+// Of f32. `row`: the first of a thread's two rows of a block of 64.
+void ProductKernel::addRows(Value accumulator, Value row, Value column0) {
+  Type f32 = b.getF32Type();
+  auto pairType = VectorType::get({2}, f32);
+  Value column = b.add(column0, b.mul(b.rem(lane, 4), 2));
+  for (int64_t half = 0; half < 2; ++half) {
+    Value here = b.add(row, 8 * half), inside = b.lt(here, i);
+    if (resultFirst) {
+      here = b.add(here, resultFirst);
+      inside = b.both(inside, b.lt(here, b.c(p.resultPiece->rows)));
+    }
+    Value start = arith::MulIOp::create(b, b.wide(here), b.wide(j));
+    Value at = b.at(results[0], arith::AddIOp::create(b, start, b.wide(column)), f32);
+    auto loadOld = [&](int64_t block) -> Value {
+      return LLVM::LoadOp::create(b, pairType, b.at(at, 8 * block, f32), /*alignment=*/8);
+    };
+    b.ifThen(inside, [&] {
+      int64_t count = tile.n / 8;
+      // All old values on their way before the first is used.
+      Values old(count);
+      bool early = p.accumulate && wholeColumns();
+      for (int64_t block = 0; early && block < count; ++block)
+        old[block] = loadOld(block);
+      for (int64_t block = 0; block < count; ++block)
+        ifColumns(b.add(column0, 8 * block), [&] {
+          Pair sum(b.element(accumulator, 4 * block + 2 * half),
+                   b.element(accumulator, 4 * block + 2 * half + 1));
+          if (p.accumulate) {
+            Value before = early ? old[block] : loadOld(block);
+            sum = fadd({LLVM::ExtractElementOp::create(b, before, b.c(0)),
+                        LLVM::ExtractElementOp::create(b, before, b.c(1))},
+                       sum);
+          }
+          Value pair = LLVM::PoisonOp::create(b, pairType);
+          pair = LLVM::InsertElementOp::create(b, pair, sum.first, b.c(0));
+          pair = LLVM::InsertElementOp::create(b, pair, sum.second, b.c(1));
+          LLVM::StoreOp::create(b, pair, b.at(at, 8 * block, f32), /*alignment=*/8);
+        });
+    });
+  }
+}
+
+// Two neighbours of result `result` in a block of 64 rows of the tile, from element `at` of its
+// accumulator on: before bias, rounding, residual.
+ProductKernel::Pair ProductKernel::resultOf(ValueRange accumulators, int64_t block, int64_t at,
+                                            int64_t result) {
+  auto sumOf = [&](int64_t part) {
+    Value sums = accumulators[p.rowParts() > 1 ? part * tile.blocks + block : block];
+    int64_t first = p.columnParts() > 1 ? part * p.columns() / 2 + at : at;
+    return Pair(b.element(sums, first), b.element(sums, first + 1));
+  };
+  if (!p.combines())
+    return sumOf(0);
+  ArrayRef<int64_t> keeps = p.epilogue->keeps;
+  if (result < static_cast<int64_t>(keeps.size()))
+    return sumOf(keeps[result]);
+  Values first, second;
+  for (int64_t part = 0; part < p.products(); ++part) {
+    Pair rounded = b.unpack(pack(sumOf(part)));
+    first.push_back(rounded.first);
+    second.push_back(rounded.second);
+  }
+  int64_t made = result - keeps.size();
+  Value x = p.epilogue->combine(b, first)[made];
+  return {x, p.epilogue->combine(b, second)[made]};
+}
+
+// Of bf16: piece by piece through shared memory. A consumer has two pieces; one is copied while the
+// other is written. `row0`: the consumer's first row.
+void ProductKernel::copyRows(ValueRange accumulators, Value consumer, Value row0, Value column0) {
+  int64_t columns = resultColumns(p), perBlock = p.columns() / columns * maps.size(),
+          count = perBlock * tile.blocks;
+  Value lead = b.eq(b.threadOfGroup(), b.c(0)), meeting = b.add(consumer, 1);
+  Value mine = b.add(b.mul(consumer, 2 * outBytes), pieces());
+  for (int64_t at = 0; at < count; ++at) {
+    int64_t block = at / perBlock, result = at % maps.size(),
+            firstColumn = at % perBlock / maps.size() * columns;
+    // The copy before the last one has read its piece; with an odd number of pieces a tile begins
+    // with the one written last.
+    b.ifThen(lead, [&] { b.waitStores(at == 0 && count % 2 ? 0 : 1); });
+    b.meetSome(meeting, kWarpgroup);
+    Value piece = b.shared(b.add(mine, at % 2 * outBytes));
+    Value rows = b.add(row0, 64 * block);
+    writePiece(accumulators, block, firstColumn, result, piece, rows, column0);
+    b.publishTile();
+    b.meetSome(meeting, kWarpgroup);
+    b.ifThen(lead, [&] {
+      b.store(maps[result], piece, {b.add(column0, firstColumn), rows});
+      b.commitStores();
+    });
+  }
+}
+
+// 64 rows of the columns from `firstColumn` of the tile on, with bias and residual, rounded and
+// swizzled.
+void ProductKernel::writePiece(ValueRange accumulators, int64_t block64, int64_t firstColumn,
+                               int64_t result, Value piece, Value row0, Value column0) {
+  int64_t columns = resultColumns(p), rowBytes = 2 * columns;
+  Value inQuad = b.mul(b.rem(lane, 4), 2), warpRow = b.mul(warp, 16);
+  // Beyond the end another value is read, which is not stored.
+  auto columnOf = [&](int64_t block) {
+    Value column = b.add(b.add(column0, inQuad), firstColumn + 8 * block);
+    return wholeColumns() ? column : b.select(b.lt(column, j), column, b.c(0));
+  };
+  Values biases, residuals;
+  for (int64_t block = 0; p.bias && block < columns / 8; ++block)
+    biases.push_back(loadPacked(bias, columnOf(block)));
+  for (int64_t half = 0; p.residual && half < 2; ++half) {
+    Value row = b.add(b.add(row0, warpRow), b.add(b.divide(lane, 4), 8 * half));
+    Value start = arith::MulIOp::create(b, b.wide(b.select(b.lt(row, i), row, b.c(0))), b.wide(j));
+    for (int64_t block = 0; block < columns / 8; ++block)
+      residuals.push_back(
+          loadPacked(residual, arith::AddIOp::create(b, start, b.wide(columnOf(block)))));
+  }
+  Values prepared[2];
+  bool replaces = p.epilogue && p.epilogue->replace;
+  for (int64_t half = 0; replaces && half < 2; ++half) {
+    Value row = b.add(b.add(row0, warpRow), b.add(b.divide(lane, 4), 8 * half));
+    prepared[half] = p.epilogue->prepare(b, b.select(b.lt(row, i), row, b.c(0)));
+  }
+  auto word = [&](int64_t block, int64_t half) {
+    int64_t at = 4 * (firstColumn / 8 + block) + 2 * half;
+    Pair sum = resultOf(accumulators, block64, at, result);
+    if (replaces)
+      sum = p.epilogue->replace(b, prepared[half], sum,
+                                b.add(b.add(column0, inQuad), firstColumn + 8 * block));
+    if (p.bias)
+      sum = fadd(sum, b.unpack(biases[block]));
+    Value packed = pack(sum);
+    // The sum is a bf16 value of its own before the residual is added to it.
+    return p.residual ? pack(fadd(b.unpack(packed),
+                                  b.unpack(residuals[half * columns / 8 + block])))
+                      : packed;
+  };
+  // A lane's row of 16 bytes: of the upper or lower 8 rows, of the first or second 8 columns.
+  Value row = b.add(warpRow, b.rem(lane, 16));
+  Value start = b.at(piece, b.mul(row, rowBytes), b.getI8Type());
+  Value swizzle = b.rem(b.divide(b.mul(row, rowBytes), kTileRowBytes), rowBytes / 16);
+  for (int64_t block = 0; block < columns / 8; block += 2) {
+    Value sixteen = b.exclusiveOr(b.add(b.divide(lane, 16), block), swizzle);
+    b.storeMatrices(b.at(start, b.mul(sixteen, 16), b.getI8Type()),
+                    {word(block, 0), word(block, 1), word(block + 1, 0), word(block + 1, 1)});
+  }
+}
+
+// The result is C[j, i]: two lanes with neighbouring rows exchange, so that a thread stores two
+// rows of one column.
+ProductKernel::Across ProductKernel::across(Value row, Value column0, int64_t half) {
+  Across place;
+  place.odd = b.eq(b.rem(b.divide(lane, 4), 2), b.c(1));
+  place.column =
+      b.add(b.add(column0, b.mul(b.rem(lane, 4), 2)), b.select(place.odd, b.c(1), b.c(0)));
+  place.row = b.add(b.sub(row, b.select(place.odd, b.c(1), b.c(0))), 8 * half);
+  // Rows of a tile that has fewer than 64 belong to its neighbour.
+  place.rowInside = b.lt(place.row, i);
+  if (tile.rows < 64)
+    place.rowInside = b.both(place.rowInside, b.lt(warp, b.c(tile.rows / 16)));
+  return place;
+}
+
+Value ProductKernel::indexOf(const Across &place, int64_t block) {
+  Value column = b.add(place.column, 8 * block);
+  return arith::AddIOp::create(b, arith::MulIOp::create(b, b.wide(column), b.wide(i)),
+                               b.wide(place.row));
+}
+
+// All of a thread's at a time, so that it waits for memory once. Beyond the end another value is
+// read, which is not stored.
+ProductKernel::Addends ProductKernel::loadAddends(Value row, Value column0, int64_t half) {
+  Addends loaded;
+  Across place = across(row, column0, half);
+  if (p.bias)
+    loaded.bias = loadPacked(bias, b.select(place.rowInside, place.row, b.c(0)));
+  for (int64_t block = 0; p.residual && block < tile.n / 8; ++block) {
+    Value inside = b.both(place.rowInside, b.lt(b.add(place.column, 8 * block), j));
+    loaded.residuals.push_back(
+        loadPacked(residual, b.select(inside, indexOf(place, block), b.c64(0))));
+  }
+  return loaded;
+}
+
+void ProductKernel::storeTransposed(ValueRange accumulators, int64_t block64, Value row,
+                                    Value column0, ArrayRef<Addends> addends) {
+  for (int64_t half = 0; half < halves(); ++half) {
+    Across place = across(row, column0, half);
+    Addends add = addends.empty() ? loadAddends(row, column0, half) : addends[half];
+    for (int64_t block = 0; block < tile.n / 8; ++block) {
+      Value inside = b.both(place.rowInside, b.lt(b.add(place.column, 8 * block), j));
+      SmallVector<Pair> sums;
+      for (size_t result = 0; result < results.size(); ++result) {
+        auto [x, y] = resultOf(accumulators, block64, 4 * block + 2 * half, result);
+        Value given = b.exchange(b.select(place.odd, x, y), 4);
+        sums.push_back({b.select(place.odd, given, x), b.select(place.odd, y, given)});
+      }
+      b.ifThen(inside, [&] {
+        Value at = indexOf(place, block);
+        for (auto [result, sum] : llvm::zip_equal(results, sums)) {
+          if (p.bias)
+            sum = fadd(sum, b.unpack(add.bias));
+          Value word = pack(sum);
+          if (p.residual)
+            word = pack(fadd(b.unpack(word), b.unpack(add.residuals[block])));
+          LLVM::StoreOp::create(b, word, b.at(result, at, b.getBF16Type()), /*alignment=*/4);
+        }
+      });
+    }
+  }
+}
+
+} // namespace mirl::passes::cuda
