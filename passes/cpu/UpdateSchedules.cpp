@@ -94,6 +94,9 @@ LogicalResult launchAdamw(ArrayRef<nn::AdamwOp> ops, Lowering &lowering) {
       spec.writes.push_back(lowering.slice(op->getResult(result)));
     }
   cut.describe(lowering, spec, tensors);
+  // A tail that is read number by number takes more registers where addresses are looked up.
+  if (tensors > 1 && spec.lanes.masked % 4 != 0)
+    spec.lanes.words += 2;
   double elements = static_cast<double>(type.getNumElements()) * tensors;
   spec.flops = plan::perRow(type, 15 * elements);
   spec.bytes = plan::perRow(type, (copies ? 30 : 28) * elements);
