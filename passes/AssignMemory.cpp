@@ -7,7 +7,8 @@
 // Variables and constants lie first, one after the other. Behind them every entry has the rest of the arena to
 // itself: entries never run at the same time, so they share it. Within an entry two slices may overlap when they are
 // never live together. Inputs are live from the start (all of them are written before the entry runs), outputs to
-// the end; what is used in a loop but defined outside lives as long as the loop. Offsets are found greedily, the
+// the end; what is used in a loop but defined outside lives as long as the loop. A result of a pointwise launch has the
+// bytes of a read of the same type that is used there for the last time (not in a loop, whose next trip would read it). Offsets are found greedily, the
 // largest slice first, at the lowest gap that is free during its life: within a few per cent of the lower bound (the
 // largest sum of live bytes) on training steps, whose large tensors are few.
 
@@ -31,6 +32,7 @@ struct Life {
   Value slice;
   int64_t bytes = 0, begin = 0, end = 0; // live during [begin, end]
   int64_t offset = -1;
+  Life *before = nullptr; // whose bytes it has
 
   bool overlaps(const Life &other) const { return begin <= other.end && other.begin <= end; }
 };
@@ -72,9 +74,41 @@ SmallVector<Life> findLives(plan::EntryOp entry) {
   return lives;
 }
 
+// Lets results of pointwise launches have the bytes of what is read there for the last time: the first of them lives longer.
+void joinLives(plan::EntryOp entry, MutableArrayRef<Life> lives) {
+  llvm::DenseMap<Value, Life *> of;
+  for (Life &life : lives)
+    of[life.slice] = &life;
+  auto first = [](Life *life) {
+    while (life->before)
+      life = life->before;
+    return life;
+  };
+  for (auto launch : entry.getBody().getOps<plan::LaunchOp>()) {
+    if (!launch.getPointwise())
+      continue;
+    for (Value result : launch.getWrites())
+      for (Value read : launch.getReads()) {
+        Life *made = of.lookup(result), *used = of.lookup(read);
+        if (!made || !used || made->before || read.getType() != result.getType() || !read.getDefiningOp<plan::AllocOp>())
+          continue;
+        // What is made here and what ends here meet at this launch, and nowhere else.
+        Life *owner = first(used);
+        if (owner->end != made->begin || made->begin == made->end || result == read)
+          continue;
+        made->before = owner;
+        owner->end = made->end;
+        break;
+      }
+  }
+}
+
 // Assigns offsets from 0 and returns the bytes used.
 int64_t place(MutableArrayRef<Life> lives) {
-  SmallVector<Life *> order(llvm::map_range(lives, [](Life &life) { return &life; }));
+  SmallVector<Life *> order;
+  for (Life &life : lives)
+    if (!life.before)
+      order.push_back(&life);
   // Ties in the order of definition (the lives lie in one array).
   llvm::sort(order, [](Life *a, Life *b) { return a->bytes != b->bytes ? a->bytes > b->bytes : a < b; });
   SmallVector<Life *> placed;
@@ -95,6 +129,9 @@ int64_t place(MutableArrayRef<Life> lives) {
     top = std::max(top, offset + life->bytes);
     placed.push_back(life);
   }
+  for (Life &life : lives)
+    if (life.before)
+      life.offset = life.before->offset;
   return top;
 }
 
@@ -127,6 +164,7 @@ struct AssignMemory : impl::AssignMemoryBase<AssignMemory> {
         buffer.setOffset(it->second);
       }
       SmallVector<Life> lives = findLives(entry);
+      joinLives(entry, lives);
       int64_t peak = place(lives);
       for (Life &life : lives)
         life.slice.getDefiningOp()->setAttr("offset", builder.getI64IntegerAttr(persistent + life.offset));

@@ -405,7 +405,8 @@ void EntryLowering::createLaunch(const cpu::LaunchSpec &spec, StringRef kernel) 
                          spec.bytes ? spec.bytes : zero, spec.maps.empty() ? ArrayAttr() : builder_.getArrayAttr(spec.maps),
                          spec.products.empty() ? ArrayAttr() : builder_.getArrayAttr(spec.products),
                          spec.anyBits ? builder_.getUnitAttr() : UnitAttr(),
-                         spec.early.empty() ? DenseI64ArrayAttr() : builder_.getDenseI64ArrayAttr(spec.early));
+                         spec.early.empty() ? DenseI64ArrayAttr() : builder_.getDenseI64ArrayAttr(spec.early),
+                         spec.pointwise ? builder_.getUnitAttr() : UnitAttr());
 }
 
 void EntryLowering::launch(const cpu::LaunchSpec &spec,

@@ -27,7 +27,7 @@ struct PipelineOptions {
   int64_t microTokens = 0;
   int64_t slots = 0;
   int64_t kvBlocks = 0;
-  int64_t memoryBudget = 0;              // of each training entry, in bytes
+  int64_t memoryBudget = 0;              // transient memory of each training entry, in bytes
   std::vector<std::string> entryBudgets; // "NAME=BYTES", of one entry
   std::string cpu = "native"; // CPU to compile for
   std::string cuda;           // GPU to compile for, as sm_90a; empty: the CPU
@@ -39,7 +39,8 @@ struct PipelineOptions {
 };
 void buildRlToNn(mlir::OpPassManager &pm, const PipelineOptions &options);
 void buildNnToKernels(mlir::OpPassManager &pm, const PipelineOptions &options);
-void buildKernelsToPlan(mlir::OpPassManager &pm, const PipelineOptions &options);
+void buildKernelsToMemory(mlir::OpPassManager &pm, const PipelineOptions &options);
+void buildMemoryToPlan(mlir::OpPassManager &pm, const PipelineOptions &options);
 
 // Writes the plan's bytes (FlatBuffers, runtime/artifact/plan.fbs) of a verified module.
 llvm::LogicalResult serializePlan(mlir::ModuleOp module, llvm::raw_ostream &os);

@@ -39,6 +39,7 @@ void buildNnToKernels(OpPassManager &pm, const PipelineOptions &options) {
   PlanRecomputeOptions recompute;
   recompute.budget = options.memoryBudget;
   recompute.entries.assign(options.entryBudgets.begin(), options.entryBudgets.end());
+  recompute.tensorCores = options.tensorCores;
   entry.addPass(createPlanRecompute(recompute));
   entry.addPass(createFuse());
   AssignNumericsOptions numerics;
@@ -56,13 +57,17 @@ void buildNnToKernels(OpPassManager &pm, const PipelineOptions &options) {
   }
 }
 
-// Launches, memory, machine code.
-void buildKernelsToPlan(OpPassManager &pm, const PipelineOptions &options) {
+// Launches, and where everything lies.
+void buildKernelsToMemory(OpPassManager &pm, const PipelineOptions &options) {
   NnToPlanOptions lowering;
   lowering.target = options.cuda.empty() ? "cpu" : "cuda";
   pm.addPass(createNnToPlan(lowering));
   // After nn-to-plan, which adds the schedules' scratch space.
   pm.addPass(createAssignMemory());
+}
+
+// Machine code.
+void buildMemoryToPlan(OpPassManager &pm, const PipelineOptions &options) {
   if (options.cuda.empty()) {
     CompileKernelsOptions compile;
     compile.cpu = options.cpu;

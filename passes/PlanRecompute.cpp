@@ -5,16 +5,19 @@
 // those, and of functions of no kind; `entries` gives a budget to an entry of any kind by its name.
 // Forward values that the adjoint reads are live from their op to their last use. Out: as long as the estimated peak
 // is above the budget, the value that frees most bytes is recomputed: its op is cloned before its first use behind the
-// peak, with the ops before it whose results are not kept either, and later uses read the clone. Only ops that are
-// cheap next to a matrix product are cloned (elementwise ops, norms, rotary, embedding, row gathers): their results
-// keep the same bits, since every op's order is fixed. A budget that cannot be reached is an error that says what is.
+// peak, with the ops before it whose results are not kept either, and later uses read the clone. First ops that are
+// cheap next to a matrix product (elementwise ops, norms, rotary, embedding, row gathers); when these do not suffice, products, then
+// attention. Their results keep the same bits, since every op's order is fixed. A budget that cannot be reached is an error
+// that says what is.
 //
-// The estimate counts each value at the function's capacities from its definition to its last use. assign-memory may
-// need a little more for alignment and scratch space, and fuse lets some values of the backward pass live longer.
+// The estimate counts each value at the function's capacities from its definition to its last use, and the one large scratch
+// space there is: a chunk of the logits' gradient. assign-memory may need a little more for alignment and other scratch
+// space, and fuse lets some values of the backward pass live longer: MemoryBudget.h closes that gap.
 
 #include "mlir/IR/IRMapping.h"
 
 #include "passes/Passes.h"
+#include "passes/cuda/TileSchedules.h"
 
 namespace mirl::passes {
 #define GEN_PASS_DEF_PLANRECOMPUTE
@@ -26,14 +29,22 @@ using namespace mlir;
 namespace mirl::passes {
 namespace {
 
-bool isCheap(Operation *op) {
+// What is computed again, in steps: the next one only where the budget cannot be met with those before.
+enum class Effort { cheap, products, attention };
+constexpr Effort kEfforts[] = {Effort::cheap, Effort::products, Effort::attention};
+
+bool mayRepeat(Operation *op, Effort effort) {
+  if (isa<nn::LinearOp>(op))
+    return effort >= Effort::products;
+  if (isa<nn::AttentionOp>(op))
+    return effort >= Effort::attention;
   return isa<nn::UnaryOp, nn::BinaryOp, nn::CompareOp, nn::SelectOp, nn::RmsNormOp, nn::RotaryOp, nn::EmbeddingOp,
              nn::GatherRowsOp, nn::SegmentSpreadOp, nn::SpreadOp, nn::SplatOp, nn::CastOp>(op);
 }
 
 class Liveness {
 public:
-  explicit Liveness(func::FuncOp function) : block_(function.front()) {
+  Liveness(func::FuncOp function, bool tensorCores) : block_(function.front()), tensorCores_(tensorCores) {
     capacities_ = function->getAttrOfType<DictionaryAttr>(nn::attr::kCapacities);
     int64_t time = 0;
     for (Operation &op : function.front())
@@ -55,13 +66,21 @@ public:
   // The largest sum of live bytes, and when it occurs.
   std::pair<int64_t, int64_t> peak() const {
     std::vector<int64_t> change(end_ + 2, 0);
-    for (Operation &op : block_)
+    for (Operation &op : block_) {
+      change[time(&op)] += scratch(&op);
+      change[time(&op) + 1] -= scratch(&op);
+      SmallVector<Value> ending = endingAt(&op);
       for (OpResult result : op.getResults()) {
-        if (auto inPlace = dyn_cast<nn::InPlaceOpInterface>(op); inPlace && inPlace.getTiedOperand(result.getResultNumber()) >= 0)
+        if (auto tied = dyn_cast<nn::InPlaceOpInterface>(op); tied && tied.getTiedOperand(result.getResultNumber()) >= 0)
           continue;
-        change[time(&op)] += bytes(result);
+        auto replaced = llvm::find_if(ending, [&](Value value) { return value.getType() == result.getType(); });
+        bool inPlace = replaced != ending.end();
+        if (inPlace)
+          ending.erase(replaced);
+        change[time(&op) + inPlace] += bytes(result);
         change[lastUse(result) + 1] -= bytes(result);
       }
+    }
     int64_t live = 0, best = 0, when = 0;
     for (int64_t t = 0; t <= end_; ++t)
       if ((live += change[t]) > best)
@@ -70,13 +89,34 @@ public:
   }
 
 private:
+  // On tensor cores: a chunk of the logits' gradient, and the chain of the hidden states' in f32.
+  int64_t scratch(Operation *op) const {
+    auto grad = dyn_cast<nn::LinearLogprobGradOp>(op);
+    if (!tensorCores_ || !grad || !cast<RankedTensorType>(grad.getHidden().getType()).getElementType().isBF16())
+      return 0;
+    auto [rows, depth] = std::pair(bytes(grad.getTargets()) / 4, cast<RankedTensorType>(grad.getHidden().getType()).getDimSize(1));
+    int64_t vocabulary = cast<RankedTensorType>(grad.getWeight().getType()).getDimSize(0);
+    return std::min(2 * rows * vocabulary, cuda::kLogitGradientBytes) + 4 * rows * depth;
+  }
+
+  // Values of which an elementwise op, which can be computed in place, is the last use.
+  SmallVector<Value> endingAt(Operation *op) const {
+    SmallVector<Value> values;
+    if (isa<nn::UnaryOp, nn::BinaryOp, nn::CompareOp, nn::SelectOp>(op))
+      for (Value operand : op->getOperands())
+        if (operand.getDefiningOp() && lastUse(operand) == time(op) && !llvm::is_contained(values, operand))
+          values.push_back(operand);
+    return values;
+  }
+
   Block &block_;
+  bool tensorCores_;
   DictionaryAttr capacities_;
   llvm::DenseMap<Operation *, int64_t> time_;
   int64_t end_ = 0;
 };
 
-// A cheap op behind the peak, and the cheap ops before it whose results would be dead there: they are cloned with it, so that
+// An op behind the peak, and the ops before it whose results would be dead there: they are cloned with it, so that
 // nothing is kept for it. Operands before users.
 struct Chain {
   SetVector<Operation *> ops;
@@ -84,13 +124,13 @@ struct Chain {
   int64_t kept = 0;                 // and its bytes
 };
 
-void collect(Operation *op, const Liveness &live, int64_t when, Chain &chain) {
+void collect(Operation *op, const Liveness &live, int64_t when, Effort effort, Chain &chain) {
   for (Value operand : op->getOperands()) {
     Operation *source = operand.getDefiningOp();
     if (!source || live.lastUse(operand) >= when || chain.ops.contains(source))
       continue;
-    if (isCheap(source))
-      collect(source, live, when, chain);
+    if (mayRepeat(source, effort))
+      collect(source, live, when, effort, chain);
     else if (chain.keeps.insert(operand).second)
       chain.kept += live.bytes(operand);
   }
@@ -99,11 +139,11 @@ void collect(Operation *op, const Liveness &live, int64_t when, Chain &chain) {
 
 // The op whose result should be recomputed to lower the peak at `when`, last of what has to be recomputed for it;
 // empty when there is none.
-Chain choose(func::FuncOp function, const Liveness &live, int64_t when) {
+Chain choose(func::FuncOp function, const Liveness &live, int64_t when, Effort effort) {
   Chain best;
   int64_t bestBytes = 0;
   for (Operation &op : function.front().without_terminator()) {
-    if (live.time(&op) >= when || !isCheap(&op) || op.getNumResults() == 0)
+    if (live.time(&op) >= when || !mayRepeat(&op, effort) || op.getNumResults() == 0)
       continue;
     // A clone stands right before its first use: when that is behind the peak, moving it again only changes places with
     // another clone, without end.
@@ -119,7 +159,7 @@ Chain choose(func::FuncOp function, const Liveness &live, int64_t when) {
     if (usedAtPeak || freed <= bestBytes)
       continue;
     Chain chain;
-    collect(&op, live, when, chain);
+    collect(&op, live, when, effort, chain);
     if (freed - chain.kept > bestBytes)
       best = std::move(chain), bestBytes = freed - best.kept;
   }
@@ -180,11 +220,14 @@ struct PlanRecompute : impl::PlanRecomputeBase<PlanRecompute> {
       return;
     int64_t count = 0;
     while (true) {
-      Liveness live(function);
+      Liveness live(function, tensorCores);
       auto [bytes, when] = live.peak();
       if (bytes <= budget)
         break;
-      Chain chain = choose(function, live, when);
+      Chain chain;
+      for (Effort effort : kEfforts)
+        if (chain.ops.empty())
+          chain = choose(function, live, when, effort);
       if (chain.ops.empty()) {
         function.emitError() << "'" << function.getSymName() << "' needs at least " << bytes
                              << " bytes of transient memory after recomputing " << count << " ops, but the budget is "

@@ -2,7 +2,7 @@
 //
 // In: the module at the end of the pipeline. Out: unchanged, or an error. Checked from scratch, not with the data of
 // the passes before: that every slice has an offset and lies in the arena, that two slices of an entry share no byte
-// while both hold something that will still be read, that nothing is read before it is written, that what a launch
+// while both hold something that will still be read (but what a pointwise launch makes of what it reads last), that nothing is read before it is written, that what a launch
 // reads before earlier ones have ended (`early`) is written by none of the entry's commands, that every kernel exists, and that nothing but the plan is left. (That names mean things of the right kind is the ops' verifiers' work.)
 
 #include "passes/Passes.h"
@@ -106,6 +106,18 @@ private:
     return {reads, writes};
   }
 
+  // Whether `made` has the bytes of `used` because one pointwise launch is the last to use the one and the first to use the other.
+  static bool replaces(const Window &made, const Window &used) {
+    Value result = made.op->getResult(0), read = used.op->getResult(0);
+    if (made.begin != used.begin || made.first != used.last || result.getType() != read.getType())
+      return false;
+    return llvm::any_of(result.getUsers(), [&](Operation *user) {
+      auto launch = dyn_cast<plan::LaunchOp>(user);
+      return launch && launch.getPointwise() && isa<plan::EntryOp>(launch->getParentOp()) &&
+             llvm::is_contained(launch.getWrites(), result) && llvm::is_contained(launch.getReads(), read);
+    });
+  }
+
   LogicalResult checkOverlap() {
     for (size_t i = 0; i < windows_.size(); ++i)
       for (size_t j = i + 1; j < windows_.size(); ++j) {
@@ -114,7 +126,7 @@ private:
           continue;
         bool bytes = a.begin < b.end && b.begin < a.end;
         bool life = a.first <= b.last && b.first <= a.last;
-        if (bytes && life) {
+        if (bytes && life && !replaces(a, b) && !replaces(b, a)) {
           a.op->emitOpError("shares bytes of the arena with a slice that is live at the same time")
                   .attachNote(b.op->getLoc())
               << "the other slice";

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A whole iteration of mirror descent (rollout, reward, one update) and its training step, beside PyTorch, on one GPU.
 
-  training.py prepare FOLDER [BIN] [--size=0.5B] [--work=step] [--target=cuda:sm_90a] [--budget=10700MiB]
+  training.py prepare FOLDER [BIN] [--size=0.5B] [--work=step] [--target=cuda:sm_90a] [--budget=20GiB]
               [--micro-tokens=16384] [--products=own] [--parity=on]     compiles; needs no GPU
   training.py run FOLDER [--iterations=4] [--trace]     on the GPU: mirl's time of each iteration, its memory
   training.py peer FOLDER [--steps=8] [--weights=f32]   on the GPU: the same training step by torch.compile
@@ -39,7 +39,7 @@ def prepare(folder, bin, size, work, target, budget, micro_tokens, products, par
         ("draw(prompts, 64)", f"draw(prompts, {w['prompts']})"),
         ("batches(y, 256)", f"batches(y, {w['prompts'] * w['samples']})")])
     options = ["--micro-tokens", micro_tokens, "--slots", w["prompts"] * w["samples"], "--products", products, "--parity", parity]
-    model.prepare(folder, bin, size, program, target, *options, *(["--memory-budget", f"train.micro={budget}"] if budget else []))
+    model.prepare(folder, bin, size, program, target, *options, *(["--memory-budget", budget] if budget else []))
     model.write_prompts(folder / "prompts.jsonl", 64, w["prompt"])
     (folder / "work.json").write_text(json.dumps({"size": size, **w}))
 
@@ -96,7 +96,7 @@ def peer(folder, steps, weights):
 
 def main():
     action, folder, rest, options = model.arguments(__doc__, ("prepare", "run", "peer"), {
-        "size": "0.5B", "work": "step", "target": "cuda:sm_90a", "budget": "10700MiB", "micro-tokens": str(MICRO_TOKENS), "products": "own",
+        "size": "0.5B", "work": "step", "target": "cuda:sm_90a", "budget": "20GiB", "micro-tokens": str(MICRO_TOKENS), "products": "own",
         "parity": "on", "iterations": "4", "trace": "", "steps": "8",
         "weights": "f32"})
     if action == "run":

@@ -160,13 +160,15 @@ def Plan_LaunchOp : Plan_Op<"launch", [AttrSizedOperandSegments]> {
     `workspace` of its own; the runtime chooses (docs/cuda.md, "cuBLASLt"). `any_bits`: they need not have the kernel's bits.
     `early` lists the reads that the kernel may read before earlier launches of the entry have ended: buffers that no
     command of the entry writes.
+    `pointwise`: what the kernel writes to a place of a slice is made of what it has read, before, from the same place of slices
+    of that type, so a result may have the bytes of such a read that is used for the last time (assign-memory).
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<Plan_SliceType>:$reads, Variadic<Plan_SliceType>:$writes,
                        Optional<Plan_SliceType>:$workspace, Plan_WorkAttr:$work, I64Attr:$grain, StrAttr:$op, DenseI64ArrayAttr:$updates,
                        Plan_AffineAttr:$flops, Plan_AffineAttr:$bytes,
                        OptionalAttr<TypedArrayAttrBase<Plan_TensorMapAttr, "tensor maps">>:$maps,
                        OptionalAttr<TypedArrayAttrBase<Plan_ProductAttr, "products">>:$products, UnitAttr:$any_bits,
-                       OptionalAttr<DenseI64ArrayAttr>:$early);
+                       OptionalAttr<DenseI64ArrayAttr>:$early, UnitAttr:$pointwise);
   let hasVerifier = 1;
   let assemblyFormat = [{
     $kernel `reads` `(` ($reads^ `:` type($reads))? `)` `writes` `(` ($writes^ `:` type($writes))? `)`

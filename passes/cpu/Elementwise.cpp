@@ -158,6 +158,7 @@ LogicalResult lowerFused(Operation *op, Lowering &lowering) {
   spec.kernel = "fused_" + programName(fused) + "_" + pattern + "_" + axisName(type) + "_c" +
                 std::to_string(columnsOf(type));
   cut.describe(lowering, spec);
+  spec.pointwise = true;
   double elements = bytesPerRow(type) * 8 / type.getElementTypeBitWidth();
   spec.flops = plan::perRow(type, elements * programFlops(fused));
   spec.bytes = plan::perRow(type, bytes);

@@ -48,6 +48,7 @@ struct LaunchSpec {
   // addresses as an array, of kMostInArray at most.
   bool array = false;
   Lanes lanes;
+  bool pointwise = false; // plan.launch says what that is
   llvm::SmallVector<mlir::Attribute> products; // plan.product: what a library may compute in the kernel's place,
   bool anyBits = false;                        // whatever its bits are
 };

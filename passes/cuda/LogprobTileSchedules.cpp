@@ -5,7 +5,7 @@
 // in ascending order.
 //
 // Adjoint: the vocabulary goes by in chunks, whose gradient of the logits, in bf16, is within
-// kChunkBytes and whose products fill the machine best: the chunk's logits once more, turned into
+// kLogitGradientBytes and whose products fill the machine best: the chunk's logits once more, turned into
 // their gradient on the way to memory, then its product with the weight, added to the hidden
 // states' gradient in f32, and with the hidden states, added to the weight's.
 
@@ -19,8 +19,6 @@ using namespace mlir;
 
 namespace mirl::passes::cuda {
 namespace {
-
-constexpr int64_t kChunkBytes = int64_t{288} << 20;
 
 RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
@@ -83,7 +81,7 @@ struct ChunkProducts {
 // which the whole takes the least time by the estimate.
 int64_t chunkOf(const Head &head, bool entropy, int64_t capacity) {
   int64_t v = head.vocabulary, size = 128;
-  int64_t most = std::max(kChunkBytes / (2 * std::max<int64_t>(capacity, 1)), 2 * size);
+  int64_t most = std::max(kLogitGradientBytes / (2 * std::max<int64_t>(capacity, 1)), 2 * size);
   if (v <= most)
     return v;
   int64_t best = 0;

@@ -12,24 +12,33 @@ using namespace mirl;
 using namespace mirl::test;
 
 // The largest sum of bytes that are live at a time: each value from its op to its last use, at the capacities; a value in
-// another's storage costs nothing. Written from the pass's description.
+// another's storage costs nothing, and a result of an elementwise op has the place of an operand of its type that ends there. Written
+// from the pass's description.
 static int64_t peakOf(mlir::func::FuncOp function) {
   auto capacities = function->getAttrOfType<mlir::DictionaryAttr>(nn::attr::kCapacities);
   std::vector<mlir::Operation *> ops;
   for (mlir::Operation &op : function.front())
     ops.push_back(&op);
   std::vector<int64_t> live(ops.size(), 0);
+  auto lastUse = [&](mlir::Value value, size_t from) {
+    size_t last = from;
+    for (size_t k = from + 1; k < ops.size(); ++k)
+      if (llvm::is_contained(ops[k]->getOperands(), value))
+        last = k;
+    return last;
+  };
   for (size_t i = 0; i < ops.size(); ++i)
     for (mlir::OpResult result : ops[i]->getResults()) {
       auto inPlace = mlir::dyn_cast<nn::InPlaceOpInterface>(ops[i]);
       if (inPlace && inPlace.getTiedOperand(result.getResultNumber()) >= 0)
         continue;
-      size_t last = i;
-      for (size_t k = i + 1; k < ops.size(); ++k)
-        if (llvm::is_contained(ops[k]->getOperands(), result))
-          last = k;
+      size_t last = lastUse(result, i);
+      bool elementwise = mlir::isa<nn::UnaryOp, nn::BinaryOp, nn::CompareOp, nn::SelectOp>(ops[i]);
+      bool replaces = elementwise && llvm::any_of(ops[i]->getOperands(), [&](mlir::Value operand) {
+        return operand.getDefiningOp() && operand.getType() == result.getType() && lastUse(operand, i) == i;
+      });
       int64_t bytes = *plan::bytesAtCapacity(mlir::cast<mlir::RankedTensorType>(result.getType()), capacities);
-      for (size_t k = i; k <= last; ++k)
+      for (size_t k = i + replaces; k <= last; ++k)
         live[k] += bytes;
     }
   return *std::max_element(live.begin(), live.end());

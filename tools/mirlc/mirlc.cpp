@@ -6,6 +6,7 @@
 // surroundings are wrong), 2 (the command line is).
 
 #include "frontend/Frontend.h"
+#include "passes/MemoryBudget.h"
 #include "passes/Passes.h"
 
 #include "mlir/IR/Verifier.h"
@@ -39,7 +40,7 @@ static cl::opt<std::string> moduleKind("module", cl::desc("Code of a plan for a 
 static cl::opt<std::string> output("o", cl::desc("Where to write it (text: standard output)"), cl::value_desc("file"), cl::cat(category));
 static cl::opt<std::string> dtype("dtype", cl::desc("Weights and activations: f32 (default for cpu) or bf16 (default for cuda)"),
                                   cl::value_desc("type"), cl::cat(category));
-static cl::list<std::string> budgets("memory-budget", cl::desc("Transient memory of training entries, or of one entry, as 512MiB"),
+static cl::list<std::string> budgets("memory-budget", cl::desc("All memory of the plan, or transient memory of one entry, as 512MiB"),
                                      cl::value_desc("[entry=]bytes"), cl::cat(category));
 static cl::opt<int64_t> context("context", cl::desc("Tokens of the longest sequence (default: the program's capacity)"), cl::value_desc("n"),
                                 cl::init(0), cl::cat(category));
@@ -70,8 +71,9 @@ usage: mirlc FILE.mirl --model DIR [options] -o OUT.plan
   --module KIND          code in a plan for a GPU: cubin (default; needs ptxas) or ptx, which the GPU's driver compiles when
                          the plan is loaded
   -o FILE                where to write it; text goes to standard output without it
-  --memory-budget SIZE   transient memory of each training entry (512MiB, 2GiB, …): recompute until it is met;
-                         ENTRY=SIZE is for the entry of that name (train.micro=1GiB), and may be given again
+  --memory-budget SIZE   all memory of the plan (512MiB, 40GiB, …; on a GPU with what its driver takes, as nvidia-smi
+                         shows it): what training entries recompute is chosen so that it is met. ENTRY=SIZE is the
+                         transient memory of the entry of that name (train.micro=1GiB), and may be given again
   --context N            tokens of the longest sequence (default: the program's `capacity context`)
   --micro-tokens N       tokens of a micro-batch
   --slots N              sequences decoded at a time
@@ -191,8 +193,10 @@ void summarise(ModuleOp module, double seconds) {
   auto number = [&](llvm::StringRef key) { return module->getAttrOfType<IntegerAttr>(key).getInt(); };
   llvm::errs() << "mirlc: " << entries << " entries, " << kernels << " kernels; memory " << megabytes(number("plan.arena_bytes"))
                << " (persistent " << megabytes(number("plan.persistent_bytes")) << ", at most " << megabytes(largest) << " for " << name
-               << (module->hasAttr("plan.target") ? "); the GPU's driver takes memory on top of that; " : "); ")
-               << llvm::format("%.1f", seconds) << " s\n";
+               << "); ";
+  if (module->hasAttr("plan.target"))
+    llvm::errs() << "about " << megabytes(number("plan.arena_bytes") + passes::kDriverBytes) << " of the GPU's memory with its driver's; ";
+  llvm::errs() << llvm::format("%.1f", seconds) << " s\n";
   if (shared)
     llvm::errs() << "mirlc: cuBLASLt may compute " << shared << " of " << launches << " launches\n";
 }
@@ -262,13 +266,14 @@ int main(int argc, char **argv) {
     options.libraryPattern = pattern.empty() ? "*" : pattern.str();
     options.anyBits = parity == "off";
   }
+  int64_t memoryBudget = 0;
   for (llvm::StringRef budget : budgets) {
     auto [entry, size] = budget.contains('=') ? budget.rsplit('=') : std::pair(llvm::StringRef(), budget);
     auto bytes = parseBytes(size);
     if (!bytes || (entry.empty() && budget.contains('=')))
       return usage("--memory-budget takes a number of bytes, as 512MiB, or ENTRY=BYTES, not '" + budget + "'");
     if (entry.empty())
-      options.memoryBudget = *bytes;
+      memoryBudget = *bytes;
     else
       options.entryBudgets.push_back((entry + "=" + llvm::Twine(*bytes)).str());
   }
@@ -337,19 +342,21 @@ int main(int argc, char **argv) {
   for (llvm::StringRef budget : options.entryBudgets)
     if (!checkEntry(*module, budget.rsplit('=').first))
       return 1;
+  if (memoryBudget) {
+    FailureOr<int64_t> transient = passes::findTransientBudget(*module, options, memoryBudget);
+    if (failed(transient))
+      return 1;
+    options.memoryBudget = *transient;
+  }
   if (!runPhase(passes::buildNnToKernels))
     return 1;
   if (emit == "nn")
     return write(output, print);
-  if (emit == "kernels") {
-    PassManager pm(&mlir);
-    passes::NnToPlanOptions lowering;
-    lowering.target = options.cuda.empty() ? "cpu" : "cuda";
-    pm.addPass(passes::createNnToPlan(lowering));
-    pm.addPass(passes::createAssignMemory());
-    return failed(pm.run(*module)) ? 1 : write(output, print);
-  }
-  if (!runPhase(passes::buildKernelsToPlan))
+  if (!runPhase(passes::buildKernelsToMemory))
+    return 1;
+  if (emit == "kernels")
+    return write(output, print);
+  if (!runPhase(passes::buildMemoryToPlan))
     return 1;
   if (emit == "ptx")
     return write(output, [&](llvm::raw_ostream &os) {

@@ -80,3 +80,62 @@ plan.entry @loop "plain" {} {
     plan.copy %b to %c : !plan.slice<tensor<16xf32>>, !plan.slice<tensor<16xf32>>
   }
 }
+
+// A result of a pointwise launch has the bytes of what is read there for the last time: d those of a, and e those of d; b is read again.
+// CHECK-LABEL: plan.entry @in_place "plain" {} attributes {peak_bytes = 256 : i64} {
+!s = !plan.slice<tensor<16xf32>>
+plan.entry @in_place "plain" {} {
+  // CHECK-NEXT: plan.alloc "a" {offset = 768 : i64}
+  %a = plan.alloc "a" : !s
+  // CHECK-NEXT: plan.alloc "b" {offset = 896 : i64}
+  %b = plan.alloc "b" : !s
+  // CHECK-NEXT: plan.alloc "d" {offset = 768 : i64}
+  %d = plan.alloc "d" : !s
+  // CHECK-NEXT: plan.alloc "e" {offset = 768 : i64}
+  %e = plan.alloc "e" : !s
+  plan.fill %a : !s
+  plan.fill %b : !s
+  plan.launch @k reads(%a, %b : !s, !s) writes(%d : !s) over #plan.work<size = 1>
+    {grain = 1 : i64, op = "nn.fused", updates = array<i64>, flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>,
+     bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, pointwise}
+  plan.launch @k reads(%b, %d : !s, !s) writes(%e : !s) over #plan.work<size = 1>
+    {grain = 1 : i64, op = "nn.fused", updates = array<i64>, flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>,
+     bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, pointwise}
+  plan.copy %e to %b : !s, !s
+  plan.output "b" from "output:b", %b : !s
+}
+
+// Not of another type, not where the launch is not pointwise, not what was an input, and not in a loop.
+// CHECK-LABEL: plan.entry @apart "plain" {} attributes {peak_bytes = 384 : i64} {
+!half = !plan.slice<tensor<32xbf16>>
+plan.entry @apart "plain" {} {
+  // CHECK-NEXT: plan.input "x" from "input:x" {offset = 768 : i64}
+  %x = plan.input "x" from "input:x" : !s
+  // CHECK-NEXT: plan.alloc "a" {offset = 896 : i64}
+  %a = plan.alloc "a" : !s
+  // CHECK-NEXT: plan.alloc "h" {offset = 768 : i64}
+  %h = plan.alloc "h" : !half
+  // CHECK-NEXT: plan.alloc "c" {offset = 896 : i64}
+  %c = plan.alloc "c" : !s
+  // CHECK-NEXT: plan.alloc "e" {offset = 768 : i64}
+  %e = plan.alloc "e" : !s
+  // CHECK-NEXT: plan.alloc "g" {offset = 1024 : i64}
+  %g = plan.alloc "g" : !s
+  plan.launch @k reads(%x : !s) writes(%a : !s) over #plan.work<size = 1>
+    {grain = 1 : i64, op = "nn.fused", updates = array<i64>, flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>,
+     bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, pointwise}
+  plan.launch @k reads(%a : !s) writes(%h : !half) over #plan.work<size = 1>
+    {grain = 1 : i64, op = "nn.fused", updates = array<i64>, flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>,
+     bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, pointwise}
+  plan.launch @k reads(%h : !half) writes(%c : !s) over #plan.work<size = 1>
+    {grain = 1 : i64, op = "nn.norm", updates = array<i64>, flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>,
+     bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>}
+  plan.loop #plan.work<size = 2> index 0 {
+    plan.launch @k reads(%c : !s) writes(%e : !s) over #plan.work<size = 1>
+      {grain = 1 : i64, op = "nn.fused", updates = array<i64>, flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>,
+       bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, pointwise}
+    plan.launch @k reads(%e : !s) writes(%g : !s) over #plan.work<size = 1>
+      {grain = 1 : i64, op = "nn.fused", updates = array<i64>, flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>,
+       bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, pointwise}
+  }
+}

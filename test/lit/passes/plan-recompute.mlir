@@ -84,6 +84,34 @@ func.func @kept_once(%x: !narrow, %wn: !wn, %w: !w) -> (!rows, !rows) attributes
   return %z, %a : !rows, !rows
 }
 
+// Products are computed again only where what is cheaper does not suffice: here %a alone would.
+// CHECK-LABEL: func.func @cheap_first(
+// CHECK: nn.linear %{{.*}}, %{{.*}} residual
+// CHECK-NEXT: nn.unary exp %{{.*}} {nn.recomputed}
+// CHECK-NOT: nn.linear
+// CHECK: return
+func.func @cheap_first(%x: !rows, %w: !w) -> !rows attributes {nn.capacities = {context = 12 : i64}} {
+  %p = nn.linear %x, %w : (!rows, !w) -> !rows
+  %a = nn.unary exp %x : !rows
+  %b = nn.unary neg %x : !rows
+  %y = nn.linear %b, %w : (!rows, !w) -> !rows
+  %z = nn.linear %y, %w residual(%b) : (!rows, !w, !rows) -> !rows
+  %c = nn.binary mul %a, %z : !rows
+  %d = nn.binary mul %p, %c : !rows
+  return %d : !rows
+}
+// CHECK-LABEL: func.func @product(
+// CHECK: nn.linear %{{.*}}, %{{.*}} residual
+// CHECK-NEXT: nn.linear %{{.*}} {nn.recomputed}
+func.func @product(%x: !rows, %w: !w) -> !rows attributes {nn.capacities = {context = 16 : i64}} {
+  %p = nn.linear %x, %w : (!rows, !w) -> !rows
+  %b = nn.unary neg %x : !rows
+  %y = nn.linear %b, %w : (!rows, !w) -> !rows
+  %z = nn.linear %y, %w residual(%b) : (!rows, !w, !rows) -> !rows
+  %d = nn.binary mul %p, %z : !rows
+  return %d : !rows
+}
+
 // A model is left alone: it has no capacities, and its entries are what is planned.
 // CHECK-LABEL: func.func private @model(
 // CHECK-NOT: nn.recomputed
