@@ -84,6 +84,8 @@ public:
   virtual void Forget(uint64_t /*recording*/) {}
   // Kernels of recordings that are made from now on wait for each other in full. False: they did so already.
   virtual bool StopOverlapping() { return false; }
+  // Why kernels of recordings wait for each other in full from the start, where newer software would let them overlap; else empty.
+  virtual std::string WhyNoOverlap() const { return {}; }
 
   // Notes when the device gets to this place of its queue, under a number; numbers are small and may be used again.
   virtual absl::Status Mark(size_t mark) = 0;

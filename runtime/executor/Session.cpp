@@ -437,6 +437,8 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const m
     if (absl::Status status = impl.staging.Allocate(root, *impl.device); !status.ok())
       return refused(status);
   impl.record = options.recorded_commands > 0 && !options.profile && impl.device->records();
+  if (std::string why = impl.record ? impl.device->WhyNoOverlap() : ""; !why.empty() && impl.warn)
+    impl.warn(Cat(impl.plan->name(), ": ", why));
   auto deadline = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
                                                          std::chrono::duration<double>(options.choice_seconds));
   for (uint32_t i = 0; i < Length(root.entries()) && !options.buffers_only; ++i) {

@@ -42,6 +42,8 @@ absl::Status CudaDevice::Open() {
   int major = 0, minor = 0;
   MIRL_TRY(driver_->Check(driver_->DeviceGetName(name, sizeof(name), device_), "asking for the GPU's name"));
   name_ = name;
+  driver_->DriverGetVersion(&version_);
+  overlaps_ = version_ >= cuda::kOverlappingGraphs;
   MIRL_TRY(driver_->Check(driver_->DeviceGetAttribute(&major, cuda::kComputeMajor, device_), name_));
   MIRL_TRY(driver_->Check(driver_->DeviceGetAttribute(&minor, cuda::kComputeMinor, device_), name_));
   MIRL_TRY(driver_->Check(driver_->DeviceGetAttribute(&multiprocessors_, cuda::kMultiprocessors, device_), name_));
@@ -63,12 +65,8 @@ absl::Status CudaDevice::LoadKernels() {
   // PTX, which the driver also takes, ends with a zero.
   std::vector<char> code(plan_->root().code()->begin(), plan_->root().code()->end());
   code.push_back(0);
-  int version = 0;
-  driver_->DriverGetVersion(&version);
-  overlaps_ = version >= cuda::kOverlappingGraphs;
   MIRL_TRY(driver_->Check(driver_->ModuleLoad(&module_, code.data()),
-                          Cat("loading the kernels onto ", name_, " (driver for CUDA ", version / 1000, ".", version % 1000 / 10,
-                              ")")));
+                          Cat("loading the kernels onto ", name_, " (driver for CUDA ", cuda::VersionText(version_), ")")));
   for (const fb::Kernel *kernel : *kernels) {
     cuda::Function function = nullptr;
     MIRL_TRY(driver_->Check(driver_->ModuleGetFunction(&function, module_, kernel->symbol()->c_str()),
@@ -278,6 +276,13 @@ absl::Status CudaDevice::Replay(uint64_t recording) {
 }
 
 bool CudaDevice::StopOverlapping() { return std::exchange(overlaps_, false); }
+
+std::string CudaDevice::WhyNoOverlap() const {
+  if (version_ >= cuda::kOverlappingGraphs)
+    return {};
+  return Cat("the NVIDIA driver is for CUDA ", cuda::VersionText(version_), ": the kernels of a CUDA graph overlap with ",
+             cuda::VersionText(cuda::kOverlappingGraphs), " or later, and do not now");
+}
 
 void CudaDevice::Forget(uint64_t recording) {
   auto found = graphs_.find(recording);

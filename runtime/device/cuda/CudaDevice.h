@@ -43,6 +43,7 @@ public:
   absl::StatusOr<uint64_t> EndRecording() override;
   absl::Status Replay(uint64_t recording) override;
   bool StopOverlapping() override;
+  std::string WhyNoOverlap() const override;
   void Forget(uint64_t recording) override;
   absl::Status Mark(size_t mark) override;
   absl::StatusOr<double> Elapsed(size_t mark) override;
@@ -63,6 +64,7 @@ private:
   cuda::Module module_ = nullptr;
   cuda::Address arena_ = 0;
   std::string name_;
+  int version_ = 0; // of CUDA, that the driver is for
   std::vector<cuda::Function> functions_;
   std::vector<void *> staging_;
   std::vector<cuda::Event> marks_;

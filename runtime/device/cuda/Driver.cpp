@@ -24,13 +24,15 @@ absl::StatusOr<Driver> Driver::Load(const char *library) {
 #undef MIRL_CUDA_FIND
   int version = 0;
   if (driver.DriverGetVersion && driver.DriverGetVersion(&version) == 0 && version < kOldestDriver)
-    return absl::FailedPreconditionError(Cat("the NVIDIA driver is too old: it is for CUDA ", version / 1000, ".",
-                                             version % 1000 / 10, "; ", kOldestDriver / 1000, ".0 or later is needed"));
+    return absl::FailedPreconditionError(Cat("the NVIDIA driver is too old: it is for CUDA ", VersionText(version), "; ",
+                                             VersionText(kOldestDriver), " or later is needed"));
   if (missing)
     return absl::FailedPreconditionError(Cat("the NVIDIA driver cannot be used: its ", library, " has no ", missing,
-                                             "; a driver for CUDA ", kOldestDriver / 1000, ".0 or later is needed"));
+                                             "; a driver for CUDA ", VersionText(kOldestDriver), " or later is needed"));
   return driver;
 }
+
+std::string VersionText(int version) { return Cat(version / 1000, ".", version % 1000 / 10); }
 
 absl::Status Driver::Start() const {
   Result result = Init(0);

@@ -71,6 +71,8 @@ inline constexpr int kMapPromote256 = 3;        // CU_TENSOR_MAP_L2_PROMOTION_L2
 inline constexpr Result kNoDevice = 100;             // CUDA_ERROR_NO_DEVICE
 inline constexpr int kOldestDriver = 12000;           // CUDA 12.0, as cuDriverGetVersion says it
 inline constexpr int kOverlappingGraphs = 12030;      // CUDA 12.3: graphs keep kOverlapEarlier
+// "12.3".
+std::string VersionText(int version);
 inline constexpr unsigned kDeviceMemory = 2;         // CU_MEMORYTYPE_DEVICE
 inline constexpr unsigned kNonBlockingStream = 1;    // CU_STREAM_NON_BLOCKING
 inline constexpr int kCaptureThread = 1;             // CU_STREAM_CAPTURE_MODE_THREAD_LOCAL

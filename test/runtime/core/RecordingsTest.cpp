@@ -146,12 +146,20 @@ TEST_F(CudaGraphs, KernelsOverlapKernels) {
   EXPECT_EQ(overlapping(), recorded);
   EXPECT_TRUE(warnings.empty());
   session.reset();
-  // Drivers whose graphs know nothing of it are not asked.
+  // Drivers whose graphs know nothing of it are not asked, and it is said once.
   cuda.version = 12020;
   Open();
   overlapping();
   EXPECT_THAT(overlapping(), testing::Each(false));
   EXPECT_GT(cuda.calls["GraphLaunch"], 0);
+  EXPECT_THAT(warnings, ElementsAre("core.plan: the NVIDIA driver is for CUDA 12.2: the kernels of a CUDA graph overlap with 12.3 "
+                                    "or later, and do not now"));
+  // Where there are no graphs, nothing is lost.
+  session.reset();
+  warnings.clear();
+  Open(/*recorded=*/0);
+  session.reset();
+  Open(/*recorded=*/100, /*profile=*/true);
   EXPECT_TRUE(warnings.empty());
 }
 
