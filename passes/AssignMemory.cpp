@@ -13,6 +13,7 @@
 // largest sum of live bytes) on training steps, whose large tensors are few.
 
 #include "passes/Passes.h"
+#include "runtime/artifact/Format.h"
 
 namespace mirl::passes {
 #define GEN_PASS_DEF_ASSIGNMEMORY
@@ -27,6 +28,7 @@ namespace {
 // A line of a GPU's cache: rows that begin in the middle of one take two of them each, which costs products up to a
 // third of their speed. (A CPU's lines have half of it.)
 constexpr int64_t kAlignment = 128;
+static_assert(kAlignment % rt::kAlignment == 0);
 
 struct Life {
   Value slice;

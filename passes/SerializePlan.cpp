@@ -7,6 +7,7 @@
 #include "passes/cuda/SimtKernelBuilder.h"
 
 #include "runtime/artifact/ContentHash.h"
+#include "runtime/artifact/Format.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -336,7 +337,7 @@ LogicalResult Writer::run(raw_ostream &os) {
   auto number = [&](StringRef name) { return module_->getAttrOfType<IntegerAttr>(name).getInt(); };
   StringRef object = code.getObject();
   auto device = module_->getAttrOfType<StringAttr>("plan.target");
-  b_.Finish(fb::CreatePlan(b_, /*version=*/3, text("mirl 0.1.0"), text(device ? device.getValue() : "cpu"), b_.CreateVector(isa), moduleText("mirl.source_file"),
+  b_.Finish(fb::CreatePlan(b_, rt::kPlanVersion, text("mirl 0.1.0"), text(device ? device.getValue() : "cpu"), b_.CreateVector(isa), moduleText("mirl.source_file"),
                            /*content_hash=*/0, number("plan.arena_bytes"), number("plan.persistent_bytes"), b_.CreateVector(buffers),
                            b_.CreateVector(kernels), b_.CreateVector(reinterpret_cast<const uint8_t *>(object.data()), object.size()),
                            b_.CreateVector(entries), b_.CreateVector(policies), b_.CreateVector(optimizers), b_.CreateVector(steps),

@@ -31,9 +31,6 @@ struct Lanes {
   double words = 1;
 };
 
-// An array of so many addresses leaves room for the other parameters within the 4 KiB that a kernel on a GPU has.
-inline constexpr size_t kMostInArray = 480;
-
 struct LaunchSpec {
   std::string kernel;                       // C identifier
   llvm::SmallVector<mlir::Value> reads;     // slices; the kernel's buffers are reads, then writes
@@ -45,7 +42,7 @@ struct LaunchSpec {
   llvm::SmallVector<mlir::Attribute> maps; // plan.tensor_map, of a kernel on tiles
   llvm::SmallVector<int64_t> early; // indices into reads that the kernel reads before earlier launches have ended
   // The kernel chooses buffers by number (KernelBuilder::bufferAt), and says itself which hold bf16. On a GPU it gets their
-  // addresses as an array, of kMostInArray at most.
+  // addresses as an array, of rt::kMaxBuffersInArray at most.
   bool array = false;
   Lanes lanes;
   bool pointwise = false; // plan.launch says what that is

@@ -5,6 +5,7 @@
 // each other. Every tensor's numbers are made as by a launch of its own.
 
 #include "passes/cpu/Cut.h"
+#include "runtime/artifact/Format.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/ADT/MapVector.h"
@@ -264,7 +265,7 @@ LogicalResult lowerAdamws(ArrayRef<Operation *> ops, Lowering &lowering) {
   auto kind = [](nn::AdamwOp op) {
     return std::pair<Type, unsigned>(op.getWeight().getType(), op->getNumResults());
   };
-  size_t most = (kMostInArray - kScalars) / kMostStreams;
+  size_t most = (rt::kMaxBuffersInArray - kScalars) / kMostStreams;
   for (ArrayRef<nn::AdamwOp> launch :
        alike<nn::AdamwOp, std::pair<Type, unsigned>>(ops, most, kind))
     if (failed(launchAdamw(launch, lowering)))
@@ -285,7 +286,7 @@ LogicalResult lowerSquaredNorms(ArrayRef<Operation *> ops, Lowering &lowering) {
   llvm::DenseMap<Operation *, int64_t> begins;
   int64_t at = 0;
   for (ArrayRef<nn::SquaredNormOp> launch : alike<nn::SquaredNormOp, Type>(
-           ops, kMostInArray - 1, [](nn::SquaredNormOp op) { return op.getInput().getType(); })) {
+           ops, rt::kMaxBuffersInArray - 1, [](nn::SquaredNormOp op) { return op.getInput().getType(); })) {
     launchBlockSums(launch, sums, at, lowering);
     for (nn::SquaredNormOp op : launch) {
       begins[op] = at;

@@ -107,7 +107,7 @@ SimtKernelBuilder::SimtKernelBuilder(Location loc, LLVM::LLVMFuncOp kernel, unsi
     : KernelBuilder(loc), kernel_(kernel), array_(array), addresses_(array ? 1 : buffers),
       map_(map) {
   if (array_) {
-    assert(buffers <= cpu::kMostInArray && "the array must fit the parameters of a kernel");
+    assert(buffers <= rt::kMaxBuffersInArray && "the array must fit the parameters of a kernel");
     auto type = LLVM::LLVMArrayType::get(LLVM::LLVMPointerType::get(getContext()), buffers);
     kernel.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(type));
     kernel.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(), getI64IntegerAttr(8));

@@ -13,6 +13,7 @@
 #define MIRL_PASSES_CUDA_SIMTKERNELBUILDER_H
 
 #include "passes/cpu/Schedules.h"
+#include "runtime/artifact/Format.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
@@ -29,7 +30,7 @@ inline constexpr int64_t elementsOfWarp(int64_t operands, bool narrow) {
   return (operands > 4 ? 1 : 2) * kWarp * valuesOfAccess(narrow);
 }
 // Shared memory of a block on sm_90.
-inline constexpr int64_t kSharedBytes = 232448;
+inline constexpr int64_t kSharedBytes = rt::kMaxShared;
 
 // Attributes of a kernel: how the runtime launches it.
 inline constexpr llvm::StringLiteral kThreadsAttr = "mirl.threads";

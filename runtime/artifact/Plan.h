@@ -14,11 +14,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "runtime/artifact/Format.h"
 #include "runtime/artifact/plan_generated.h"
 
 namespace mirl::rt {
-
-inline constexpr uint32_t kPlanVersion = 3;
 
 // Called as docs/plan.md, "Kernel ABI".
 using KernelFunction = void (*)(void *const *buffers, const int64_t *dims, int64_t begin,

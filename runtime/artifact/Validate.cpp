@@ -22,7 +22,7 @@ namespace {
 constexpr int64_t kMaxExtent = int64_t{1} << 40;
 constexpr uint64_t kMaxArena = uint64_t{1} << 47;
 // Of a block on sm_90.
-constexpr uint32_t kMaxThreads = 1024, kMaxShared = 232448, kMaxBlocks = 32;
+constexpr uint32_t kMaxThreads = 1024, kMaxBlocks = 32;
 
 bool InEnum(auto value, auto last) {
   return static_cast<int>(value) >= 0 && static_cast<int>(value) <= static_cast<int>(last);
@@ -200,7 +200,7 @@ private:
         return Invalid("buffer ", name, " ", status.message());
       if (!InEnum(buffer.kind(), fb::BufferKind::MAX))
         return Invalid("buffer ", name, " is of an unknown kind ", static_cast<int>(buffer.kind()));
-      if (bytes > buffer.bytes() || buffer.offset() % 64 != 0 ||
+      if (bytes > buffer.bytes() || buffer.offset() % kAlignment != 0 ||
           buffer.offset() > plan_.persistent_bytes() ||
           buffer.bytes() > plan_.persistent_bytes() - buffer.offset())
         return Invalid("buffer ", name, " of ", bytes, " bytes lies at [", buffer.offset(), ", +",
@@ -394,6 +394,11 @@ private:
         for (uint32_t a = 0; a < Length(launch.args()); ++a)
           if (launch.args()->Get(a) >= Length(entry.slices()))
             return Invalid("command ", i, " uses slice ", launch.args()->Get(a), " of ", Length(entry.slices()));
+        const fb::Kernel &kernel = *plan_.kernels()->Get(launch.kernel());
+        if (size_t most = kernel.buffer_array() ? kMaxBuffersInArray : kMaxBuffers;
+            View(plan_.target()) == "cuda" && Length(launch.args()) > most)
+          return Invalid("command ", i, " (", View(launch.op()), ") has ", Length(launch.args()), " buffers; kernel ",
+                         View(kernel.symbol()), " takes at most ", most);
         if (absl::Status status = CheckWork(launch.work(), capacities); !status.ok())
           return Invalid("command ", i, " (", View(launch.op()), ") ", status.message());
         if (absl::Status status = CheckMaps(entry, launch, capacities); !status.ok())

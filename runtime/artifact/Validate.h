@@ -6,12 +6,10 @@
 #include <functional>
 
 #include "absl/status/status.h"
+#include "runtime/artifact/Format.h"
 #include "runtime/artifact/plan_generated.h"
 
 namespace mirl::rt {
-
-// A launch has at most so many tensor maps.
-inline constexpr uint32_t kMaxMaps = 8;
 
 // Bytes of an element; 0 of a type that is none.
 inline int64_t ElementBytes(fb::DType dtype) {

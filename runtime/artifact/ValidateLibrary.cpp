@@ -9,8 +9,6 @@ namespace mirl::rt {
 namespace {
 
 constexpr int64_t kMostRows = int64_t{1} << 31; // and columns, and terms of a sum
-// Where a library is told that tensors lie.
-constexpr uint64_t kAlignment = 64;
 
 } // namespace
 

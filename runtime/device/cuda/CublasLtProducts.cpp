@@ -1,6 +1,7 @@
 #include "runtime/device/cuda/CublasLtProducts.h"
 
 #include "absl/cleanup/cleanup.h"
+#include "runtime/artifact/Format.h"
 #include "runtime/artifact/Macros.h"
 
 namespace mirl::rt {
@@ -9,8 +10,6 @@ namespace {
 
 // A serving loop has few sizes; more than so many are forgotten and described again.
 constexpr size_t kMostShapes = 4096;
-// Of every tensor, by the plan's memory map.
-constexpr uint32_t kAlignment = 64;
 
 } // namespace
 
@@ -91,7 +90,7 @@ absl::StatusOr<uint32_t> CublasLtProducts::Choose(const Product &product,
   MIRL_TRY(set(cuda::kBlasWorkspaceBytes, workspace.bytes));
   MIRL_TRY(set(cuda::kBlasReductions, split ? cuda::kBlasAnyReduction : uint32_t{0}));
   for (int operand = 0; operand < 4; ++operand)
-    MIRL_TRY(set(cuda::kBlasAlignmentA + operand, kAlignment));
+    MIRL_TRY(set(cuda::kBlasAlignmentA + operand, static_cast<uint32_t>(kAlignment)));
   cuda::BlasCandidate candidate;
   int found = 0;
   cuda::BlasStatus status =

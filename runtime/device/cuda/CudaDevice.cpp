@@ -4,17 +4,14 @@
 #include <cstring>
 #include <utility>
 
+#include "runtime/artifact/Format.h"
 #include "runtime/artifact/Macros.h"
-#include "runtime/artifact/Validate.h"
 #include "runtime/device/cuda/CublasLtProducts.h"
 
 namespace mirl::rt {
 
 namespace {
 
-constexpr uint32_t kMostArguments = 64;
-// Addresses of buffers that are one parameter: what is left of the 4 KiB that a kernel's parameters have.
-constexpr uint32_t kMostInArray = 500;
 // A serving loop has few sizes; more than so many maps are forgotten and made again.
 constexpr size_t kMostMaps = 65536;
 
@@ -198,16 +195,11 @@ absl::Status CudaDevice::Launch(uint32_t kernel, void *const *buffers, uint32_t 
   if (items <= 0)
     return absl::OkStatus();
   const fb::Kernel &info = *plan_->root().kernels()->Get(kernel);
-  if (uint32_t most = info.buffer_array() ? kMostInArray : kMostArguments; count > most)
-    return Invalid("kernel ", View(info.symbol()), " has ", count, " buffers; at most ", most, " are supported");
-  if (maps.size() > kMaxMaps)
-    return Invalid("kernel ", View(info.symbol()), " has ", maps.size(), " tensor maps; at most ", kMaxMaps,
-                   " are supported");
   // Forgotten before the first is looked up: the driver reads them where they are.
   if (maps_.size() + maps.size() > kMostMaps)
     maps_.clear();
   // The tensor maps, the addresses, the six dims, the number of items. The driver copies them before it returns.
-  void *arguments[kMaxMaps + kMostArguments + 7];
+  void *arguments[kMaxMaps + kMaxBuffers + 7];
   size_t filled = 0;
   for (const TensorMap &map : maps) {
     MIRL_ASSIGN(const cuda::EncodedMap *known, Encode(map, reinterpret_cast<uint64_t>(buffers[map.argument])));

@@ -233,6 +233,7 @@ std::vector<uint8_t> CorePlanBytes(const CoreOptions &options) {
         w.Input("iteration", Fixed({})),
         w.Output("sums", Rows(Axis::sequence)),
         w.Output("best", Rows(Axis::group))};
+    slices.resize(std::max(slices.size(), options.sums_buffers), slices[0]);
     w.End("sums", {w.Launch(3, slices, once)});
   }
   if (options.library) {

@@ -31,8 +31,9 @@ struct CoreOptions {
   bool library = false, any_bits = false;
   // Launches of the kernel of "rows", one behind the other.
   int launches = 1;
-  // The kernel of "sums", which has 8 buffers, gets their addresses as an array.
+  // The kernel of "sums", which has 8 buffers, gets their addresses as an array; and the first one again, until it has so many.
   bool array = false;
+  size_t sums_buffers = 8;
   // All weights but "embed" are bf16, and "norm" and "odd", which are trained, have f32 masters.
   bool bf16 = false;
 };

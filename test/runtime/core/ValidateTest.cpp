@@ -394,6 +394,20 @@ TEST(Validate, APlanWithALibraryCallIsRead) {
   EXPECT_TRUE(Plan::Parse(CorePlanBytes({.cuda = true, .library = true}), "core.plan").ok());
 }
 
+// A CPU's kernels get an array however many there are.
+TEST(Validate, MoreBuffersThanAKernelTakes) {
+  for (bool array : {false, true}) {
+    size_t most = array ? kMaxBuffersInArray : kMaxBuffers;
+    CoreOptions options = {.cuda = true, .array = array, .sums_buffers = most};
+    EXPECT_TRUE(Plan::Parse(CorePlanBytes(options), "core.plan").ok());
+    ++options.sums_buffers;
+    ExpectError(Plan::Parse(CorePlanBytes(options), "core.plan"),
+                "entry sums: command 0 (core) has " + std::to_string(most + 1) + " buffers; kernel core_sums takes at most " +
+                    std::to_string(most));
+  }
+  EXPECT_TRUE(Plan::Parse(CorePlanBytes({.sums_buffers = 1000}), "core.plan").ok());
+}
+
 TEST(Validate, ALibraryOnACpu) {
   ExpectError(Plan::Parse(CorePlanBytes({.library = true}), "core.plan"), "entry product", "asks for a library, which only a GPU has");
 }
