@@ -59,8 +59,8 @@ public:
   virtual absl::StatusOr<uint8_t *> AllocateStaging(uint64_t bytes) = 0;
   virtual absl::Status Upload(uint64_t offset, const void *data, uint64_t bytes) = 0;
   virtual absl::Status Download(uint64_t offset, void *data, uint64_t bytes) = 0;
-  // Sets bytes to zero.
-  virtual absl::Status Fill(uint64_t offset, uint64_t bytes) = 0;
+  // Sets bytes to a value.
+  virtual absl::Status Fill(uint64_t offset, uint64_t bytes, uint8_t value) = 0;
   // `pieces` pieces of `bytes` bytes, each `stride` bytes behind the one before. Where source and target overlap, there is
   // one piece, which is copied as if by way of a third place, or refused.
   virtual absl::Status Copy(uint64_t from, uint64_t to, uint64_t bytes, uint64_t pieces, uint64_t stride) = 0;

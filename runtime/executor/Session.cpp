@@ -15,89 +15,10 @@
 #include "runtime/device/cuda/CudaDevice.h"
 #include "runtime/executor/LibraryCalls.h"
 #include "runtime/executor/Recordings.h"
+#include "runtime/executor/RunSteps.h"
 #include "runtime/executor/Staging.h"
 
 namespace mirl::rt {
-
-namespace {
-
-int64_t Items(const fb::Work &work, const Extents &extents) {
-  int64_t extent = std::max<int64_t>(0, AxisExtent(work.axis(), extents) + work.size());
-  return work.factor() * ((extent + work.tile() - 1) / work.tile());
-}
-
-// A tensor map without its extents.
-TensorMap Map(const fb::TensorMap &map, const fb::Slice &slice) {
-  TensorMap result;
-  result.argument = map.arg();
-  result.rank = Length(map.dims());
-  result.swizzle = map.swizzle();
-  result.f32 = slice.type()->dtype() == fb::DType::f32;
-  for (uint32_t d = 0; d < result.rank; ++d) {
-    result.box[d] = map.box()->Get(d);
-    if (d)
-      result.strides[d - 1] = map.strides()->Get(d - 1);
-  }
-  return result;
-}
-
-// A command with its addresses resolved.
-struct Step {
-  fb::Action kind = fb::Action::NONE;
-  const fb::Work *work = nullptr; // launch: items; loop: trips
-  const fb::Launch *launch = nullptr;
-  std::vector<void *> pointers; // launch: arguments
-  std::vector<TensorMap> maps;  // launch: those whose extents stand in `dims` below are filled in for each call
-  uint64_t to = 0, from = 0;    // fill, copy: offsets in the arena
-  const fb::TensorType *type = nullptr;
-  uint64_t bytes = 0; // fill of several slices, which has no type
-  uint32_t index = 0;
-  std::vector<Step> body;
-  ProfileRow *row = nullptr;
-  std::optional<LibraryCall> library;
-  ProfileRow *library_row = nullptr; // when the library computes it
-};
-
-// Bytes that a fill or a copy is of.
-uint64_t BytesOf(const Step &step, const Extents &extents) {
-  return step.type ? static_cast<uint64_t>(ByteSize(*step.type, extents)) : step.bytes;
-}
-
-bool HasFixedSize(const fb::TensorType &type) {
-  for (uint32_t i = 0; i < Length(type.dims()); ++i)
-    if (type.dims()->Get(i)->axis() != fb::Axis::fixed)
-      return false;
-  return true;
-}
-
-// Fills that stand behind each other, of memory that lies side by side, become one: the gradients, which do, are zeroed by
-// one command, however many they are.
-void JoinFills(std::vector<Step> &steps) {
-  auto joins = [](const Step &step) { return step.kind == fb::Action::Fill && HasFixedSize(*step.type); };
-  std::vector<Step> joined;
-  for (auto step = steps.begin(); step != steps.end();) {
-    auto end = std::find_if_not(step, steps.end(), joins);
-    std::vector<Step *> fills;
-    for (; step != end; ++step)
-      fills.push_back(&*step);
-    std::sort(fills.begin(), fills.end(), [](const Step *a, const Step *b) { return a->to < b->to; });
-    for (Step *fill : fills) {
-      Step *last = fill == fills.front() ? nullptr : &joined.back();
-      uint64_t reached = last ? last->to + BytesOf(*last, {}) : 0;
-      if (last && fill->to <= reached) {
-        last->bytes = std::max(reached, fill->to + BytesOf(*fill, {})) - last->to;
-        last->type = nullptr;
-      } else {
-        joined.push_back(std::move(*fill));
-      }
-    }
-    if (step != steps.end())
-      joined.push_back(std::move(*step++));
-  }
-  steps = std::move(joined);
-}
-
-} // namespace
 
 std::string_view AxisName(fb::Axis axis) { return fb::EnumNameAxis(axis); }
 
@@ -143,9 +64,9 @@ struct Session::Impl {
   std::shared_ptr<const mirl::rt::Plan> plan;
   std::unique_ptr<Device> device;
   LibraryCalls calls;
-  bool profile = false;
+  bool profile = false, poison = false;
   uint8_t *arena = nullptr;
-  std::unordered_map<const fb::Entry *, std::vector<Step>> entries;
+  std::unordered_map<const fb::Entry *, std::vector<RunStep>> entries;
   std::deque<ProfileRow> rows;
   Staging staging; // on a device with memory of its own
   Recordings recordings{0};
@@ -153,7 +74,7 @@ struct Session::Impl {
   std::function<void(const std::string &)> warn;
   TraceSink trace;
   std::chrono::steady_clock::time_point trace_begin;
-  std::vector<const Step *> traced; // of this Run; step i ran between marks 2i + 1 and 2i + 2
+  std::vector<const RunStep *> traced; // of this Run; step i ran between marks 2i + 1 and 2i + 2
   absl::Status pending; // what went wrong in work that was queued before a Run
 
   static absl::Status Named(const absl::Status &status, std::string_view where) {
@@ -161,7 +82,7 @@ struct Session::Impl {
   }
 
   // An error of a command, with its op and where the program says so.
-  static absl::Status At(const Step &step, const absl::Status &status) {
+  static absl::Status At(const RunStep &step, const absl::Status &status) {
     if (!step.launch)
       return Named(status, step.kind == fb::Action::Fill ? "fill" : "copy");
     const fb::Source *source = step.launch->source();
@@ -171,15 +92,15 @@ struct Session::Impl {
     return Named(status, Cat(where, View(step.launch->op())));
   }
 
-  std::vector<Step> Prepare(const fb::Entry &entry,
-                            const flatbuffers::Vector<flatbuffers::Offset<fb::Command>> *commands,
-                            std::map<std::pair<std::string, std::string>, ProfileRow *> &rows_of) {
+  std::vector<RunStep> Prepare(const fb::Entry &entry,
+                               const flatbuffers::Vector<flatbuffers::Offset<fb::Command>> *commands,
+                               std::map<std::pair<std::string, std::string>, ProfileRow *> &rows_of) {
     auto slice = [&](uint32_t index) { return entry.slices()->Get(index); };
     auto address = [&](uint32_t index) -> void * { return arena + slice(index)->offset(); };
-    std::vector<Step> steps(Length(commands));
+    std::vector<RunStep> steps(Length(commands));
     for (uint32_t i = 0; i < steps.size(); ++i) {
       const fb::Command &command = *commands->Get(i);
-      Step &step = steps[i];
+      RunStep &step = steps[i];
       step.kind = command.action_type();
       std::string op, kernel;
       switch (step.kind) {
@@ -189,7 +110,7 @@ struct Session::Impl {
         for (uint32_t a = 0; a < Length(step.launch->args()); ++a)
           step.pointers.push_back(address(step.launch->args()->Get(a)));
         for (uint32_t m = 0; m < Length(step.launch->maps()); ++m)
-          step.maps.push_back(Map(*step.launch->maps()->Get(m), *slice(step.launch->args()->Get(step.launch->maps()->Get(m)->arg()))));
+          step.maps.push_back(MapWithoutExtents(*step.launch->maps()->Get(m), *slice(step.launch->args()->Get(step.launch->maps()->Get(m)->arg()))));
         op = View(step.launch->op());
         kernel = View(plan->root().kernels()->Get(step.launch->kernel())->symbol());
         if (step.launch->library()) {
@@ -234,18 +155,18 @@ struct Session::Impl {
   }
 
   // The library's algorithms for a step in this call; null: it is none of its products.
-  const std::vector<uint32_t> *AlgorithmsOf(const Step &step, const Extents &extents) const {
+  const std::vector<uint32_t> *AlgorithmsOf(const RunStep &step, const Extents &extents) const {
     return step.library ? calls.Algorithms(*step.library, extents) : nullptr;
   }
 
-  ProfileRow *RowIn(const Step &step, const Extents &extents) const {
+  ProfileRow *RowIn(const RunStep &step, const Extents &extents) const {
     return AlgorithmsOf(step, extents) ? step.library_row : step.row;
   }
 
   // Chooses what computes each step that a library may compute.
-  absl::Status Choose(std::vector<Step> &steps, std::chrono::steady_clock::time_point deadline,
+  absl::Status Choose(std::vector<RunStep> &steps, std::chrono::steady_clock::time_point deadline,
                       const std::function<void(const std::string &)> &note) {
-    for (Step &step : steps) {
+    for (RunStep &step : steps) {
       MIRL_TRY(Choose(step.body, deadline, note));
       if (!step.library)
         continue;
@@ -258,8 +179,8 @@ struct Session::Impl {
     return absl::OkStatus();
   }
 
-  absl::Status Execute(const std::vector<Step> &steps, const Extents &extents, int64_t *dims) {
-    for (const Step &step : steps) {
+  absl::Status Execute(const std::vector<RunStep> &steps, const Extents &extents, int64_t *dims) {
+    for (const RunStep &step : steps) {
       if (step.kind == fb::Action::Loop) {
         int64_t trips = Items(*step.work, extents);
         int64_t saved = dims[4 + step.index];
@@ -295,16 +216,8 @@ struct Session::Impl {
     return absl::OkStatus();
   }
 
-  // How many commands a call runs, one recorded node each.
-  static int64_t CountCommands(const std::vector<Step> &steps, const Extents &extents) {
-    int64_t count = 0;
-    for (const Step &step : steps)
-      count += step.kind == fb::Action::Loop ? Items(*step.work, extents) * CountCommands(step.body, extents) : 1;
-    return count;
-  }
-
   // Queues all of a call: its inputs, its commands, its outputs.
-  absl::Status Queue(const fb::Entry &entry, const std::vector<Step> &steps, const Extents &extents) {
+  absl::Status Queue(const fb::Entry &entry, const std::vector<RunStep> &steps, const Extents &extents) {
     int64_t dims[6] = {extents.context, extents.token, extents.sequence, extents.group, 0, 0};
     if (device->on_host())
       return Execute(steps, extents, dims);
@@ -315,7 +228,7 @@ struct Session::Impl {
 
   // Replays a call's recording, which is made if it is worth it. False: the call is still to be queued. An error says so too,
   // and why there is no recording.
-  absl::StatusOr<bool> Replay(const fb::Entry &entry, const std::vector<Step> &steps, const Extents &extents) {
+  absl::StatusOr<bool> Replay(const fb::Entry &entry, const std::vector<RunStep> &steps, const Extents &extents) {
     CallKey key{&entry, extents.context, extents.token, extents.sequence, extents.group};
     std::optional<uint64_t> recording = recordings.Find(key);
     if (!recording) {
@@ -343,13 +256,6 @@ struct Session::Impl {
       device->Forget(gone);
   }
 
-  // Operations and bytes of a command.
-  static std::pair<double, double> CostOf(const Step &step, const Extents &extents) {
-    if (step.launch)
-      return {Evaluate(step.launch->flops(), extents), Evaluate(step.launch->bytes(), extents)};
-    return {0, static_cast<double>(BytesOf(step, extents)) * (step.kind == fb::Action::Copy ? 2 : 1)};
-  }
-
   // Tells the sink of the Run that began at `start`, the time of mark 0, and is done.
   absl::Status Report(const fb::Entry &entry, const Extents &extents, std::chrono::steady_clock::time_point start) {
     TraceEvent whole;
@@ -357,7 +263,7 @@ struct Session::Impl {
     whole.source = entry.source();
     whole.start = std::chrono::duration<double>(start - trace_begin).count();
     for (size_t i = 0; i < traced.size(); ++i) {
-      const Step &step = *traced[i];
+      const RunStep &step = *traced[i];
       TraceEvent event;
       event.entry = whole.entry;
       event.op = step.row->op;
@@ -377,7 +283,7 @@ struct Session::Impl {
     return absl::OkStatus();
   }
 
-  absl::Status LaunchKernel(const Step &step, const Extents &extents, const int64_t *dims) {
+  absl::Status LaunchKernel(const RunStep &step, const Extents &extents, const int64_t *dims) {
     TensorMap maps[kMaxMaps];
     for (size_t m = 0; m < step.maps.size(); ++m) {
       maps[m] = step.maps[m];
@@ -391,14 +297,14 @@ struct Session::Impl {
                           Items(*step.work, extents), step.launch->grain(), {maps, step.maps.size()});
   }
 
-  absl::Status Do(const Step &step, const Extents &extents, const int64_t *dims) {
+  absl::Status Do(const RunStep &step, const Extents &extents, const int64_t *dims) {
     switch (step.kind) {
     case fb::Action::Launch:
       if (const std::vector<uint32_t> *algorithms = AlgorithmsOf(step, extents))
         return calls.Multiply(*step.library, extents, *algorithms);
       return LaunchKernel(step, extents, dims);
     case fb::Action::Fill:
-      return device->Fill(step.to, BytesOf(step, extents));
+      return device->Fill(step.to, BytesOf(step, extents), 0);
     case fb::Action::Copy:
       return device->Copy(step.from, step.to, BytesOf(step, extents), 1, 0);
     default:
@@ -416,6 +322,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const m
   Impl &impl = *session->impl_;
   impl.plan = std::move(plan);
   impl.profile = options.profile;
+  impl.poison = options.poison;
   impl.recordings = Recordings(options.recorded_commands);
   impl.warn = options.warn;
   const fb::Plan &root = impl.plan->root();
@@ -444,13 +351,13 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const m
   for (uint32_t i = 0; i < Length(root.entries()) && !options.buffers_only; ++i) {
     const fb::Entry &entry = *root.entries()->Get(i);
     std::map<std::pair<std::string, std::string>, ProfileRow *> rows_of;
-    std::vector<Step> &steps = impl.entries[&entry] = impl.Prepare(entry, entry.commands(), rows_of);
+    std::vector<RunStep> &steps = impl.entries[&entry] = impl.Prepare(entry, entry.commands(), rows_of);
     // While nothing is in the arena yet.
     if (absl::Status status = impl.Choose(steps, deadline, options.note); !status.ok())
       return refused(status);
   }
   if (impl.calls.any())
-    MIRL_TRY(impl.device->Fill(0, bytes));
+    MIRL_TRY(impl.device->Fill(0, bytes, 0));
   for (uint32_t i = 0; i < Length(root.buffers()); ++i) {
     const fb::Buffer &buffer = *root.buffers()->Get(i);
     if (Length(buffer.data()))
@@ -485,7 +392,7 @@ absl::Status Session::WriteBuffer(const fb::Buffer &buffer, const void *data) {
 }
 
 void Session::ZeroBuffer(const fb::Buffer &buffer) {
-  absl::Status status = impl_->device->Fill(buffer.offset(), static_cast<uint64_t>(BufferBytes(buffer)));
+  absl::Status status = impl_->device->Fill(buffer.offset(), static_cast<uint64_t>(BufferBytes(buffer)), 0);
   if (!status.ok())
     impl_->pending.Update(Impl::Named(status, Cat("zeroing ", View(buffer.name()))));
 }
@@ -541,6 +448,8 @@ absl::Status Session::Run(const fb::Entry &entry, const Extents &extents) {
   if (found == impl_->entries.end())
     return absl::InvalidArgumentError("the entry belongs to another plan, or the session has buffers only");
   MIRL_TRY(impl_->pending);
+  if (impl_->poison)
+    MIRL_TRY(Poison(impl_->plan->root(), entry, extents, *impl_->device));
   std::chrono::steady_clock::time_point start;
   if (impl_->trace) {
     impl_->traced.clear();

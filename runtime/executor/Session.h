@@ -34,6 +34,9 @@ struct Extents {
 struct SessionOptions {
   int threads = 0;      // 0: all the cores this process may use
   bool profile = false; // measure every launch (costs two clock reads each)
+  // Before an entry runs, its transient memory is filled with 0xff (NaN, -1): a command that reads what no command of the entry
+  // wrote gives other results then. For tests.
+  bool poison = false;
   // Persistent buffers in host memory, whatever the plan's target, and no entries: for looking at and filling weights.
   bool buffers_only = false;
   const cuda::Driver *cuda_driver = nullptr; // null: the machine's

@@ -534,11 +534,7 @@ absl::Status CallEntry(const Options &options) {
   if (!options.in.empty()) {
     MIRL_ASSIGN(file, rt::SafetensorsFile::Open(options.in));
   }
-  rt::SessionOptions session_options;
-  session_options.threads = options.threads;
-  session_options.warn = Warn;
-  session_options.note = Note;
-  MIRL_ASSIGN(std::unique_ptr<rt::Session> session, rt::Session::Create(plan, session_options));
+  MIRL_ASSIGN(std::unique_ptr<rt::Session> session, rt::Session::Create(plan, SessionOptionsOf(options.threads)));
   return Call(options, *session, *entry).Run(file.get());
 }
 

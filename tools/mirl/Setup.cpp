@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -58,6 +60,16 @@ absl::StatusOr<std::unique_ptr<rt::Tokenizer>> LoadTokenizer(const rt::Plan &pla
   return rt::Tokenizer::Load(folder + "/tokenizer.json");
 }
 
+rt::SessionOptions SessionOptionsOf(int threads) {
+  rt::SessionOptions options;
+  options.threads = threads;
+  options.warn = Warn;
+  options.note = Note;
+  const char *poison = std::getenv("MIRL_POISON");
+  options.poison = poison && std::string_view(poison) == "1";
+  return options;
+}
+
 rt::TextLimits Sampler::limits() const { return {policy->vocab_size(), policy->max_context()}; }
 
 absl::StatusOr<Sampler> MakeSampler(const SamplerFlags &flags, const rt::RollerOptions &engine) {
@@ -85,11 +97,7 @@ absl::StatusOr<Sampler> MakeSampler(const SamplerFlags &flags, const rt::RollerO
         path,
         ": none of its policies can sample: its program samples nothing; compile one that does");
   }
-  rt::SessionOptions options;
-  options.threads = flags.threads;
-  options.warn = Warn;
-  options.note = Note;
-  MIRL_ASSIGN(sampler.session, rt::Session::Create(plan, options));
+  MIRL_ASSIGN(sampler.session, rt::Session::Create(plan, SessionOptionsOf(flags.threads)));
   MIRL_ASSIGN(sampler.roller, rt::Roller::Create(*sampler.session, *sampler.policy, engine));
   std::string folder = flags.model.empty() ? std::string(View(root.model_dir())) : flags.model;
   if (folder.empty())

@@ -18,10 +18,14 @@
 
 namespace mirl::tools {
 
-// LoadWeights (runtime/weights/Weights.h); a conversion of types is said on stderr.
+// What a session is opened with: its warnings and notes go to stderr. Where the environment has MIRL_POISON=1, memory is poisoned
+// (SessionOptions), as the tests do.
+rt::SessionOptions SessionOptionsOf(int threads);
+
 // Says on stderr how much of a GPU's memory is in use once the plan is loaded: by the plan, by the driver for it, by other
 // programs. Nothing on a CPU.
 absl::Status SayMemory(const rt::Session &session);
+// LoadWeights (runtime/weights/Weights.h); a conversion of types is said on stderr.
 absl::Status LoadPolicy(rt::Session &session, const fb::Policy &policy, const std::string &directory);
 
 // `directory`/tokenizer.json, or the one beside the model that the plan was compiled for.

@@ -78,10 +78,7 @@ absl::Status Prepare(const TrainOptions &options, Training &run) {
   MIRL_ASSIGN(run.settings, ReadSettings(options, *run.plan));
   if (options.resume)
     MIRL_TRY(TakeSettings(options, *run.plan, run.info, run.settings));
-  rt::SessionOptions session_options;
-  session_options.threads = options.threads;
-  session_options.warn = Warn;
-  session_options.note = Note;
+  rt::SessionOptions session_options = SessionOptionsOf(options.threads);
   session_options.profile = options.profile;
   MIRL_ASSIGN(run.session, rt::Session::Create(run.plan, session_options));
   MIRL_TRY(SayMemory(*run.session));

@@ -52,9 +52,9 @@ absl::Status CpuDevice::Download(uint64_t offset, void *data, uint64_t bytes) {
   return absl::OkStatus();
 }
 
-absl::Status CpuDevice::Fill(uint64_t offset, uint64_t bytes) {
+absl::Status CpuDevice::Fill(uint64_t offset, uint64_t bytes, uint8_t value) {
   pool_.ParallelFor(static_cast<int64_t>(bytes), kGrain, [&](int64_t begin, int64_t end) {
-    std::memset(arena_ + offset + begin, 0, static_cast<size_t>(end - begin));
+    std::memset(arena_ + offset + begin, value, static_cast<size_t>(end - begin));
   });
   return absl::OkStatus();
 }

@@ -141,11 +141,11 @@ absl::Status CudaDevice::Download(uint64_t offset, void *data, uint64_t bytes) {
   return driver_->Check(driver_->CopyToHost(data, arena_ + offset, bytes, stream_), "copying from the GPU");
 }
 
-absl::Status CudaDevice::Fill(uint64_t offset, uint64_t bytes) {
+absl::Status CudaDevice::Fill(uint64_t offset, uint64_t bytes, uint8_t value) {
   if (bytes == 0)
     return absl::OkStatus();
   behind_kernel_ = false;
-  return driver_->Check(driver_->Set(arena_ + offset, 0, bytes, stream_), "zeroing memory of the GPU");
+  return driver_->Check(driver_->Set(arena_ + offset, value, bytes, stream_), "filling memory of the GPU");
 }
 
 absl::Status CudaDevice::Copy(uint64_t from, uint64_t to, uint64_t bytes, uint64_t pieces, uint64_t stride) {

@@ -31,7 +31,7 @@ public:
   absl::StatusOr<uint8_t *> AllocateStaging(uint64_t bytes) override;
   absl::Status Upload(uint64_t offset, const void *data, uint64_t bytes) override;
   absl::Status Download(uint64_t offset, void *data, uint64_t bytes) override;
-  absl::Status Fill(uint64_t offset, uint64_t bytes) override;
+  absl::Status Fill(uint64_t offset, uint64_t bytes, uint8_t value) override;
   absl::Status Copy(uint64_t from, uint64_t to, uint64_t bytes, uint64_t pieces, uint64_t stride) override;
   absl::Status Launch(uint32_t kernel, void *const *buffers, uint32_t count, const int64_t *dims, int64_t items,
                       int64_t grain, std::span<const TensorMap> maps) override;

@@ -3,6 +3,8 @@
 
 #include "runtime/device/cuda/CudaDevice.h"
 
+#include <cmath>
+
 #include "test/runtime/core/CorePlan.h"
 #include "test/runtime/core/FakeCuda.h"
 
@@ -175,6 +177,35 @@ TEST(CudaDevice, BuffersInAnArray) {
     if (array)
       EXPECT_THAT(launched.words, testing::ElementsAre(launched.words[0], 0, 30, 5, 2, 0, 0, 1));
   }
+}
+
+// Whether its commands are launched or replayed, an entry finds its memory poisoned, and its inputs in it.
+TEST(CudaDevice, PoisonedMemory) {
+  FakeCuda cuda;
+  SessionOptions options;
+  options.cuda_driver = &cuda.driver();
+  options.poison = true;
+  auto session = Session::Create(CorePlan({.cuda = true}), options);
+  ASSERT_TRUE(session.ok()) << session.status();
+  const fb::Entry &rows = *(*session)->plan().FindEntry("rows");
+  auto *x = reinterpret_cast<float *>((*session)->PortData(rows, *rows.inputs()->Get(0)));
+  const auto *y = reinterpret_cast<const int32_t *>((*session)->PortData(rows, *rows.outputs()->Get(0)));
+  const auto *arena = reinterpret_cast<const float *>(cuda.allocations.at(0));
+  uint64_t at = rows.slices()->Get(rows.inputs()->Get(0)->slice())->offset() / sizeof(float);
+  int launches = 0;
+  // Its kernel would write y.
+  cuda.kernel = [&] {
+    ++launches;
+    EXPECT_EQ(arena[at + 39], 3.0f);
+    EXPECT_TRUE(std::isnan(arena[at + 40]));
+  };
+  for (int run = 0; run < 4; ++run) {
+    std::fill_n(x, 48, 3.0f);
+    ASSERT_TRUE(RunRows(**session, 5).ok());
+    EXPECT_EQ(y[39], -1);
+  }
+  EXPECT_EQ(launches, 4);
+  EXPECT_EQ(cuda.calls["GraphLaunch"], 3);
 }
 
 TEST(CudaDevice, TheTraceHasTheDevicesTimes) {

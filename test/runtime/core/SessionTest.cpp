@@ -1,6 +1,7 @@
 // The executor: extents are checked, loops and launches do what the plan says, and threads change
 // nothing.
 
+#include <cmath>
 #include <cstring>
 #include <map>
 
@@ -70,6 +71,30 @@ TEST(Session, FillsAreJoined) {
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_EQ(rows[0].calls, 3);
   EXPECT_EQ(rows[0].bytes, 64 + 76 + 64);
+}
+
+// All that nobody wrote is no number, each time; inputs stay, as far as the call's rows go.
+TEST(Session, PoisonedMemory) {
+  SessionOptions options;
+  options.poison = true;
+  auto session = Session::Create(CorePlan(), options);
+  ASSERT_TRUE(session.ok()) << session.status();
+  for (int run = 0; run < 2; ++run) {
+    ASSERT_TRUE(RunEntry(**session, "fills", {}).ok());
+    for (const char *name : {"output:a", "output:b", "output:c", "output:d", "output:e"})
+      for (int i = 0; i < 3; ++i)
+        EXPECT_EQ(std::isnan(Output<float>(**session, "fills", name)[i]), name == std::string("output:b")) << name;
+    float *x = Input<float>(**session, "rows", "input:x");
+    std::fill_n(x, 24, 1.0f);
+    ASSERT_TRUE(RunEntry(**session, "rows", {0, 2, 0, 0}).ok());
+    const float *y = Output<float>(**session, "rows", "output:y");
+    for (int i = 0; i < 24; ++i) {
+      EXPECT_EQ(x[i] == 1.0f, i < 16) << i;
+      EXPECT_EQ(y[i] == 16.0f, i < 16) << i;
+    }
+  }
+  // What lives as long as the plan does is as it was.
+  EXPECT_THAT(WeightOf(**session, "norm"), testing::Each(0.0f));
 }
 
 std::vector<float> Rows(int threads, int64_t rows) {
