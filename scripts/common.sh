@@ -26,11 +26,22 @@ install_packages() {
     || die "apt-get could not install: ${missing[*]}"
 }
 
+# Unpacks the wheels of scripts/packages-pypi into FOLDER/pypi, where cmake looks for them. mirl builds without them, too.
+unpack_wheels() {
+  cmp -s "$root/scripts/packages-pypi" "$1/pypi/packages-pypi" && return
+  say "unpacking nvidia-nvtx"
+  rm -rf "$1/pypi"
+  python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --target "$1/pypi" --no-deps --only-binary :all: \
+    --require-hashes -r "$root/scripts/packages-pypi" >&2 && cp "$root/scripts/packages-pypi" "$1/pypi/" \
+    || say "warning: pip could not install scripts/packages-pypi: mirl is built without NVTX, and refuses --nvtx"
+}
+
 # Configures (once) and builds targets in a folder: build FOLDER [CMAKE_FLAG…] -- [TARGET…]
 build() {
   local folder=$1 flags=() ; shift
   while [ $# -gt 0 ] && [ "$1" != -- ]; do flags+=("$1"); shift; done
   [ $# -gt 0 ] && shift
+  unpack_wheels "$folder"
   say "configuring $folder"
   cmake -S "$root" -B "$folder" -G Ninja -DCMAKE_C_COMPILER=clang-22 -DCMAKE_CXX_COMPILER=clang++-22 \
     -DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld -DCMAKE_SHARED_LINKER_FLAGS=-fuse-ld=lld "${flags[@]}" >"$folder.log" 2>&1 \

@@ -14,6 +14,7 @@
 #include "runtime/device/cpu/CpuDevice.h"
 #include "runtime/device/cuda/CudaDevice.h"
 #include "runtime/executor/LibraryCalls.h"
+#include "runtime/executor/Ranges.h"
 #include "runtime/executor/Recordings.h"
 #include "runtime/executor/RunSteps.h"
 #include "runtime/executor/Staging.h"
@@ -64,7 +65,7 @@ struct Session::Impl {
   std::shared_ptr<const mirl::rt::Plan> plan;
   std::unique_ptr<Device> device;
   LibraryCalls calls;
-  bool profile = false, poison = false;
+  bool profile = false, poison = false, ranges = false;
   uint8_t *arena = nullptr;
   std::unordered_map<const fb::Entry *, std::vector<RunStep>> entries;
   std::deque<ProfileRow> rows;
@@ -191,6 +192,7 @@ struct Session::Impl {
         dims[4 + step.index] = saved;
         continue;
       }
+      NamedRange range(ranges ? step.row->op.c_str() : nullptr);
       auto start = profile ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
       if (trace)
         MIRL_TRY(device->Mark(2 * traced.size() + 1));
@@ -323,6 +325,9 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const m
   impl.plan = std::move(plan);
   impl.profile = options.profile;
   impl.poison = options.poison;
+  impl.ranges = options.ranges;
+  if (options.ranges)
+    MIRL_TRY(CheckRanges());
   impl.recordings = Recordings(options.recorded_commands);
   impl.warn = options.warn;
   const fb::Plan &root = impl.plan->root();
@@ -343,7 +348,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const m
   if (!impl.device->on_host())
     if (absl::Status status = impl.staging.Allocate(root, *impl.device); !status.ok())
       return refused(status);
-  impl.record = options.recorded_commands > 0 && !options.profile && impl.device->records();
+  impl.record = options.recorded_commands > 0 && !options.profile && !options.ranges && impl.device->records();
   if (std::string why = impl.record ? impl.device->WhyNoOverlap() : ""; !why.empty() && impl.warn)
     impl.warn(Cat(impl.plan->name(), ": ", why));
   auto deadline = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
@@ -450,6 +455,7 @@ absl::Status Session::Run(const fb::Entry &entry, const Extents &extents) {
   MIRL_TRY(impl_->pending);
   if (impl_->poison)
     MIRL_TRY(Poison(impl_->plan->root(), entry, extents, *impl_->device));
+  NamedRange range(impl_->ranges ? entry.name()->c_str() : nullptr);
   std::chrono::steady_clock::time_point start;
   if (impl_->trace) {
     impl_->traced.clear();

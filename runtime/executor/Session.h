@@ -34,6 +34,8 @@ struct Extents {
 struct SessionOptions {
   int threads = 0;      // 0: all the cores this process may use
   bool profile = false; // measure every launch (costs two clock reads each)
+  // NVTX ranges for entries and commands (Ranges.h), for NVIDIA's tools. Commands are then launched one by one.
+  bool ranges = false;
   // Before an entry runs, its transient memory is filled with 0xff (NaN, -1): a command that reads what no command of the entry
   // wrote gives other results then. For tests.
   bool poison = false;

@@ -39,6 +39,7 @@ struct Options {
   std::string plan, entry, in, out, model;
   std::vector<std::string> set;
   int threads = 0;
+  bool nvtx = false;
 };
 
 // What a run would give and a call may leave out.
@@ -534,7 +535,7 @@ absl::Status CallEntry(const Options &options) {
   if (!options.in.empty()) {
     MIRL_ASSIGN(file, rt::SafetensorsFile::Open(options.in));
   }
-  MIRL_ASSIGN(std::unique_ptr<rt::Session> session, rt::Session::Create(plan, SessionOptionsOf(options.threads)));
+  MIRL_ASSIGN(std::unique_ptr<rt::Session> session, rt::Session::Create(plan, SessionOptionsOf(options.threads, options.nvtx)));
   return Call(options, *session, *entry).Run(file.get());
 }
 
@@ -565,6 +566,7 @@ void AddCallCommand(CLI::App &app, int &exit_code) {
                       "the weights' folder, for entries that need a policy (default: the one the "
                       "plan was compiled for)");
   command->add_option("--threads", options->threads, "0: all cores")->check(CLI::NonNegativeNumber);
+  AddNvtxFlag(*command, options->nvtx);
   command->callback([options, &exit_code] { exit_code = Finish(CallEntry(*options)); });
 }
 

@@ -60,14 +60,19 @@ absl::StatusOr<std::unique_ptr<rt::Tokenizer>> LoadTokenizer(const rt::Plan &pla
   return rt::Tokenizer::Load(folder + "/tokenizer.json");
 }
 
-rt::SessionOptions SessionOptionsOf(int threads) {
+rt::SessionOptions SessionOptionsOf(int threads, bool nvtx) {
   rt::SessionOptions options;
   options.threads = threads;
   options.warn = Warn;
   options.note = Note;
+  options.ranges = nvtx;
   const char *poison = std::getenv("MIRL_POISON");
   options.poison = poison && std::string_view(poison) == "1";
   return options;
+}
+
+void AddNvtxFlag(CLI::App &command, bool &nvtx) {
+  command.add_flag("--nvtx", nvtx, "NVTX ranges for NVIDIA's tools: each entry, each op; launches one by one");
 }
 
 rt::TextLimits Sampler::limits() const { return {policy->vocab_size(), policy->max_context()}; }
@@ -97,7 +102,7 @@ absl::StatusOr<Sampler> MakeSampler(const SamplerFlags &flags, const rt::RollerO
         path,
         ": none of its policies can sample: its program samples nothing; compile one that does");
   }
-  MIRL_ASSIGN(sampler.session, rt::Session::Create(plan, SessionOptionsOf(flags.threads)));
+  MIRL_ASSIGN(sampler.session, rt::Session::Create(plan, SessionOptionsOf(flags.threads, flags.nvtx)));
   MIRL_ASSIGN(sampler.roller, rt::Roller::Create(*sampler.session, *sampler.policy, engine));
   std::string folder = flags.model.empty() ? std::string(View(root.model_dir())) : flags.model;
   if (folder.empty())
@@ -114,6 +119,7 @@ void AddSamplerFlags(CLI::App &command, SamplerFlags &flags) {
   command.add_option("--policy", flags.policy,
                      "which policy of the plan (default: the one it samples from)");
   command.add_option("--threads", flags.threads, "0: all cores")->check(CLI::NonNegativeNumber);
+  AddNvtxFlag(command, flags.nvtx);
 }
 
 void AddSamplingFlags(CLI::App &command, SamplingFlags &flags, const char *count,

@@ -19,8 +19,10 @@
 namespace mirl::tools {
 
 // What a session is opened with: its warnings and notes go to stderr. Where the environment has MIRL_POISON=1, memory is poisoned
-// (SessionOptions), as the tests do.
-rt::SessionOptions SessionOptionsOf(int threads);
+// (SessionOptions), as the tests do. `nvtx`: ranges for NVIDIA's tools.
+rt::SessionOptions SessionOptionsOf(int threads, bool nvtx);
+// --nvtx of a command that runs entries.
+void AddNvtxFlag(CLI::App &command, bool &nvtx);
 
 // Says on stderr how much of a GPU's memory is in use once the plan is loaded: by the plan, by the driver for it, by other
 // programs. Nothing on a CPU.
@@ -50,12 +52,13 @@ struct Sampler {
 struct SamplerFlags {
   std::string plan, model, policy;
   int threads = 0;
+  bool nvtx = false;
 };
 
 absl::StatusOr<Sampler> MakeSampler(const SamplerFlags &flags,
                                     const rt::RollerOptions &engine = {});
 
-// PLAN, --model, --policy and --threads.
+// PLAN, --model, --policy, --threads and --nvtx.
 void AddSamplerFlags(CLI::App &command, SamplerFlags &flags);
 
 // --slots, --kv-blocks and --prefill-chunk of a command that samples.

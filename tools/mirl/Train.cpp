@@ -78,7 +78,7 @@ absl::Status Prepare(const TrainOptions &options, Training &run) {
   MIRL_ASSIGN(run.settings, ReadSettings(options, *run.plan));
   if (options.resume)
     MIRL_TRY(TakeSettings(options, *run.plan, run.info, run.settings));
-  rt::SessionOptions session_options = SessionOptionsOf(options.threads);
+  rt::SessionOptions session_options = SessionOptionsOf(options.threads, options.nvtx);
   session_options.profile = options.profile;
   MIRL_ASSIGN(run.session, rt::Session::Create(run.plan, session_options));
   MIRL_TRY(SayMemory(*run.session));
@@ -306,6 +306,7 @@ void AddTrainCommand(CLI::App &app, int &exit_code) {
   AddEngineFlags(*command, options->engine);
   command->add_flag("--profile", options->profile,
                     "measure every kernel; print a table at the end");
+  AddNvtxFlag(*command, options->nvtx);
   command
       ->add_option("--trace", options->trace,
                    "a file for Perfetto (ui.perfetto.dev): every command of an iteration with its op, its\n"

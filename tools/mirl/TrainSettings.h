@@ -25,7 +25,7 @@ struct TrainOptions {
   std::optional<uint64_t> seed;
   int64_t iterations = 0; // 0: the plan's
   int threads = 0;
-  bool profile = false, check_parity = false;
+  bool profile = false, nvtx = false, check_parity = false;
   bool resume = false, no_store = false;
   std::string trace; // a file, or empty
   int64_t trace_iterations = 1;

@@ -4,7 +4,9 @@
 #include <sys/wait.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <random>
 
 #include <nlohmann/json.hpp>
@@ -118,6 +120,26 @@ private:
 protected:
   std::map<std::string, Kept> kept_;
 };
+
+// Ranges for NVIDIA's tools, or the advice how to build a mirl that has them.
+TEST_F(Commands, CallWithRanges) {
+  Sums();
+  std::string ranges = folder_ / "ranges";
+  setenv("NVTX_INJECTION64_PATH", MIRL_NVTX_LISTENER, 1);
+  setenv("MIRL_NVTX_RANGES", ranges.c_str(), 1);
+  Done without = Call("sums");
+  EXPECT_EQ(without.code, 0) << without.error;
+  EXPECT_EQ(ReadText(ranges), "");
+  std::filesystem::remove(folder_ / "out");
+  Done done = Call("sums", "--nvtx");
+  unsetenv("NVTX_INJECTION64_PATH");
+  if (*MIRL_NVTX_LISTENER) {
+    EXPECT_EQ(done.code, 0) << done.error;
+    EXPECT_EQ(ReadText(ranges), "sums\n  core\n");
+  } else {
+    Refused(done, {"this mirl was built without NVTX", "pip install nvidia-nvtx"});
+  }
+}
 
 TEST_F(Commands, CallWithOffsets) {
   Sums();
