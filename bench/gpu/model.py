@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -112,6 +113,18 @@ def watched_memory(seconds=0.05):
             process.kill()
             process.wait()
             thread.join(5)
+
+
+def compare_memory(text, shown):
+    """Prints a run's memory: the most that nvidia-smi showed (watched_memory) beside what mirl said in `text`, its standard error. Ends the
+    benchmark when they differ by more than 2 %: how much a plan takes is known before it runs."""
+    said = re.search(r"^mirl: memory of .*?: ([\d.]+) MiB in use", text, re.M)
+    if not shown or not said:
+        return print(f"memory of the GPU: {shown or 'unknown'} MiB by nvidia-smi, {said[1] if said else 'unknown'} MiB by mirl")
+    apart = shown / float(said[1]) - 1
+    print(f"memory of the GPU: {shown} MiB by nvidia-smi, {said[1]} MiB by mirl ({100 * apart:+.2f} %)")
+    if abs(apart) > 0.02:
+        raise SystemExit("nvidia-smi and mirl differ by more than 2 %")
 
 
 def arguments(doc, actions, options):

@@ -39,8 +39,8 @@ def run(folder, rounds, sequences, new):
         model.show_notes(text)
         lines = [json.loads(line) for line in out.open()]
         tokens = sum(len(line["tokens"]) for line in lines)
-        print(f"mirl: {sequences} sequences, {tokens} tokens; the command {seconds:.2f} s; {memory[0] or 'unknown'} MiB; "
-              f"{text.strip().splitlines()[-1]}")
+        print(f"mirl: {sequences} sequences, {tokens} tokens; the command {seconds:.2f} s; {text.strip().splitlines()[-1]}")
+        model.compare_memory(text, memory[0])
 
 
 def peer(folder, rounds, sequences, new):

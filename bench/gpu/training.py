@@ -54,13 +54,14 @@ def run(folder, iterations, traced):
                    "--data", f"test={folder / 'prompts.jsonl'}",
                    *(["--trace", trace, "--trace-iterations", iterations] if traced else []))
     model.show_notes(text)
-    print(f"{time.perf_counter() - started:.1f} s for the command; {memory[0] or 'unknown'} MiB of the GPU's memory")
+    print(f"{time.perf_counter() - started:.1f} s for the command")
     for line in (result / "metrics.jsonl").open():
         v = json.loads(line)
         print(f"iteration {v['iteration']}: rollout {v['rollout_seconds']:.3f} s ({v['rollout_tokens_per_s']:,.0f} tokens/s), "
               f"training {v['train_seconds'] * 1e3:.1f} ms ({v['train_tokens_per_s']:,.0f} tokens/s), loss {v['loss']:.4f}")
     if traced:
         summarize(trace, iterations)
+    model.compare_memory(text, memory[0])
 
 
 def summarize(trace, iterations):
