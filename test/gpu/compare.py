@@ -5,7 +5,7 @@ Every entry of the chain example's plans in f32 is called on the same inputs on 
 for a few iterations: outputs, metrics and weights must be equal bit for bit. Matrix products of bf16 must have the bits of
 the CPU's model of the tensor cores, groups of ops that are one launch those of the ops one by one, products that cuBLASLt may compute those of our own, and log-probs those that
 sampling records. The adjoint of attention in bf16, whose sums are others than the CPU's, must be like the CPU's, and have the
-same bits twice and in whatever order the sequences are packed. A training in bf16 must give the same bits twice, and losses
+same bits twice and in whatever order the sequences are packed. What cannot run must be refused (refusals.py). A training in bf16 must give the same bits twice, and losses
 like the CPU's, whose sums are others. Exit code 0: all equal; 1: something differs or fails; 77: there is no GPU here (a reason
 is printed). Needs python3 alone. --small is for an emulated GPU: fewer and smaller cases, no training in f32.
 """
@@ -26,6 +26,7 @@ import groups
 import library
 import logprob
 import paged
+import refusals
 import row_blocks
 import updates
 from tensors import all_differing, differing, distance, largest, read_safetensors, to_bf16, write_safetensors
@@ -311,6 +312,7 @@ def main():
     comparison = Comparison(folder)
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
+        refusals.check(comparison, scratch, small)
         comparison.products(folder / "products", scratch)
         logprob.check(comparison, scratch)
         groups.check(comparison, scratch)

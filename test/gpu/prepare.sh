@@ -73,7 +73,13 @@ for program in "$root/test/gpu/library.mlir" "$folder/library_large.mlir"; do
   plan "$name.any.plan" "$program" "${gpu[@]}" --dtype f32 --products cublaslt --parity off
 done
 plan row_blocks.cuda.plan "$root/test/gpu/row_blocks.mlir" "${gpu[@]}" --dtype f32
+# Plans that need more memory than a GPU has (1 TiB and more), or than is left (4 GiB); one for another GPU.
+for size in large:2097152 huge:536870912; do
+  sed "s/context = 1024/context = ${size#*:}/" "$root/test/gpu/memory.mlir" >"$folder/${size%:*}.mlir"
+  plan "${size%:*}.plan" "$folder/${size%:*}.mlir" "${gpu[@]}" --dtype f32
+done
 for process in "${running[@]}"; do wait "$process"; done
+python3 "$root/test/gpu/refusals.py" edit "$folder/large.plan" "$folder/other.plan"
 "$bin/mirl" init "$folder/sft.cpu.plan" --out "$folder/base" --seed 0 >/dev/null
 "$bin/mirl" init "$folder/parity.plan" --out "$folder/parity" --seed 0 >/dev/null
 cp "$folder/model64/"* "$folder/parity/"
