@@ -27,6 +27,7 @@ import groups
 import logprob
 import paged
 import row_blocks
+import updates
 from tensors import write_safetensors
 
 TOOLS = {
@@ -140,6 +141,7 @@ SECTIONS = {
     "logprob": lambda c, scratch: logprob.check(c, scratch),
     "groups": lambda c, scratch: groups.check(c, scratch),
     "row_blocks": lambda c, scratch: row_blocks.check(c, scratch),
+    "updates": lambda c, scratch: updates.check(c, scratch),
     "attention": lambda c, scratch: c.attention(c.folder, scratch),
     "paged": lambda c, scratch: paged.check(c, scratch),
     "sft": lambda c, scratch: c.entries("sft", scratch),
