@@ -1,5 +1,6 @@
 // A tool that listens to NVTX: it is loaded by the headers of a program whose environment names it (NVTX_INJECTION64_PATH), and writes
-// a line to the file $MIRL_NVTX_RANGES for each range of the domain "mirl" that begins, indented by those it is in.
+// a line to the file $MIRL_NVTX_RANGES for each range of the domain "mirl" that begins, indented by those it is in, and how many are
+// open at the end.
 
 #include <stdint.h>
 #include <stdio.h>
@@ -28,6 +29,11 @@ static int NVTX_API pop(nvtxDomainHandle_t handle) {
   if ((char *)handle != &domain || depth == 0)
     abort();
   return --depth;
+}
+
+__attribute__((destructor)) static void end(void) {
+  if (file && depth)
+    fprintf(file, "%d are open\n", depth);
 }
 
 int InitializeInjectionNvtx2(NvtxGetExportTableFunc_t table) {
