@@ -11,6 +11,7 @@
 // `row_blocks`. An op that already states another order is refused: the order is part of its
 // meaning, and this target has no schedule for it.
 
+#include "passes/Numerics.h"
 #include "passes/Passes.h"
 
 namespace mirl::passes {
@@ -32,9 +33,8 @@ bool isServed(Value a, Value b, Value matrix) {
          });
 }
 
-// Whether an op is a matrix product that the tensor cores serve: of two bf16 tensors, with rows of
-// whole 16 bytes, which is what copies of tiles ask for. Logits that are sampled from are f32, and
-// have the bits of nn.linear_logprob's.
+} // namespace
+
 bool isTensorCoreProduct(Operation *op) {
   Value matrix; // N×K
   if (auto linear = dyn_cast<nn::LinearOp>(op)) {
@@ -59,6 +59,8 @@ bool isTensorCoreProduct(Operation *op) {
   }
   return isServed(op->getOperand(0), op->getOperand(1), matrix);
 }
+
+namespace {
 
 // Whether the tensor cores serve an attention op: bf16, heads of 64 or 128 numbers, and a scale
 // that keeps the order of scores.

@@ -16,8 +16,8 @@
 
 #include "mlir/IR/IRMapping.h"
 
+#include "passes/Numerics.h"
 #include "passes/Passes.h"
-#include "passes/cuda/TileSchedules.h"
 
 namespace mirl::passes {
 #define GEN_PASS_DEF_PLANRECOMPUTE
@@ -96,7 +96,7 @@ private:
       return 0;
     auto [rows, depth] = std::pair(bytes(grad.getTargets()) / 4, cast<RankedTensorType>(grad.getHidden().getType()).getDimSize(1));
     int64_t vocabulary = cast<RankedTensorType>(grad.getWeight().getType()).getDimSize(0);
-    return std::min(2 * rows * vocabulary, cuda::kLogitGradientBytes) + 4 * rows * depth;
+    return std::min(2 * rows * vocabulary, kLogitChunkBytes) + 4 * rows * depth;
   }
 
   // Values of which an elementwise op, which can be computed in place, is the last use.

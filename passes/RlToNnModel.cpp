@@ -144,8 +144,7 @@ nn::LinearLogprobOp Program::logprobs(Entry &entry, const Hidden &hidden, Locati
   Type scalar = tensorOf(entry.context(), rl::Scope::token);
   return nn::LinearLogprobOp::create(entry.builder(), loc, scalar, scalar, entropy ? scalar : Type(),
                                      gather(entry, hidden.hidden, loc), hidden.head, entry.stream("targets", loc),
-                                     entry.builder().getF32FloatAttr(static_cast<float>(temperature)),
-                                     nn::NumericsAttr());
+                                     entry.builder().getF32FloatAttr(static_cast<float>(temperature)));
 }
 
 void Program::makeGenerate(Policy &policy, bool prefill) {

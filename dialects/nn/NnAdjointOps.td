@@ -88,17 +88,21 @@ def Nn_LinearLogprobGradOp : Nn_TensorOp<"linear_logprob_grad", [InPlace, AttrSi
     entropy itself): dz[r, v] = (g[r]·(1[v = target] − p[v]) − e[r]·p[v]·(z[v] − lse[r] + entropy[r])) / temperature;
     hidden_gradient = dz · weight (a chain over v), weight_gradient = into + dzᵀ · hidden (a chain over r). dz is f32, and
     so is the chain of a bf16 hidden_gradient, which is rounded once at its end. In the order `k16` dz is rounded to bf16, the
-    sums are those of `k16` within chunks of the vocabulary, and the chunks are added in f32, ascending.
+    sums are those of `k16`, over all of the vocabulary. There z is first rounded as `kept_logits` are: to its block's maximum and
+    the bf16 next to what it is less that; so the result has the same bits whether they are at hand or not.
+    `kept` has kept_logits and maxima of `nn.linear_logprob`, for the columns that need not be computed again; they are used up.
     Peak extra memory is independent of V.
   }];
   let arguments = (ins Nn_Scalars:$logprob_gradient, Nn_Tensor:$hidden, Nn_Tensor:$weight, Nn_Indices:$targets,
                        Nn_Scalars:$lse, Nn_Tensor:$into, Optional<Nn_Scalars>:$entropy_gradient,
-                       Optional<Nn_Scalars>:$entropy, DefaultValuedAttr<F32Attr, "1.0f">:$temperature,
+                       Optional<Nn_Scalars>:$entropy, Optional<Nn_Tensor>:$kept_logits, Optional<Nn_Tensor>:$maxima,
+                       DefaultValuedAttr<F32Attr, "1.0f">:$temperature,
                        OptionalAttr<Nn_NumericsAttr>:$numerics);
   let results = (outs Nn_Tensor:$hidden_gradient, Nn_Tensor:$weight_gradient);
   let assemblyFormat = [{
     $logprob_gradient `,` $hidden `,` $weight `,` $targets `,` $lse `into` `(` $into `)`
-    (`entropy` `(` $entropy_gradient^ `,` $entropy `)`)? attr-dict `:` functional-type(operands, results)
+    (`entropy` `(` $entropy_gradient^ `,` $entropy `)`)? (`kept` `(` $kept_logits^ `,` $maxima `)`)?
+    attr-dict `:` functional-type(operands, results)
   }];
 }
 

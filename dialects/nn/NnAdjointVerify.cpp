@@ -100,10 +100,14 @@ LogicalResult LinearLogprobGradOp::verify() {
   if (getEntropy())
     check.sameType({"entropy", getEntropy()}, g).sameType({"entropy_gradient", getEntropyGradient()}, g);
   check.sameType({"hidden_gradient", getHiddenGradient()}, h).sameType({"weight_gradient", getWeightGradient()}, into);
+  check.that(!getKeptLogits() == !getMaxima(), "kept_logits and maxima come together");
   if (failed(LogicalResult(check)))
     return failure();
-  return check.dim(w, 1, h.columns(), "the columns of hidden")
+  check.dim(w, 1, h.columns(), "the columns of hidden")
       .that(getTemperature().convertToFloat() > 0, "temperature must be positive");
+  if (getKeptLogits() && succeeded(LogicalResult(check)))
+    checkKept(check, {"kept_logits", getKeptLogits()}, {"maxima", getMaxima()}, h, w);
+  return check;
 }
 int LinearLogprobGradOp::getTiedOperand(unsigned result) { return result == 1 ? 5 : -1; }
 

@@ -113,7 +113,7 @@ LogicalResult LinearLogprobOp::buildAdjoint(OpBuilder &b, ArrayRef<Value> gradie
   auto build = [&](Value into) {
     return LinearLogprobGradOp::create(b, getLoc(), getHidden().getType(), into.getType(), logprobGradient,
                                        getHidden(), getWeight(), getTargets(), getLse(), into, entropyGradient,
-                                       entropyGradient ? getEntropy() : Value(), getTemperatureAttr(),
+                                       entropyGradient ? getEntropy() : Value(), Value(), Value(), getTemperatureAttr(),
                                        NumericsAttr());
   };
   LinearLogprobGradOp grad;

@@ -160,11 +160,27 @@ def Nn_LinearLogprobOp : Nn_TensorOp<"linear_logprob", [Differentiable]> {
     Order: z as `nn.linear`; the vocabulary in blocks of 256: the block's maximum and its sum of exp(z − block's maximum) in 16
     lanes; the blocks are merged in ascending order, with M the larger maximum, as sum = sum·exp(max − M) + block·exp(block's
     maximum − M). `nn.sample` has the same order, hence the same bits. No tensor of R×V elements exists.
+
+    With `kept` = n (a multiple of 256, or V) the adjoint need not compute the first n logits of a row again: two more results are
+    kept_logits, R×n (bf16), z less the maximum of its block, and maxima, R×⌈n/256⌉, those maxima. It changes no bit of what else there is.
   }];
   let arguments = (ins Nn_Tensor:$hidden, Nn_Tensor:$weight, Nn_Indices:$targets,
                        DefaultValuedAttr<F32Attr, "1.0f">:$temperature,
-                       OptionalAttr<Nn_NumericsAttr>:$numerics);
-  let results = (outs Nn_Scalars:$logprob, Nn_Scalars:$lse, Optional<Nn_Scalars>:$entropy);
+                       OptionalAttr<Nn_NumericsAttr>:$numerics,
+                       DefaultValuedAttr<I64Attr, "0">:$kept);
+  // The last ones: entropy, then kept_logits and maxima.
+  let results = (outs Nn_Scalars:$logprob, Nn_Scalars:$lse, Variadic<Nn_Tensor>:$more);
+  let builders = [OpBuilder<(ins "mlir::Type":$logprob, "mlir::Type":$lse, "mlir::Type":$entropy, "mlir::Value":$hidden,
+                                 "mlir::Value":$weight, "mlir::Value":$targets, "mlir::FloatAttr":$temperature)>];
+  let extraClassDeclaration = [{
+    // Of the vocabulary.
+    static constexpr int64_t kBlock = 256;
+    static int64_t blocksOf(int64_t logits) { return (logits + kBlock - 1) / kBlock; }
+    // Null where there is none.
+    mlir::Value getEntropy() { return getMore().size() % 2 ? getMore().front() : mlir::Value(); }
+    mlir::Value getKeptLogits() { return getMore().size() > 1 ? getMore().drop_back().back() : mlir::Value(); }
+    mlir::Value getMaxima() { return getMore().size() > 1 ? getMore().back() : mlir::Value(); }
+  }];
 }
 
 def Nn_SampleOp : Nn_TensorOp<"sample"> {

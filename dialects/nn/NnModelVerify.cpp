@@ -157,12 +157,21 @@ LogicalResult LinearLogprobOp::verify() {
   ShapeCheck check(*this);
   check.rank(h, 2).rank(w, 2).fixed(w).rank(targets, 1).sameRows(targets, h).rank(logprob, 1).sameRows(logprob, h);
   check.sameType({"lse", getLse()}, logprob);
-  if (getEntropy())
-    check.sameType({"entropy", getEntropy()}, logprob);
+  size_t more = getMore().size();
+  int64_t kept = static_cast<int64_t>(getKept());
+  check.that(more == (kept ? 2 : 0) || more == (kept ? 3 : 1),
+             kept ? "has kept_logits and maxima as its last results, since it has `kept`"
+                  : "has no third result but entropy without `kept`");
   if (failed(LogicalResult(check)))
     return failure();
-  return check.dim(w, 1, h.columns(), "the columns of hidden")
+  if (getEntropy())
+    check.sameType({"entropy", getEntropy()}, logprob);
+  check.dim(w, 1, h.columns(), "the columns of hidden")
       .that(getTemperature().convertToFloat() > 0, "temperature must be positive");
+  if (kept && succeeded(LogicalResult(check)))
+    checkKept(check, {"kept_logits", getKeptLogits()}, {"maxima", getMaxima()}, h, w)
+        .dim({"kept_logits", getKeptLogits()}, 1, kept, "as many as `kept` says");
+  return check;
 }
 
 LogicalResult SampleOp::verify() {

@@ -54,6 +54,18 @@ ShapeCheck &ShapeCheck::sameShape(Named a, Named b) {
   return that(a.type().clone(b.type().getElementType()) == b.type(), Twine(a.name) + " and " + b.name + " must have the same shape");
 }
 
+ShapeCheck &mirl::nn::checkKept(ShapeCheck &check, Named logits, Named maxima, Named hidden, Named weight) {
+  check.rank(logits, 2).rank(maxima, 2).sameRows(logits, hidden).sameRows(maxima, hidden);
+  if (failed(LogicalResult(check)))
+    return check;
+  int64_t kept = logits.dim(1), all = weight.dim(0);
+  return check
+      .that(logits.type().getElementType().isBF16() && maxima.type().getElementType().isF32(), "kept_logits must be of bf16, maxima of f32")
+      .that(kept == all || (kept > 0 && kept < all && kept % LinearLogprobOp::kBlock == 0),
+            "kept_logits must have a multiple of 256 columns, or all of the vocabulary's")
+      .dim(maxima, 1, LinearLogprobOp::blocksOf(kept), "a maximum for each block of kept_logits");
+}
+
 ShapeCheck &ShapeCheck::offsets(Named offsets) {
   rank(offsets, 1);
   if (failed_)

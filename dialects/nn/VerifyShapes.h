@@ -44,6 +44,10 @@ private:
   bool failed_ = false;
 };
 
+// What nn.linear_logprob keeps for its adjoint: logits of rows of `hidden` for the first entries of the vocabulary, and their
+// blocks' maxima.
+ShapeCheck &checkKept(ShapeCheck &check, Named logits, Named maxima, Named hidden, Named weight);
+
 } // namespace mirl::nn
 
 #endif // MIRL_DIALECTS_NN_VERIFYSHAPES_H

@@ -49,6 +49,13 @@ RowResult rowResult(KernelBuilder &b, const RowSums &sums, Value target) {
           sums.weighted ? b.fsub(lse, b.fdiv(sums.weighted, sums.sum)) : Value()};
 }
 
+Value LogitGradient::of(KernelBuilder &b, Value shifted, Value p, Value hit) const {
+  Value dz = b.fmul(logprob, b.fsub(hit, p));
+  if (entropy)
+    dz = b.fsub(dz, b.fmul(b.fmul(entropyGradient, p), b.fadd(shifted, entropy)));
+  return b.fmul(dz, scale);
+}
+
 RowSums emitBlockSums(KernelBuilder &b, Value block, Value size, Value scale, bool weighted) {
   double lowest = -std::numeric_limits<double>::infinity();
   Value factor = b.splat(scale);

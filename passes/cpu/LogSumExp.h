@@ -6,11 +6,12 @@
 #ifndef MIRL_PASSES_CPU_LOGSUMEXP_H
 #define MIRL_PASSES_CPU_LOGSUMEXP_H
 
+#include "dialects/nn/Nn.h"
 #include "passes/cpu/KernelBuilder.h"
 
 namespace mirl::passes::cpu {
 
-inline constexpr int64_t kVocabularyBlock = 256;
+inline constexpr int64_t kVocabularyBlock = nn::LinearLogprobOp::kBlock;
 
 // What is known of a row after some blocks, or of one block (f32 scalars). Start with (−inf, 0, 0).
 struct RowSums {
@@ -33,6 +34,14 @@ struct RowResult {
   mlir::Value logprob, lse, entropy;
 };
 RowResult rowResult(KernelBuilder &b, const RowSums &sums, mlir::Value target);
+
+// What the gradient of a row's logits is made of: the gradient of its log-prob and, where there is one, of its entropy, with
+// the entropy; and 1 / temperature.
+struct LogitGradient {
+  mlir::Value logprob, entropyGradient, entropy, scale;
+  // Of a logit z, from z − log-sum-exp and its exponential; `hit`: 1 for the target, else 0.
+  mlir::Value of(KernelBuilder &b, mlir::Value shifted, mlir::Value p, mlir::Value hit) const;
+};
 
 // Of one block of at most 256 logits (`size`, i64), at `block`, each times `scale` (f32).
 RowSums emitBlockSums(KernelBuilder &b, mlir::Value block, mlir::Value size, mlir::Value scale,

@@ -132,6 +132,8 @@ void forRows(KernelBuilder &b, RankedTensorType type, KernelBuilder::Body body) 
 
 LogicalResult lowerLogprob(Operation *op, Lowering &lowering) {
   auto logprob = cast<nn::LinearLogprobOp>(op);
+  if (logprob.getKept())
+    return op->emitOpError("can keep logits only where they are products of bf16 on tensor cores, in the order k16_blocks");
   Chunks chunks(lowering, logprob.getHidden(), logprob.getWeight());
   RankedTensorType type = chunks.rows();
   bool entropy = static_cast<bool>(logprob.getEntropy());
@@ -209,27 +211,29 @@ void emitLogitGradient(KernelBuilder &b, const Chunks &chunks, float inverse, bo
   Value first = chunks.first(b), size = chunks.size(b), scale = b.vf(inverse);
   forRows(b, chunks.rows(), [&](Value row) {
     Value z = advance(b, logits, b.mul(row, chunks.columns()));
-    Value g = b.splat(b.loadf(gradients, row)), lse = b.splat(b.loadf(lses, row));
-    Value e = entropy ? b.splat(b.loadf(entropyGradients, row)) : Value();
-    Value h = entropy ? b.splat(b.loadf(entropies, row)) : Value();
+    Value lse = b.splat(b.loadf(lses, row));
+    LogitGradient known = {b.splat(b.loadf(gradients, row)), {}, {}, scale};
+    if (entropy) {
+      known.entropyGradient = b.splat(b.loadf(entropyGradients, row));
+      known.entropy = b.splat(b.loadf(entropies, row));
+    }
     Value target = b.sub(b.loadi(targets, row), first);
     // What lies behind the vocabulary in the last vector is written, and never read.
     b.loop(b.c(0), size, kLanes, [&](Value v) {
-      Value logit = b.fmul(b.loadv(z, v), scale), shifted = b.fsub(logit, lse), p = b.exp(shifted);
+      Value shifted = b.fsub(b.fmul(b.loadv(z, v), scale), lse);
       // 1 in the target's lane: the lanes up to it without those before it.
       Value before = b.sub(target, v);
       Value hit =
           b.select(b.mask(b.add(before, 1)), b.select(b.mask(before), b.vf(0), b.vf(1)), b.vf(0));
-      Value dz = b.fmul(g, b.fsub(hit, p));
-      if (entropy)
-        dz = b.fsub(dz, b.fmul(b.fmul(e, p), b.fadd(shifted, h)));
-      b.storev(b.fmul(dz, scale), z, v);
+      b.storev(known.of(b, shifted, b.exp(shifted), hit), z, v);
     });
   });
 }
 
 LogicalResult lowerLogprobGrad(Operation *op, Lowering &lowering) {
   auto grad = cast<nn::LinearLogprobGradOp>(op);
+  if (grad.getKeptLogits())
+    return op->emitOpError("has use for kept logits only where they are products of bf16 on tensor cores, in the order k16");
   Chunks chunks(lowering, grad.getHidden(), grad.getWeight());
   RankedTensorType type = chunks.rows();
   auto f32 = Float32Type::get(op->getContext());

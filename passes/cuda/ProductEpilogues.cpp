@@ -2,10 +2,12 @@
 
 #include "passes/cpu/SampleRow.h"
 #include "passes/cpu/Schedules.h"
+#include "passes/cuda/RegisterProducts.h"
 #include "passes/cuda/ThreadMaths.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
+#include <cmath>
 #include <limits>
 
 using namespace mlir;
@@ -29,23 +31,56 @@ void store(TileKernelBuilder &b, Value value, Value pointer, Value index) {
   LLVM::StoreOp::create(b, value, at(b, pointer, index));
 }
 
+// What is stored of z, as an f32 again: rounded to bf16 as it is less its block's maximum.
+ProductEpilogue::Pair asKept(TileKernelBuilder &b, ProductEpilogue::Pair z, Value top) {
+  ThreadMaths m(b);
+  return b.unpack(packBf16(b, m.fsub(z.first, top), m.fsub(z.second, top)));
+}
+
 class LogSumExp {
 public:
-  // Stores the blocks' sums into the buffer of that number.
+  // Stores the blocks' sums into the buffer of that number. `first`: the vocabulary entry of
+  // column 0.
   LogSumExp(TileKernelBuilder &b, Value sums, const ProductEpilogue::Place &place,
-            int64_t vocabulary, Value scale, unsigned buffer, bool entropy)
+            int64_t vocabulary, Value scale, unsigned buffer, bool entropy, Value first = Value())
       : b(b), sums(sums), place(place), vocabulary(vocabulary), entropy(entropy), buffer(buffer),
-        scale(scale) {
+        scale(scale), first(first) {
     inQuad = b.rem(place.lane, 4);
   }
 
-  // And the z of the targets.
-  void emitWithTargets() {
+  // And the z of the targets. Gives the rows' maxima.
+  ProductEpilogue::Rows emitWithTargets() {
+    ProductEpilogue::Rows tops;
     for (int64_t half = 0; half < 2; ++half) {
       Value row = b.add(place.row, 8 * half);
-      emitRow(row, half);
+      tops[half] = {emitRow(row, half)};
       storeTarget(row, half);
     }
+    return tops;
+  }
+  // Of rows that are there, of the first `kept` columns, to [rows][blocks] in that buffer.
+  void storeMaxima(const ProductEpilogue::Rows &tops, int64_t kept, unsigned buffer) {
+    int64_t blocks = llvm::divideCeil(kept, kVocabularyBlock);
+    Value column0 = tileColumn();
+    for (int64_t half = 0; half < 2; ++half) {
+      Value row = b.add(place.row, 8 * half);
+      Value here = b.both(b.lt(row, place.rows), b.lt(column0, b.c(kept)));
+      b.ifThen(b.both(here, b.eq(inQuad, b.c(0))), [&] {
+        Value index = arith::MulIOp::create(b, b.wide(row), b.c64(blocks));
+        index = arith::AddIOp::create(b, index, b.wide(b.divide(column0, kVocabularyBlock)));
+        store(b, tops[half].front(), b.buffer(buffer), index);
+      });
+    }
+  }
+  // The maximum of a row's block.
+  Value emitMaximum(int64_t half) {
+    Value lowest = ThreadMaths(b).f(-kInfinity), top = lowest;
+    for (int64_t group = 0; group < kGroups; ++group)
+      for (int64_t e = 0; e < 2; ++e)
+        top = maximum(b, top, z(group, e, half, lowest));
+    for (int64_t distance : {1, 2})
+      top = maximum(b, top, b.exchange(top, distance));
+    return top;
   }
   // And the logits.
   void emitWithLogits() {
@@ -61,7 +96,10 @@ private:
 
   bool partial() const { return vocabulary % kVocabularyBlock != 0; }
   // Eight columns are there or none is.
-  Value inside(int64_t group) { return b.lt(b.add(place.column, 8 * group), b.c(vocabulary)); }
+  Value inside(int64_t group) {
+    Value entry = first ? b.add(place.column, first) : place.column;
+    return b.lt(b.add(entry, 8 * group), b.c(vocabulary));
+  }
   Value z(int64_t group, int64_t e, int64_t half, Value beyond) {
     Value value = arith::MulFOp::create(b, b.element(sums, 4 * group + 2 * half + e), scale);
     return partial() ? b.select(inside(group), value, beyond) : value;
@@ -79,13 +117,9 @@ private:
     return m.fadd(pair[0], pair[1]);
   }
 
-  void emitRow(Value row, int64_t half) {
-    Value lowest = ThreadMaths(b).f(-kInfinity), zero = ThreadMaths(b).f(0), top = lowest;
-    for (int64_t group = 0; group < kGroups; ++group)
-      for (int64_t e = 0; e < 2; ++e)
-        top = maximum(b, top, z(group, e, half, lowest));
-    for (int64_t distance : {1, 2})
-      top = maximum(b, top, b.exchange(top, distance));
+  Value emitRow(Value row, int64_t half) {
+    Value lowest = ThreadMaths(b).f(-kInfinity), zero = ThreadMaths(b).f(0);
+    Value top = emitMaximum(half);
     std::array<Value, 2> start = {zero, zero};
     SmallVector<std::array<Value, 2>> plain(2, start), weighted(2, start);
     for (int64_t group = 0; group < kGroups; ++group)
@@ -110,6 +144,7 @@ private:
       if (entropy)
         store(b, moment, to, b.c(2));
     });
+    return top;
   }
 
   // The column that this thread begins with is that of the tile and twice its place in the quad.
@@ -160,19 +195,30 @@ private:
   int64_t vocabulary;
   bool entropy;
   unsigned buffer;
-  Value scale, inQuad;
+  Value scale, first, inQuad;
 };
 
 } // namespace
 
-ProductEpilogue logSumExpEpilogue(int64_t vocabulary, float inverse, bool entropy) {
+ProductEpilogue logSumExpEpilogue(int64_t vocabulary, float inverse, bool entropy, int64_t kept) {
   ProductEpilogue epilogue;
-  epilogue.buffers = 3;
+  epilogue.buffers = kept ? 4 : 3;
   epilogue.columns = kVocabularyBlock;
   epilogue.reduce = [=](TileKernelBuilder &b, Value sums, const ProductEpilogue::Place &place) {
     Value scale = ThreadMaths(b).f(inverse);
-    LogSumExp(b, sums, place, vocabulary, scale, /*buffer=*/3, entropy).emitWithTargets();
+    LogSumExp rows(b, sums, place, vocabulary, scale, /*buffer=*/3, entropy);
+    ProductEpilogue::Rows tops = rows.emitWithTargets();
+    if (kept)
+      rows.storeMaxima(tops, kept, /*buffer=*/5);
+    return tops;
   };
+  if (kept)
+    epilogue.replace = [=](TileKernelBuilder &b, ValueRange top, ProductEpilogue::Pair sums, Value) {
+      ThreadMaths m(b);
+      Value scale = m.f(inverse);
+      return ProductEpilogue::Pair(m.fsub(m.fmul(sums.first, scale), top[0]),
+                                   m.fsub(m.fmul(sums.second, scale), top[0]));
+    };
   return epilogue;
 }
 
@@ -185,18 +231,33 @@ ProductEpilogue sampledLogitsEpilogue(int64_t vocabulary) {
     ThreadMaths m(b);
     Value scale = cpu::emitScale(m, temperature).first;
     LogSumExp(b, sums, place, vocabulary, scale, /*buffer=*/4, /*entropy=*/false).emitWithLogits();
+    return ProductEpilogue::Rows();
   };
   return epilogue;
 }
 
-ProductEpilogue logitGradientEpilogue(int64_t chunk, float inverse, bool entropy) {
+Value logitGradient(TileKernelBuilder &b, const cpu::LogitGradient &row, Value shifted, Value hit) {
+  ThreadMaths m(b);
+  Value p = exp2(b, m.fmul(shifted, m.f(M_LOG2E)));
+  return row.of(m, shifted, p, b.select(hit, m.f(1), m.f(0)));
+}
+
+ProductEpilogue logitGradientEpilogue(int64_t first, int64_t step, int64_t vocabulary,
+                                      float inverse, bool entropy) {
   ProductEpilogue epilogue;
   epilogue.buffers = entropy ? 5 : 3;
+  epilogue.columns = kVocabularyBlock;
+  bool whole = (vocabulary - first) % step == 0;
+  auto entryOfColumn0 = [=](TileKernelBuilder &b) { return b.add(b.mul(b.dim(kLoop), step), first); };
+  epilogue.reduce = [=](TileKernelBuilder &b, Value sums, const ProductEpilogue::Place &place) {
+    Value scale = ThreadMaths(b).f(inverse);
+    LogSumExp rows(b, sums, place, vocabulary, scale, /*buffer=*/0, entropy, entryOfColumn0(b));
+    return ProductEpilogue::Rows{Values{rows.emitMaximum(0)}, Values{rows.emitMaximum(1)}};
+  };
   epilogue.prepare = [=](TileKernelBuilder &b, Value row) {
     Type f32 = b.getF32Type();
-    Value first = b.mul(b.dim(kLoop), chunk);
     Values known = {load(b, f32, b.buffer(2), row),
-                    b.sub(load(b, b.getI32Type(), b.buffer(3), row), first),
+                    b.sub(load(b, b.getI32Type(), b.buffer(3), row), entryOfColumn0(b)),
                     load(b, f32, b.buffer(4), row)};
     if (entropy)
       known.append({load(b, f32, b.buffer(5), row), load(b, f32, b.buffer(6), row)});
@@ -205,17 +266,23 @@ ProductEpilogue logitGradientEpilogue(int64_t chunk, float inverse, bool entropy
   epilogue.replace = [=](TileKernelBuilder &b, ValueRange known, ProductEpilogue::Pair sums,
                          Value column) {
     ThreadMaths m(b);
-    Value scale = m.f(inverse), gradient = known[0], target = known[1], lse = known[2];
-    auto replace = [&](Value sum, Value column) {
-      Value shifted = m.fsub(m.fmul(sum, scale), lse), p = m.exp(shifted);
-      Value hit = b.select(b.eq(column, target), m.f(1), m.f(0));
-      Value dz = m.fmul(gradient, m.fsub(hit, p));
-      if (entropy)
-        dz = m.fsub(dz, m.fmul(m.fmul(known[3], p), m.fadd(shifted, known[4])));
-      return m.fmul(dz, scale);
+    Value target = known[1], top = known.back(), scale = m.f(inverse);
+    cpu::LogitGradient row = {known[0], {}, {}, scale};
+    if (entropy) {
+      row.entropyGradient = known[3];
+      row.entropy = known[4];
+    }
+    Value shift = m.fsub(top, known[2]);
+    auto [first, second] =
+        asKept(b, {m.fmul(sums.first, scale), m.fmul(sums.second, scale)}, top);
+    Value inside = whole ? Value() : b.lt(b.add(entryOfColumn0(b), column), b.c(vocabulary));
+    auto replace = [&](Value kept, Value column) {
+      Value dz = logitGradient(b, row, m.fadd(kept, shift), b.eq(column, target));
+      // Zeros of the weight meet what is beyond the vocabulary: it must be a number.
+      return whole ? dz : b.select(inside, dz, m.f(0));
     };
-    return ProductEpilogue::Pair(replace(sums.first, column),
-                                 replace(sums.second, b.add(column, 1)));
+    Value low = replace(first, column);
+    return ProductEpilogue::Pair(low, replace(second, b.add(column, 1)));
   };
   return epilogue;
 }

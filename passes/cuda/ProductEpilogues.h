@@ -6,8 +6,10 @@
 #define MIRL_PASSES_CUDA_PRODUCTEPILOGUES_H
 
 #include "dialects/nn/Nn.h"
+#include "passes/cpu/LogSumExp.h"
 #include "passes/cuda/TileKernelBuilder.h"
 
+#include <array>
 #include <functional>
 #include <utility>
 
@@ -27,11 +29,12 @@ struct ProductEpilogue {
     Value row, rows, column, lane;
   };
   // The sums of 64 rows are used up (and `columns` of the tile are a whole, where that is not 0).
-  // Or …
-  std::function<void(TileKernelBuilder &, Value sums, const Place &)> reduce;
+  // Or, what that makes of either row is used when …
+  using Rows = std::array<Values, 2>;
+  std::function<Rows(TileKernelBuilder &, Value sums, const Place &)> reduce;
   int64_t columns = 0;
-  // … they are replaced before they are rounded and stored: what is known of a row, then two
-  // neighbours of it.
+  // … they are replaced before they are rounded and stored: what is known of a row (in front of
+  // what `reduce` made), then two neighbours of it.
   std::function<Values(TileKernelBuilder &, Value row)> prepare;
   std::function<Pair(TileKernelBuilder &, mlir::ValueRange prepared, Pair sums, Value column)>
       replace;
@@ -44,18 +47,26 @@ struct ProductEpilogue {
 
 // For each row and block of 256 of the vocabulary: maximum, sum of exponentials and, with
 // `entropy`, weighted sum of z = sum · inverse, in the order of passes/cpu/LogSumExp.h. Buffers:
-// targets (i32), block sums [rows][blocks][2 or 3], z of the targets.
-ProductEpilogue logSumExpEpilogue(int64_t vocabulary, float inverse, bool entropy);
+// targets (i32), block sums [rows][blocks][2 or 3], z of the targets. Of the first `kept` columns,
+// where there are any, z less its block's maximum is stored, and that maximum goes to another
+// buffer, [rows][blocks].
+ProductEpilogue logSumExpEpilogue(int64_t vocabulary, float inverse, bool entropy, int64_t kept);
 
 // Logits that nn.sample draws from: they are stored, and so are maximum and sum of exponentials of
 // z = sum / temperature for each row and block of 256, as `sample_blocks` would (SampleKernels.h).
 // Buffers: temperature; logits, block sums [rows][blocks][2].
 ProductEpilogue sampledLogitsEpilogue(int64_t vocabulary);
 
-// Logits to their gradients (nn.linear_logprob_grad). Buffers: gradient of the log-prob, targets,
-// log-sum-exp and, with `entropy`, the gradient of the entropy and the entropy. `chunk`: the
-// vocabulary entry of column 0 is loop0 · chunk.
-ProductEpilogue logitGradientEpilogue(int64_t chunk, float inverse, bool entropy);
+// Logits to their gradients (nn.linear_logprob_grad), by way of what would be kept of them. Buffers:
+// gradient of the log-prob, targets, log-sum-exp and, with `entropy`, the gradient of the entropy
+// and the entropy. The vocabulary entry of column 0 is first + loop0 · step, of `vocabulary`.
+ProductEpilogue logitGradientEpilogue(int64_t first, int64_t step, int64_t vocabulary,
+                                      float inverse, bool entropy);
+
+// What makes gradients of logits, wherever they come from: of z, from z − log-sum-exp. The
+// exponential is the special function unit's. `hit` (i1): z is the target's.
+mlir::Value logitGradient(TileKernelBuilder &b, const cpu::LogitGradient &row, mlir::Value shifted,
+                          mlir::Value hit);
 
 // The elementwise program of `fused`, whose operands are results of products: operand i is that of
 // product `products[i]`. `status` fails where the program has an op that no kernel can have.

@@ -84,17 +84,24 @@ private:
   void enterPart(Value part);
   void produce();
   void consume(Value consumer);
-  Values multiplyTile(Value consumer, Value &stage, Value &parity);
+  Values multiplyTile(Value consumer, mlir::ValueRange start, Value &stage, Value &parity);
   Value fadd(Value x, Value y) { return mlir::arith::AddFOp::create(b, x, y); }
   using Pair = std::pair<Value, Value>;
   Pair fadd(Pair x, Pair y) { return {fadd(x.first, y.first), fadd(x.second, y.second)}; }
   // Two neighbours of bf16 in an i32, rounded to nearest even, and back.
   Value pack(Pair x);
+  // Where this thread's two neighbours of a row of a result in f32 begin; `inside`: whether the row
+  // is there.
+  Value rowStart(Value row, Value column0, Value &inside);
+  Value loadRows(Value row, Value column0);
   void addRows(Value accumulator, Value row, Value column0);
   Pair resultOf(mlir::ValueRange accumulators, int64_t block, int64_t at, int64_t result);
-  void copyRows(mlir::ValueRange accumulators, Value consumer, Value row0, Value column0);
-  void writePiece(mlir::ValueRange accumulators, int64_t block, int64_t firstColumn, int64_t result,
-                  Value piece, Value row0, Value column0);
+  // `reduced`: what the epilogue made of each block of 64 rows, where it did.
+  using Reduced = llvm::SmallVector<ProductEpilogue::Rows>;
+  void copyRows(mlir::ValueRange accumulators, const Reduced &reduced, Value consumer, Value row0,
+                Value column0);
+  void writePiece(mlir::ValueRange accumulators, const Reduced &reduced, int64_t block,
+                  int64_t firstColumn, int64_t result, Value piece, Value row0, Value column0);
   // Where the result is C[j, i]: what a thread stores of a half of its rows.
   struct Across {
     Value odd, column, row, rowInside;

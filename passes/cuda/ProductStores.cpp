@@ -24,19 +24,45 @@ Value ProductKernel::pack(Pair x) {
   return LLVM::BitcastOp::create(b, b.getI32Type(), pair);
 }
 
+Value ProductKernel::rowStart(Value row, Value column0, Value &inside) {
+  inside = b.lt(row, i);
+  if (resultFirst) {
+    row = b.add(row, resultFirst);
+    inside = b.both(inside, b.lt(row, b.c(p.resultPiece->rows)));
+  }
+  Value column = b.add(column0, b.mul(b.rem(lane, 4), 2));
+  Value start = arith::MulIOp::create(b, b.wide(row), b.wide(j));
+  return arith::AddIOp::create(b, start, b.wide(column));
+}
+
+// The sums so far, of f32, of a block of 64 rows, of which `row` is the thread's first. Beyond the
+// end another value is read, which is not stored.
+Value ProductKernel::loadRows(Value row, Value column0) {
+  Type f32 = b.getF32Type();
+  auto pairType = VectorType::get({2}, f32);
+  Value sums = b.zero(b.accumulator(tile.n));
+  for (int64_t half = 0; half < 2; ++half) {
+    Value inside, start = rowStart(b.add(row, 8 * half), column0, inside);
+    for (int64_t block = 0; block < tile.n / 8; ++block) {
+      Value here = wholeColumns() ? inside : b.both(inside, b.lt(b.add(column0, 8 * block), j));
+      Value at = b.select(here, arith::AddIOp::create(b, start, b.c64(8 * block)), b.c64(0));
+      Value pair = LLVM::LoadOp::create(b, pairType, b.at(results[0], at, f32), /*alignment=*/8);
+      for (int64_t e = 0; e < 2; ++e)
+        sums = LLVM::InsertValueOp::create(b, sums, LLVM::ExtractElementOp::create(b, pair, b.c(e)),
+                                           4 * block + 2 * half + e);
+    }
+  }
+  return sums;
+}
+
 // Of f32. `row`: the first of a thread's two rows of a block of 64.
 void ProductKernel::addRows(Value accumulator, Value row, Value column0) {
   Type f32 = b.getF32Type();
   auto pairType = VectorType::get({2}, f32);
-  Value column = b.add(column0, b.mul(b.rem(lane, 4), 2));
+  bool adds = p.accumulate && !p.continues;
   for (int64_t half = 0; half < 2; ++half) {
-    Value here = b.add(row, 8 * half), inside = b.lt(here, i);
-    if (resultFirst) {
-      here = b.add(here, resultFirst);
-      inside = b.both(inside, b.lt(here, b.c(p.resultPiece->rows)));
-    }
-    Value start = arith::MulIOp::create(b, b.wide(here), b.wide(j));
-    Value at = b.at(results[0], arith::AddIOp::create(b, start, b.wide(column)), f32);
+    Value inside, start = rowStart(b.add(row, 8 * half), column0, inside);
+    Value at = b.at(results[0], start, f32);
     auto loadOld = [&](int64_t block) -> Value {
       return LLVM::LoadOp::create(b, pairType, b.at(at, 8 * block, f32), /*alignment=*/8);
     };
@@ -44,14 +70,14 @@ void ProductKernel::addRows(Value accumulator, Value row, Value column0) {
       int64_t count = tile.n / 8;
       // All old values on their way before the first is used.
       Values old(count);
-      bool early = p.accumulate && wholeColumns();
+      bool early = adds && wholeColumns();
       for (int64_t block = 0; early && block < count; ++block)
         old[block] = loadOld(block);
       for (int64_t block = 0; block < count; ++block)
         ifColumns(b.add(column0, 8 * block), [&] {
           Pair sum(b.element(accumulator, 4 * block + 2 * half),
                    b.element(accumulator, 4 * block + 2 * half + 1));
-          if (p.accumulate) {
+          if (adds) {
             Value before = early ? old[block] : loadOld(block);
             sum = fadd({LLVM::ExtractElementOp::create(b, before, b.c(0)),
                         LLVM::ExtractElementOp::create(b, before, b.c(1))},
@@ -93,7 +119,8 @@ ProductKernel::Pair ProductKernel::resultOf(ValueRange accumulators, int64_t blo
 
 // Of bf16: piece by piece through shared memory. A consumer has two pieces; one is copied while the
 // other is written. `row0`: the consumer's first row.
-void ProductKernel::copyRows(ValueRange accumulators, Value consumer, Value row0, Value column0) {
+void ProductKernel::copyRows(ValueRange accumulators, const Reduced &reduced, Value consumer,
+                             Value row0, Value column0) {
   int64_t columns = resultColumns(p), perBlock = p.columns() / columns * maps.size(),
           count = perBlock * tile.blocks;
   Value lead = b.eq(b.threadOfGroup(), b.c(0)), meeting = b.add(consumer, 1);
@@ -107,7 +134,7 @@ void ProductKernel::copyRows(ValueRange accumulators, Value consumer, Value row0
     b.meetSome(meeting, kWarpgroup);
     Value piece = b.shared(b.add(mine, at % 2 * outBytes));
     Value rows = b.add(row0, 64 * block);
-    writePiece(accumulators, block, firstColumn, result, piece, rows, column0);
+    writePiece(accumulators, reduced, block, firstColumn, result, piece, rows, column0);
     b.publishTile();
     b.meetSome(meeting, kWarpgroup);
     b.ifThen(lead, [&] {
@@ -119,8 +146,9 @@ void ProductKernel::copyRows(ValueRange accumulators, Value consumer, Value row0
 
 // 64 rows of the columns from `firstColumn` of the tile on, with bias and residual, rounded and
 // swizzled.
-void ProductKernel::writePiece(ValueRange accumulators, int64_t block64, int64_t firstColumn,
-                               int64_t result, Value piece, Value row0, Value column0) {
+void ProductKernel::writePiece(ValueRange accumulators, const Reduced &reduced, int64_t block64,
+                               int64_t firstColumn, int64_t result, Value piece, Value row0,
+                               Value column0) {
   int64_t columns = resultColumns(p), rowBytes = 2 * columns;
   Value inQuad = b.mul(b.rem(lane, 4), 2), warpRow = b.mul(warp, 16);
   // Beyond the end another value is read, which is not stored.
@@ -142,7 +170,10 @@ void ProductKernel::writePiece(ValueRange accumulators, int64_t block64, int64_t
   bool replaces = p.epilogue && p.epilogue->replace;
   for (int64_t half = 0; replaces && half < 2; ++half) {
     Value row = b.add(b.add(row0, warpRow), b.add(b.divide(lane, 4), 8 * half));
-    prepared[half] = p.epilogue->prepare(b, b.select(b.lt(row, i), row, b.c(0)));
+    if (p.epilogue->prepare)
+      prepared[half] = p.epilogue->prepare(b, b.select(b.lt(row, i), row, b.c(0)));
+    if (!reduced.empty())
+      prepared[half].append(reduced[block64][half]);
   }
   auto word = [&](int64_t block, int64_t half) {
     int64_t at = 4 * (firstColumn / 8 + block) + 2 * half;

@@ -191,7 +191,8 @@ SmallVector<Attribute> productMaps(MLIRContext *context, const TensorCoreProduct
     maps.push_back(operand(p.lefts() + at, part(false, at), p.b, p.columns()));
   // What is made of all parts has the extent of one.
   for (int64_t at = 0; copiesResult(p) && at < p.results(); ++at)
-    maps.push_back(map(arguments - p.results() + at, p.i, part(false, p.combines() ? 0 : at),
+    maps.push_back(map(arguments - p.results() + at, p.i,
+                       p.stored ? p.stored : part(false, p.combines() ? 0 : at),
                        {resultColumns(p), 64}));
   return maps;
 }

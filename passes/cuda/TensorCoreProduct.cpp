@@ -143,10 +143,13 @@ void ProductKernel::produce() {
   });
 }
 
-ProductKernel::Values ProductKernel::multiplyTile(Value consumer, Value &stage, Value &parity) {
+// `start`: the sums so far; empty: zero.
+ProductKernel::Values ProductKernel::multiplyTile(Value consumer, ValueRange start, Value &stage,
+                                                  Value &parity) {
   Values init = {stage, parity, b.c(0)};
   int64_t blocks = p.rowParts() * tile.blocks;
-  for (int64_t block = 0; block < blocks; ++block)
+  init.append(start.begin(), start.end());
+  for (int64_t block = start.size(); block < blocks; ++block)
     init.push_back(b.zero(b.accumulator(tile.n)));
   Value base = b.sharedAddress(), lead = b.eq(b.threadOfGroup(), b.c(0));
   Value mine =
@@ -205,9 +208,16 @@ void ProductKernel::consume(Value consumer) {
     ring.push_back(
         b.sub(b.c(1), consumer)); // parity of its turns: the first consumer's first one has come
   b.loop(from, items, step, ring, [&](Value item, ValueRange ring) -> Values {
-    auto [row0, column0, part] = place(item);
-    enterPart(part);
+    Place at = place(item);
+    Value row0 = at.row, column0 = at.column;
+    enterPart(at.part);
     Value stage = ring[0], parity = ring[1];
+    auto rowOf = [&](int64_t block) {
+      return b.add(b.add(row0, b.add(first, inBlock)), 64 * block);
+    };
+    Values before;
+    for (int64_t block = 0; p.continues && block < tile.blocks; ++block)
+      before.push_back(loadRows(rowOf(block), column0));
     if (tile.alternate)
       b.wait(turn(consumer), ring[2]);
     // There are registers for what is added: it is on its way while the tile is multiplied.
@@ -215,19 +225,23 @@ void ProductKernel::consume(Value consumer) {
     if (p.transposed && tile.blocks == 1 && tile.n <= kAddendsAhead)
       for (int64_t half = 0; half < halves(); ++half)
         addends.push_back(loadAddends(b.add(row0, b.add(first, inBlock)), column0, half));
-    Values sums = multiplyTile(consumer, stage, parity);
+    Values sums = multiplyTile(consumer, before, stage, parity);
+    Reduced reduced;
+    for (int64_t block = 0; p.epilogue && p.epilogue->reduce && block < tile.blocks; ++block)
+      reduced.push_back(p.epilogue->reduce(
+          b, sums[block], {rowOf(block), i, b.add(column0, b.mul(b.rem(lane, 4), 2)), lane}));
     if (copiesResult(p)) {
-      copyRows(sums, consumer, b.add(row0, first), column0);
+      auto copy = [&] { copyRows(sums, reduced, consumer, b.add(row0, first), column0); };
+      if (p.stored)
+        b.ifThen(b.lt(column0, b.c(*p.stored)), copy);
+      else
+        copy();
     } else {
-      for (int64_t block = 0; block < tile.blocks; ++block) {
-        Value row = b.add(b.add(row0, b.add(first, inBlock)), 64 * block);
-        if (p.reduces())
-          p.epilogue->reduce(b, sums[block],
-                             {row, i, b.add(column0, b.mul(b.rem(lane, 4), 2)), lane});
-        else if (p.transposed)
-          storeTransposed(sums, block, row, column0, addends);
+      for (int64_t block = 0; !p.reduces() && block < tile.blocks; ++block) {
+        if (p.transposed)
+          storeTransposed(sums, block, rowOf(block), column0, addends);
         else
-          addRows(sums[block], row, column0);
+          addRows(sums[block], rowOf(block), column0);
       }
     }
     if (tile.alternate) {
@@ -251,9 +265,9 @@ void ProductKernel::emit() {
   jTiles = p.j ? b.c(tilesOfJ(p, *p.j)) : b.ceilDivide(rows, tile.n);
   items = b.items();
   if (p.bPiece)
-    bFirst = b.mul(b.dim(kLoop), p.bPiece->step);
+    bFirst = b.add(b.mul(b.dim(kLoop), p.bPiece->step), p.bPiece->first);
   if (p.resultPiece)
-    resultFirst = b.mul(b.dim(kLoop), p.resultPiece->step);
+    resultFirst = b.add(b.mul(b.dim(kLoop), p.resultPiece->step), p.resultPiece->first);
   for (int64_t part : p.parts)
     extents.push_back(b.c(part));
   unsigned next = p.products() + 1;

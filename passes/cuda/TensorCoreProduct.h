@@ -51,15 +51,19 @@ struct TensorCoreProduct {
   bool transposed = false; // the result is C[j, i]
   bool f32Result = false;
   bool accumulate = false; // the result is added to what is there (f32Result)
+  // And the sum begins with what is there, instead of at zero: in pieces of k it has the bits of one.
+  bool continues = false;
   bool bias = false, residual = false;
   // No launch of the entry writes the weights (the side of `parts`): the first of them are on their
   // way before earlier launches have ended.
   bool early = false;
-  // B, or the result, is a piece of a tensor of `rows` rows: it begins at row loop0 · step.
+  // B, or the result, is a piece of a tensor of `rows` rows: it begins at row first + loop0 · step.
   struct Piece {
-    int64_t step = 0, rows = 0;
+    int64_t step = 0, rows = 0, first = 0;
   };
   std::optional<Piece> bPiece, resultPiece;
+  // Columns of the result that are stored, whole tiles of them, where not all are.
+  std::optional<int64_t> stored;
   std::optional<ProductEpilogue> epilogue;
   // Of a group: the extents of its products on the side where they differ, of which i or j is the
   // sum. Empty: one product.
@@ -67,7 +71,8 @@ struct TensorCoreProduct {
   bool partsOfI = false;
   ProductTile tile;
 
-  bool reduces() const { return epilogue && epilogue->reduce; }
+  // Whether nothing is stored but what an epilogue stores.
+  bool reduces() const { return epilogue && epilogue->reduce && !epilogue->replace; }
   // Whether a tile has all parts.
   bool combines() const { return epilogue && epilogue->combine; }
   int64_t products() const { return std::max<int64_t>(1, parts.size()); }

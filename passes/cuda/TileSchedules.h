@@ -36,8 +36,6 @@ void setRows(TensorCoreProduct &product, mlir::RankedTensorType type,
 void launchProduct(Lowering &lowering, cpu::LaunchSpec &spec, const TensorCoreProduct &product,
                    mlir::RankedTensorType rows, mlir::Location loc);
 
-// The chunk of the logits' gradient (bf16) that the adjoint of the vocabulary head has in memory is within that.
-inline constexpr int64_t kLogitGradientBytes = int64_t{288} << 20;
 llvm::LogicalResult lowerLinearLogprob(mlir::Operation *op, Lowering &lowering);
 llvm::LogicalResult lowerLinearLogprobGrad(mlir::Operation *op, Lowering &lowering);
 

@@ -1,17 +1,41 @@
 """The vocabulary head on the tensor cores (logprob.mlir), for compare.py.
 
+  logprob.py PROGRAM FILE     writes the adjoints of PROGRAM with some or all of their logits kept
+
 The log-prob that nn.sample computes from stored logits and that of nn.linear_logprob, whose logits never leave the registers, are
 two kernels that must agree in every bit. The adjoint is compared with the CPU's, which adds in another order and keeps the
-logits' gradient in f32: a tolerance of a few steps of bf16, of the largest number of a tensor.
+logits' gradient in f32: a tolerance of a few steps of bf16, of the largest number of a tensor. However many logits are kept, and
+however the rest goes by in chunks, it has the same bits.
 """
 
 import array
 import random
+import re
+import sys
 
 from tensors import differing, from_bf16, largest, read_safetensors, write_safetensors
 
 CASES = {"small": (264, 136, (1, 7, 130)), "odd": (1000, 264, (5, 64, 301)), "large": (4096, 896, (66, 512)), "chunks": (4104, 136, (200,))}
 TOLERANCE = 2.0 ** -6
+# Columns of the logits that are kept: blocks, so many that the rest has their place, all.
+KEPT = {"small": (256, 264), "odd": (256, 768, 1000), "large": (1024, 4096), "chunks": (256, 1280, 4104)}
+
+
+def keeping(program):
+    """The functions `gradient_NAME`, as `gradient_NAME_KEPT`."""
+    changed = []
+    for function in re.findall(r"^func\.func @gradient_.*?^}\n", program, re.M | re.S):
+        name = re.match(r"func\.func @gradient_(\w+)", function)[1]
+        for kept in KEPT[name]:
+            table = lambda columns, element: f"tensor<?x{columns}x{element}, #nn.axis<token>>"
+            tensors = table(kept, "bf16"), table(-(-kept // 256), "f32")
+            text = function.replace(f"@gradient_{name}(", f"@gradient_{name}_{kept}(")
+            text = text.replace("%entropy = nn.linear_logprob ", "%entropy, %kept, %maxima = nn.linear_logprob ")
+            text = re.sub(r"(%targets \{)(temperature.*)\)$", rf"\1kept = {kept} : i64, \2, {', '.join(tensors)})", text, flags=re.M)
+            text = text.replace("entropy(%entropy_gradient, %entropy)", "entropy(%entropy_gradient, %entropy) kept(%kept, %maxima)")
+            text = re.sub(r"(\{temperature = 0.7 : f32\}\n.*)\) -> ", rf"\1, {', '.join(tensors)}) -> ", text)
+            changed.append(text)
+    return "\n".join(changed)
 
 
 def narrow(values):
@@ -41,7 +65,7 @@ def inputs(vocabulary, depth, rows):
 
 def check(comparison, scratch):
     given, out = scratch / "in.safetensors", scratch / "out.safetensors"
-    plans = {device: comparison.folder / f"logprob.{device}.plan" for device in ("cpu", "cuda")}
+    plans = {device: comparison.folder / f"logprob.{device}.plan" for device in ("cpu", "cuda", "kept")}
     reads = {"sample": ("hidden", "weight", "ids", "steps", "seed", "temperature", "top_k", "top_p"),
              "gradient": ("gradient", "entropy_gradient", "hidden", "weight", "targets", "into")}
 
@@ -65,6 +89,12 @@ def check(comparison, scratch):
                     comparison.add(f"log-probs {name}, {rows} rows", verdict, not wrong, (0, seconds))
             first, took = call("cuda", f"gradient_{name}", pick("gradient"))
             second, _ = call("cuda", f"gradient_{name}", pick("gradient"))
+            for kept in KEPT[name]:
+                found, seconds = call("kept", f"gradient_{name}_{kept}", pick("gradient"))
+                wrong = [key for key in first or {} if found and first[key] != found[key]]
+                verdict = "DIFFERS: " + ", ".join(wrong) if wrong else f"equal with {kept} of {vocabulary} logits kept"
+                if first and found:
+                    comparison.add(f"log-prob adjoint {name}, {rows} rows", verdict, not wrong, (0, seconds))
             expected, cpu = call("cpu", f"gradient_{name}", pick("gradient"))
             if not (first and second and expected):
                 continue
@@ -76,3 +106,9 @@ def check(comparison, scratch):
                 errors.append(largest(abs(x - y) for x, y in zip(a, b)) / largest(map(abs, a)) if alike else float("inf"))
             worst = largest(errors)
             comparison.add("  beside the CPU's", f"within {worst:.1e}", worst < TOLERANCE, (cpu, took))
+
+
+if __name__ == "__main__":
+    program, file = sys.argv[1:]
+    with open(program) as source, open(file, "w") as target:
+        target.write(keeping(source.read()))

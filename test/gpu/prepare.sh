@@ -48,6 +48,8 @@ both() { # FILE ARGUMENT…: for either device
   plan "$1.cuda.plan" "${@:2}" "${gpu[@]}"
 }
 both logprob "$root/test/gpu/logprob.mlir" --dtype f32
+python3 "$root/test/gpu/logprob.py" "$root/test/gpu/logprob.mlir" "$folder/logprob_kept.mlir"
+plan logprob.kept.plan "$folder/logprob_kept.mlir" "${gpu[@]}" --dtype f32
 both attention "$root/test/gpu/attention.mlir" --dtype f32
 both paged "$root/test/gpu/paged.mlir" --dtype f32
 python3 "$root/test/gpu/updates.py" "$folder/updates.mlir"

@@ -194,6 +194,30 @@ TEST(Reference, LinearLogprobGrad) {
   }
 }
 
+TEST(Reference, LinearLogprobGradOfKeptLogits) {
+  // What is kept is read, what is not is computed again: a hidden row of zeros has logits of zero, unless others are at hand.
+  Tensor h = tensor({1, 2}, {0, 0}), w = random({300, 2}, 6), zeros = filled({300, 2}, 0);
+  const double kept = 3, maximum = 2;
+  for (bool withEntropy : {false, true}) {
+    Program program({0, 1, 0, 0});
+    program.in("g", "!t", row({1})).in("h", "!t2", h).in("w", "tensor<300x2xf32>", w).in("y", "!ti", row({299})).in("lse", "!t", row({7}));
+    program.in("into", "tensor<300x2xf32>", zeros).in("k", "tensor<?x256xbf16, #nn.axis<token>>", filled({1, 256}, kept));
+    program.in("m", "tensor<?x1xf32, #nn.axis<token>>", filled({1, 1}, maximum));
+    program.ops("%a, %b = nn.linear_logprob_grad %g, %h, %w, %y, %lse into(%into) " + std::string(withEntropy ? "entropy(%g, %lse) " : "") +
+                "kept(%k, %m) : (!t, !t2, tensor<300x2xf32>, !ti, !t, tensor<300x2xf32>, " + (withEntropy ? "!t, !t, " : "") +
+                "tensor<?x256xbf16, #nn.axis<token>>, tensor<?x1xf32, #nn.axis<token>>) -> (!t2, tensor<300x2xf32>)");
+    auto results = program.run("%a : !t2");
+    ASSERT_EQ(results.size(), 1u);
+    Tensor dh = filled({1, 2}, 0);
+    for (int v = 0; v < 300; ++v) {
+      double z = v < 256 ? kept + maximum : 0, p = std::exp(z - 7), dz = (v == 299) - p - (withEntropy ? p * z : 0);
+      for (int i = 0; i < 2; ++i)
+        dh.data[i] += dz * at(w, v, i);
+    }
+    expectNear(results[0], dh, 1e-13);
+  }
+}
+
 TEST(Reference, SquaredNorm) {
   auto results = Program()
                      .in("x", "tensor<2x3xf32>", tensor({2, 3}, {1, -2, 3, 0, 0.5, 2}))

@@ -270,6 +270,39 @@ TEST(Reference, LinearLogprob) {
   expectNear(results[2], row(entropy), 1e-12);
 }
 
+TEST(Reference, LinearLogprobKeepsLogits) {
+  // Two blocks, the second of 44 entries; each less its largest logit.
+  const int kVocabulary = 300;
+  Tensor h = random({3, 2}, 12, -2, 2), w = random({kVocabulary, 2}, 13, -2, 2);
+  for (int kept : {256, kVocabulary}) {
+    int blocks = (kept + 255) / 256;
+    Tensor logits = filled({3, kept}, 0), maxima = filled({3, blocks}, -1e300);
+    auto z = [&](int r, int v) { return (at(h, r, 0) * at(w, v, 0) + at(h, r, 1) * at(w, v, 1)) * 2; };
+    for (int r = 0; r < 3; ++r)
+      for (int pass : {0, 1})
+        for (int v = 0; v < kept; ++v) {
+          double &most = maxima.data[r * blocks + v / 256];
+          if (pass == 0)
+            most = std::max(most, z(r, v));
+          else
+            logits.data[r * kept + v] = z(r, v) - most;
+        }
+    std::string first = "tensor<3x" + std::to_string(kept) + "xbf16>", second = "tensor<3x" + std::to_string(blocks) + "xf32>";
+    for (bool entropy : {false, true}) {
+      std::string f = "tensor<3xf32>", names = entropy ? "%a, %b, %c, %k, %m" : "%a, %b, %k, %m";
+      Program program({0, 0, 0, 0});
+      program.in("h", "tensor<3x2xf32>", h).in("w", "tensor<300x2xf32>", w).in("y", "tensor<3xi32>", row({0, 299, 256}));
+      program.ops(names + " = nn.linear_logprob %h, %w, %y {temperature = 0.5 : f32, kept = " + std::to_string(kept) +
+                  " : i64} : (tensor<3x2xf32>, tensor<300x2xf32>, tensor<3xi32>) -> (" + f + ", " + f + ", " + (entropy ? f + ", " : "") + first +
+                  ", " + second + ")");
+      auto results = program.run("%k : " + first + ", %m : " + second);
+      ASSERT_EQ(results.size(), 2u);
+      expectNear(results[0], logits, 1e-13);
+      expectNear(results[1], maxima, 1e-13);
+    }
+  }
+}
+
 TEST(Reference, LinearLogprobOfOneToken) {
   // V = 1: log-prob and entropy are 0, whatever the logit.
   Program program({0, 2, 0, 0});

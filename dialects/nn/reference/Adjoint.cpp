@@ -129,10 +129,14 @@ LogicalResult LinearLogprobGradOp::evaluate(ArrayRef<Tensor> in, SmallVectorImpl
   Tensor dw = in[5], dh{h.shape, std::vector<double>(h.data.size(), 0.0)};
   int64_t d = w.columns(), vocabulary = w.rows();
   double temperature = getTemperature().convertToFloat();
+  size_t operands = in.size();
+  int64_t kept = getKeptLogits() ? in[operands - 2].columns() : 0;
   for (int64_t r = 0; r < h.rows(); ++r)
     for (int64_t v = 0; v < vocabulary; ++v) {
       double z = 0;
-      for (int64_t i = 0; i < d; ++i)
+      if (v < kept)
+        z = in[operands - 2].data[r * kept + v] + in[operands - 1].data[r * in[operands - 1].columns() + v / LinearLogprobOp::kBlock];
+      for (int64_t i = 0; v >= kept && i < d; ++i)
         z += h.data[r * d + i] * w.data[v * d + i] / temperature;
       double p = std::exp(z - lse.data[r]);
       double dz = g.data[r] * ((v == at(targets, r)) - p);

@@ -186,7 +186,9 @@ LogicalResult GatherRowsOp::evaluate(ArrayRef<Tensor> in, SmallVectorImpl<Tensor
 LogicalResult LinearLogprobOp::evaluate(ArrayRef<Tensor> in, SmallVectorImpl<Tensor> &results, const Extents &) {
   const Tensor &h = in[0], &w = in[1], &targets = in[2];
   int64_t d = w.columns(), vocabulary = w.rows();
+  int64_t kept = static_cast<int64_t>(getKept()), blocks = blocksOf(kept);
   Tensor logprob = zeros({h.rows()}), lse = logprob, entropy = logprob;
+  Tensor logits = zeros({h.rows(), kept}), maxima = zeros({h.rows(), blocks});
   std::vector<double> z(vocabulary);
   for (int64_t r = 0; r < h.rows(); ++r) {
     for (int64_t v = 0; v < vocabulary; ++v)
@@ -199,11 +201,21 @@ LogicalResult LinearLogprobOp::evaluate(ArrayRef<Tensor> in, SmallVectorImpl<Ten
     lse.data[r] = top + std::log(sum);
     logprob.data[r] = z[at(targets, r)] - lse.data[r];
     entropy.data[r] = lse.data[r] - weighted / sum;
+    for (int64_t block = 0; block < blocks; ++block) {
+      int64_t from = block * kBlock, to = std::min(from + kBlock, vocabulary);
+      double most = maxima.data[r * blocks + block] = *std::max_element(&z[from], z.data() + to);
+      for (int64_t v = from; v < to; ++v)
+        logits.data[r * kept + v] = z[v] - most;
+    }
   }
   results.push_back(std::move(logprob));
   results.push_back(std::move(lse));
   if (getEntropy())
     results.push_back(std::move(entropy));
+  if (kept) {
+    results.push_back(std::move(logits));
+    results.push_back(std::move(maxima));
+  }
   return success();
 }
 

@@ -1,8 +1,8 @@
-// The vocabulary head of Qwen2.5 0.5B, with entropy and temperature, for training and for sampling, passes the assembler's gates.
+// The vocabulary head of Qwen2.5 0.5B, with entropy and temperature, for training (without logits kept, with some, with all) and for sampling, passes the assembler's gates.
 // REQUIRES: ptxas
 // RUN: mirlc %s --target cuda:sm_90a --dtype f32 -o %t.plan 2>&1 | FileCheck %s
 // CHECK-NOT: {{error|warning}}
-// CHECK: mirlc: 4 entries
+// CHECK: mirlc: 6 entries
 
 !h = tensor<?x896xbf16, #nn.axis<token>>
 !w = tensor<151936x896xbf16>
@@ -21,6 +21,34 @@ func.func @train(%g: !f {nn.name = "g", nn.source = "input:g"}, %e: !f {nn.name 
   %logprob, %lse, %entropy = nn.linear_logprob %h, %w, %t {temperature = 0.7 : f32} : (!h, !w, !t) -> (!f, !f, !f)
   %dh, %dw = nn.linear_logprob_grad %g, %h, %w, %t, %lse into(%into) entropy(%e, %entropy) {temperature = 0.7 : f32}
       : (!f, !h, !w, !t, !f, !dw, !f, !f) -> (!h, !dw)
+  return %logprob, %dh, %dw : !f, !h, !dw
+}
+
+!some = tensor<?x12288xbf16, #nn.axis<token>>
+!somemaxima = tensor<?x48xf32, #nn.axis<token>>
+func.func @some(%g: !f {nn.name = "g", nn.source = "input:g"}, %e: !f {nn.name = "e", nn.source = "input:e"},
+                %h: !h {nn.name = "h", nn.source = "input:h"}, %w: !w {nn.name = "w", nn.source = "input:w"},
+                %t: !t {nn.name = "t", nn.source = "input:t"}, %into: !dw {nn.name = "into", nn.source = "input:into"})
+    -> (!f {nn.name = "logprob", nn.source = "output:logprob"}, !h {nn.name = "dh", nn.source = "output:dh"},
+        !dw {nn.name = "dw", nn.source = "output:dw"})
+    attributes {nn.kind = "plain", nn.capacities = {token = 16384 : i64, sequence = 1 : i64, group = 1 : i64}} {
+  %logprob, %lse, %entropy, %k, %m = nn.linear_logprob %h, %w, %t {temperature = 0.7 : f32, kept = 12288 : i64} : (!h, !w, !t) -> (!f, !f, !f, !some, !somemaxima)
+  %dh, %dw = nn.linear_logprob_grad %g, %h, %w, %t, %lse into(%into) entropy(%e, %entropy) kept(%k, %m) {temperature = 0.7 : f32}
+      : (!f, !h, !w, !t, !f, !dw, !f, !f, !some, !somemaxima) -> (!h, !dw)
+  return %logprob, %dh, %dw : !f, !h, !dw
+}
+
+!all = tensor<?x151936xbf16, #nn.axis<token>>
+!allmaxima = tensor<?x594xf32, #nn.axis<token>>
+func.func @all(%g: !f {nn.name = "g", nn.source = "input:g"}, %e: !f {nn.name = "e", nn.source = "input:e"},
+               %h: !h {nn.name = "h", nn.source = "input:h"}, %w: !w {nn.name = "w", nn.source = "input:w"},
+               %t: !t {nn.name = "t", nn.source = "input:t"}, %into: !dw {nn.name = "into", nn.source = "input:into"})
+    -> (!f {nn.name = "logprob", nn.source = "output:logprob"}, !h {nn.name = "dh", nn.source = "output:dh"},
+        !dw {nn.name = "dw", nn.source = "output:dw"})
+    attributes {nn.kind = "plain", nn.capacities = {token = 16384 : i64, sequence = 1 : i64, group = 1 : i64}} {
+  %logprob, %lse, %entropy, %k, %m = nn.linear_logprob %h, %w, %t {temperature = 0.7 : f32, kept = 151936 : i64} : (!h, !w, !t) -> (!f, !f, !f, !all, !allmaxima)
+  %dh, %dw = nn.linear_logprob_grad %g, %h, %w, %t, %lse into(%into) entropy(%e, %entropy) kept(%k, %m) {temperature = 0.7 : f32}
+      : (!f, !h, !w, !t, !f, !dw, !f, !f, !all, !allmaxima) -> (!h, !dw)
   return %logprob, %dh, %dw : !f, !h, !dw
 }
 

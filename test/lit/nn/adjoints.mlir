@@ -78,13 +78,18 @@ func.func @attention(%gy: tensor<?x8xf32, #nn.axis<context>>, %q: tensor<?x8xf32
 // CHECK-SAME: %[[DW:[^:]*]]: tensor<32x8xf32>
 // CHECK-SAME: %[[GE:[^:]*]]: tensor<?xf32, #nn.axis<token>>
 // CHECK-SAME: %[[E:[^:]*]]: tensor<?xf32, #nn.axis<token>>
+// CHECK-SAME: %[[KEPT:[^:]*]]: tensor<?x32xbf16, #nn.axis<token>>
+// CHECK-SAME: %[[MAXIMA:[^:]*]]: tensor<?x1xf32, #nn.axis<token>>
 func.func @logprob(%gp: tensor<?xf32, #nn.axis<token>>, %h: tensor<?x8xf32, #nn.axis<token>>,
     %w: tensor<32x8xf32>, %targets: tensor<?xi32, #nn.axis<token>>, %lse: tensor<?xf32, #nn.axis<token>>,
-    %dw: tensor<32x8xf32>, %ge: tensor<?xf32, #nn.axis<token>>, %e: tensor<?xf32, #nn.axis<token>>) {
+    %dw: tensor<32x8xf32>, %ge: tensor<?xf32, #nn.axis<token>>, %e: tensor<?xf32, #nn.axis<token>>,
+    %kept: tensor<?x32xbf16, #nn.axis<token>>, %maxima: tensor<?x1xf32, #nn.axis<token>>) {
   // CHECK-NEXT: %{{.*}} = nn.linear_logprob_grad %[[GP]], %[[H]], %[[W]], %[[TARGETS]], %[[LSE]] into(%[[DW]]) : (tensor<?xf32, #nn.axis<token>>, tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?xi32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<32x8xf32>) -> (tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>)
   %0:2 = nn.linear_logprob_grad %gp, %h, %w, %targets, %lse into(%dw) : (tensor<?xf32, #nn.axis<token>>, tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?xi32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<32x8xf32>) -> (tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>)
   // CHECK-NEXT: %{{.*}} = nn.linear_logprob_grad %[[GP]], %[[H]], %[[W]], %[[TARGETS]], %[[LSE]] into(%[[DW]]) entropy(%[[GE]], %[[E]]) {numerics = #nn.numerics<"chain", 1, f32>, temperature = 2.000000e+00 : f32} : (tensor<?xf32, #nn.axis<token>>, tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?xi32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>) -> (tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>)
   %1:2 = nn.linear_logprob_grad %gp, %h, %w, %targets, %lse into(%dw) entropy(%ge, %e) {numerics = #nn.numerics<"chain", 1, f32>, temperature = 2.000000e+00 : f32} : (tensor<?xf32, #nn.axis<token>>, tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?xi32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>) -> (tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>)
+  // CHECK-NEXT: %{{.*}} = nn.linear_logprob_grad %[[GP]], %[[H]], %[[W]], %[[TARGETS]], %[[LSE]] into(%[[DW]]) kept(%[[KEPT]], %[[MAXIMA]]) : (tensor<?xf32, #nn.axis<token>>, tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?xi32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?x32xbf16, #nn.axis<token>>, tensor<?x1xf32, #nn.axis<token>>) -> (tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>)
+  %2:2 = nn.linear_logprob_grad %gp, %h, %w, %targets, %lse into(%dw) kept(%kept, %maxima) : (tensor<?xf32, #nn.axis<token>>, tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?xi32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?x32xbf16, #nn.axis<token>>, tensor<?x1xf32, #nn.axis<token>>) -> (tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>)
   return
 }
 

@@ -48,6 +48,11 @@ func.func @logprob(%h: tensor<?x8xf32, #nn.axis<token>>, %w: tensor<32x8xf32>,
   %0:2 = nn.linear_logprob %h, %w, %targets : (tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>)
   // CHECK-NEXT: %{{.*}} = nn.linear_logprob %[[H]], %[[W]], %[[TARGETS]] {numerics = #nn.numerics<"blocks", 256, f32>, temperature = 5.000000e-01 : f32} : (tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>)
   %1:3 = nn.linear_logprob %h, %w, %targets {numerics = #nn.numerics<"blocks", 256, f32>, temperature = 5.000000e-01 : f32} : (tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>)
+  // Logits that are kept, and their maxima, come last.
+  // CHECK-NEXT: %{{.*}} = nn.linear_logprob %[[H]], %[[W]], %[[TARGETS]] {kept = 32 : i64} : (tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?x32xbf16, #nn.axis<token>>, tensor<?x1xf32, #nn.axis<token>>)
+  %2:4 = nn.linear_logprob %h, %w, %targets {kept = 32 : i64} : (tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?x32xbf16, #nn.axis<token>>, tensor<?x1xf32, #nn.axis<token>>)
+  // CHECK-NEXT: %{{.*}} = nn.linear_logprob %[[H]], %[[W]], %[[TARGETS]] {kept = 32 : i64} : (tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?x32xbf16, #nn.axis<token>>, tensor<?x1xf32, #nn.axis<token>>)
+  %3:5 = nn.linear_logprob %h, %w, %targets {kept = 32 : i64} : (tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?x32xbf16, #nn.axis<token>>, tensor<?x1xf32, #nn.axis<token>>)
   return
 }
 

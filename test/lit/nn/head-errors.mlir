@@ -228,3 +228,99 @@ func.func @f(%logits: tensor<?x32xf32, #nn.axis<token>>, %sequence_ids: tensor<?
       -> (tensor<?xi32, #nn.axis<token>>, tensor<?xf32, #nn.axis<context>>)
   return
 }
+
+// -----
+
+func.func @f(%h: tensor<?x8xf32, #nn.axis<token>>, %w: tensor<600x8xf32>, %t: tensor<?xi32, #nn.axis<token>>) {
+  // expected-error @+1 {{has no third result but entropy without `kept`}}
+  %0:4 = nn.linear_logprob %h, %w, %t : (tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?x512xbf16, #nn.axis<token>>, tensor<?x2xf32, #nn.axis<token>>)
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<?x8xf32, #nn.axis<token>>, %w: tensor<600x8xf32>, %t: tensor<?xi32, #nn.axis<token>>) {
+  // expected-error @+1 {{has kept_logits and maxima as its last results, since it has `kept`}}
+  %0:3 = nn.linear_logprob %h, %w, %t {kept = 512 : i64} : (tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>)
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<?x8xf32, #nn.axis<token>>, %w: tensor<600x8xf32>, %t: tensor<?xi32, #nn.axis<token>>) {
+  // expected-error @+1 {{kept_logits has 256 in dimension 1, must have 512: as many as `kept` says}}
+  %0:4 = nn.linear_logprob %h, %w, %t {kept = 512 : i64} : (tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?x256xbf16, #nn.axis<token>>, tensor<?x1xf32, #nn.axis<token>>)
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<?x8xf32, #nn.axis<token>>, %w: tensor<600x8xf32>, %t: tensor<?xi32, #nn.axis<token>>) {
+  // expected-error @+1 {{kept_logits must have a multiple of 256 columns, or all of the vocabulary's}}
+  %0:4 = nn.linear_logprob %h, %w, %t {kept = 300 : i64} : (tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?x300xbf16, #nn.axis<token>>, tensor<?x2xf32, #nn.axis<token>>)
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<?x8xf32, #nn.axis<token>>, %w: tensor<600x8xf32>, %t: tensor<?xi32, #nn.axis<token>>) {
+  // expected-error @+1 {{kept_logits must have a multiple of 256 columns, or all of the vocabulary's}}
+  %0:4 = nn.linear_logprob %h, %w, %t {kept = 768 : i64} : (tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?x768xbf16, #nn.axis<token>>, tensor<?x3xf32, #nn.axis<token>>)
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<?x8xf32, #nn.axis<token>>, %w: tensor<600x8xf32>, %t: tensor<?xi32, #nn.axis<token>>) {
+  // expected-error @+1 {{kept_logits must be of bf16, maxima of f32}}
+  %0:4 = nn.linear_logprob %h, %w, %t {kept = 512 : i64} : (tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?x512xf32, #nn.axis<token>>, tensor<?x2xf32, #nn.axis<token>>)
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<?x8xf32, #nn.axis<token>>, %w: tensor<600x8xf32>, %t: tensor<?xi32, #nn.axis<token>>) {
+  // expected-error @+1 {{kept_logits must be of bf16, maxima of f32}}
+  %0:4 = nn.linear_logprob %h, %w, %t {kept = 512 : i64} : (tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?x512xbf16, #nn.axis<token>>, tensor<?x2xbf16, #nn.axis<token>>)
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<?x8xf32, #nn.axis<token>>, %w: tensor<600x8xf32>, %t: tensor<?xi32, #nn.axis<token>>) {
+  // expected-error @+1 {{maxima has 2 in dimension 1, must have 3: a maximum for each block of kept_logits}}
+  %0:4 = nn.linear_logprob %h, %w, %t {kept = 600 : i64} : (tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?x600xbf16, #nn.axis<token>>, tensor<?x2xf32, #nn.axis<token>>)
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<?x8xf32, #nn.axis<token>>, %w: tensor<600x8xf32>, %t: tensor<?xi32, #nn.axis<token>>) {
+  // expected-error @+1 {{kept_logits must have rank 2, has rank 1}}
+  %0:4 = nn.linear_logprob %h, %w, %t {kept = 512 : i64} : (tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?xbf16, #nn.axis<token>>, tensor<?x2xf32, #nn.axis<token>>)
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<?x8xf32, #nn.axis<token>>, %w: tensor<600x8xf32>, %t: tensor<?xi32, #nn.axis<token>>) {
+  // expected-error @+1 {{maxima must have rank 2, has rank 1}}
+  %0:4 = nn.linear_logprob %h, %w, %t {kept = 512 : i64} : (tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?x512xbf16, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>)
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<?x8xf32, #nn.axis<token>>, %w: tensor<600x8xf32>, %t: tensor<?xi32, #nn.axis<token>>) {
+  // expected-error @+1 {{kept_logits and hidden must have the same rows}}
+  %0:4 = nn.linear_logprob %h, %w, %t {kept = 512 : i64} : (tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?x512xbf16, #nn.axis<context>>, tensor<?x2xf32, #nn.axis<token>>)
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<?x8xf32, #nn.axis<token>>, %w: tensor<600x8xf32>, %t: tensor<?xi32, #nn.axis<token>>) {
+  // expected-error @+1 {{maxima and hidden must have the same rows}}
+  %0:4 = nn.linear_logprob %h, %w, %t {kept = 512 : i64} : (tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?x512xbf16, #nn.axis<token>>, tensor<?x2xf32, #nn.axis<context>>)
+  return
+}

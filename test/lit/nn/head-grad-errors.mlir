@@ -185,7 +185,43 @@ func.func @f(%g: tensor<?xf32, #nn.axis<token>>, %hidden: tensor<?x8xf32, #nn.ax
 
 func.func @f(%g: tensor<?xf32, #nn.axis<token>>, %h: tensor<?x8xf32, #nn.axis<token>>, %w: tensor<32x8xf32>, %t: tensor<?xi32, #nn.axis<token>>) {
   // expected-error @+1 {{entropy_gradient and entropy come together}}
-  %0:2 = "nn.linear_logprob_grad"(%g, %h, %w, %t, %g, %w, %g) <{operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 1, 1, 0>}>
+  %0:2 = "nn.linear_logprob_grad"(%g, %h, %w, %t, %g, %w, %g) <{operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 1, 1, 0, 0, 0>}>
     : (tensor<?xf32, #nn.axis<token>>, tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?xi32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<32x8xf32>, tensor<?xf32, #nn.axis<token>>) -> (tensor<?x8xf32, #nn.axis<token>>, tensor<32x8xf32>)
+  return
+}
+
+// -----
+
+func.func @f(%g: tensor<?xf32, #nn.axis<token>>, %h: tensor<?x8xf32, #nn.axis<token>>, %w: tensor<600x8xf32>, %t: tensor<?xi32, #nn.axis<token>>, %k: tensor<?x300xbf16, #nn.axis<token>>, %m: tensor<?x2xf32, #nn.axis<token>>) {
+  // expected-error @+1 {{kept_logits must have a multiple of 256 columns, or all of the vocabulary's}}
+  %0:2 = nn.linear_logprob_grad %g, %h, %w, %t, %g into(%w) kept(%k, %m)
+    : (tensor<?xf32, #nn.axis<token>>, tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?xi32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?x300xbf16, #nn.axis<token>>, tensor<?x2xf32, #nn.axis<token>>) -> (tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>)
+  return
+}
+
+// -----
+
+func.func @f(%g: tensor<?xf32, #nn.axis<token>>, %h: tensor<?x8xf32, #nn.axis<token>>, %w: tensor<600x8xf32>, %t: tensor<?xi32, #nn.axis<token>>, %k: tensor<?x512xbf16, #nn.axis<token>>, %m: tensor<?x1xf32, #nn.axis<token>>) {
+  // expected-error @+1 {{maxima has 1 in dimension 1, must have 2: a maximum for each block of kept_logits}}
+  %0:2 = nn.linear_logprob_grad %g, %h, %w, %t, %g into(%w) kept(%k, %m)
+    : (tensor<?xf32, #nn.axis<token>>, tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?xi32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?x512xbf16, #nn.axis<token>>, tensor<?x1xf32, #nn.axis<token>>) -> (tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>)
+  return
+}
+
+// -----
+
+func.func @f(%g: tensor<?xf32, #nn.axis<token>>, %h: tensor<?x8xf32, #nn.axis<token>>, %w: tensor<600x8xf32>, %t: tensor<?xi32, #nn.axis<token>>, %k: tensor<?x512xbf16, #nn.axis<context>>, %m: tensor<?x2xf32, #nn.axis<token>>) {
+  // expected-error @+1 {{kept_logits and hidden must have the same rows}}
+  %0:2 = nn.linear_logprob_grad %g, %h, %w, %t, %g into(%w) kept(%k, %m)
+    : (tensor<?xf32, #nn.axis<token>>, tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?xi32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?x512xbf16, #nn.axis<context>>, tensor<?x2xf32, #nn.axis<token>>) -> (tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>)
+  return
+}
+
+// -----
+
+func.func @f(%g: tensor<?xf32, #nn.axis<token>>, %h: tensor<?x8xf32, #nn.axis<token>>, %w: tensor<600x8xf32>, %t: tensor<?xi32, #nn.axis<token>>, %k: tensor<?x512xbf16, #nn.axis<token>>) {
+  // expected-error @+1 {{kept_logits and maxima come together}}
+  %0:2 = "nn.linear_logprob_grad"(%g, %h, %w, %t, %g, %w, %k) <{operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 1, 0, 0, 1, 0>}>
+    : (tensor<?xf32, #nn.axis<token>>, tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?xi32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<600x8xf32>, tensor<?x512xbf16, #nn.axis<token>>) -> (tensor<?x8xf32, #nn.axis<token>>, tensor<600x8xf32>)
   return
 }
