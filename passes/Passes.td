@@ -45,7 +45,7 @@ def PlanRecompute : Pass<"plan-recompute", "mlir::func::FuncOp"> {
     Option<"budget", "budget", "int64_t", "0", "Bytes of transient memory of a training entry (0: no limit)">,
     ListOption<"entries", "entries", "std::string", "NAME=BYTES: the budget of one entry, of whatever kind">,
     Option<"tensorCores", "tensor-cores", "bool", "false",
-           "The vocabulary head's adjoint is that on tensor cores, which has a chunk of the logits' gradient in memory">,
+           "Vocabulary heads are the tensor cores': a chunk of the logits' gradient counts, and what a budget leaves keeps logits">,
   ];
 }
 

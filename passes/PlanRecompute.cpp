@@ -10,6 +10,9 @@
 // attention. Their results keep the same bits, since every op's order is fixed. A budget that cannot be reached is an error
 // that says what is.
 //
+// The adjoint of the vocabulary head (nn.linear_logprob) computes the logits again, a whole product. With `tensor-cores`, where a
+// budget is given and not used up, as many of them are kept as fit: `kept` columns of the head. It changes no bit.
+//
 // The estimate counts each value at the function's capacities from its definition to its last use, and the one large scratch
 // space there is: a chunk of the logits' gradient. assign-memory may need a little more for alignment and other scratch
 // space, and fuse lets some values of the backward pass live longer: MemoryBudget.h closes that gap.
@@ -63,8 +66,9 @@ public:
     return last;
   }
 
-  // The largest sum of live bytes, and when it occurs.
-  std::pair<int64_t, int64_t> peak() const {
+  // The largest sum of live bytes, and when it occurs; from one time to another.
+  std::pair<int64_t, int64_t> peak() const { return peak(0, end_); }
+  std::pair<int64_t, int64_t> peak(int64_t from, int64_t to) const {
     std::vector<int64_t> change(end_ + 2, 0);
     for (Operation &op : block_) {
       change[time(&op)] += scratch(&op);
@@ -82,8 +86,8 @@ public:
       }
     }
     int64_t live = 0, best = 0, when = 0;
-    for (int64_t t = 0; t <= end_; ++t)
-      if ((live += change[t]) > best)
+    for (int64_t t = 0; t <= to; ++t)
+      if ((live += change[t]) > best && t >= from)
         best = live, when = t;
     return {best, when};
   }
@@ -192,6 +196,61 @@ void recompute(const Chain &chain, const Liveness &live, int64_t when) {
       each->erase();
 }
 
+// The adjoint of a head, if it is the only one and the tensor cores serve both.
+nn::LinearLogprobGradOp adjointOf(nn::LinearLogprobOp head) {
+  nn::LinearLogprobGradOp found;
+  for (Operation *user : head.getLse().getUsers())
+    if (auto grad = dyn_cast<nn::LinearLogprobGradOp>(user)) {
+      if (found)
+        return {};
+      found = grad;
+    }
+  bool same = found && found.getHidden() == head.getHidden() && found.getWeight() == head.getWeight() &&
+              found.getTemperature() == head.getTemperature() && !found.getKeptLogits() && !head.getKept();
+  return same && isTensorCoreProduct(head) && isTensorCoreProduct(found) ? found : nn::LinearLogprobGradOp();
+}
+
+// How many columns of a head's logits fit. `live` does not count the chunk of their gradient, which has the place of what is kept.
+int64_t columnsThatFit(nn::LinearLogprobOp head, nn::LinearLogprobGradOp grad, const Liveness &live, int64_t budget) {
+  constexpr int64_t block = nn::LinearLogprobOp::kBlock;
+  auto weight = cast<RankedTensorType>(head.getWeight().getType());
+  int64_t all = weight.getDimSize(0), blocks = nn::LinearLogprobOp::blocksOf(all), rows = live.bytes(head.getLse()) / 4;
+  int64_t room = budget - live.peak(live.time(head), live.time(grad)).first;
+  // What the schedule needs beside them: forward three numbers of each block, backward, where a part is computed again, the
+  // gradient of the hidden states in f32.
+  int64_t forward = 12 * blocks * rows, backward = 4 * weight.getDimSize(1) * rows;
+  if (room >= forward + rows * (2 * all + 4 * blocks))
+    return all;
+  int64_t columns = std::max<int64_t>(room - std::max(forward, backward), 0) / std::max<int64_t>(1, rows * (2 * block + 4)) * block;
+  // Where the part is smaller, the rest has memory of its own.
+  return 2 * columns * rows >= kLogitChunkBytes / 2 ? columns : 0;
+}
+
+void keepHeadLogits(func::FuncOp function, int64_t budget) {
+  for (auto head : llvm::make_early_inc_range(function.front().getOps<nn::LinearLogprobOp>())) {
+    nn::LinearLogprobGradOp grad = adjointOf(head);
+    int64_t columns = grad ? columnsThatFit(head, grad, Liveness(function, /*tensorCores=*/false), budget) : 0;
+    if (columns == 0)
+      continue;
+    OpBuilder builder(head);
+    auto rows = cast<RankedTensorType>(head.getLse().getType());
+    auto table = [&](int64_t width, Type element) {
+      return RankedTensorType::get({rows.getDimSize(0), width}, element, rows.getEncoding());
+    };
+    SmallVector<Type> more(head.getMore().getTypes());
+    more.push_back(table(columns, builder.getBF16Type()));
+    more.push_back(table(nn::LinearLogprobOp::blocksOf(columns), builder.getF32Type()));
+    auto keeping = nn::LinearLogprobOp::create(builder, head.getLoc(), rows, rows, more, head.getHidden(), head.getWeight(),
+                                               head.getTargets(), head.getTemperatureAttr(), head.getNumericsAttr(),
+                                               builder.getI64IntegerAttr(columns));
+    keeping->setDiscardableAttrs(head->getDiscardableAttrDictionary());
+    head->replaceAllUsesWith(keeping->getResults().take_front(head->getNumResults()));
+    head.erase();
+    grad.getKeptLogitsMutable().assign(keeping.getKeptLogits());
+    grad.getMaximaMutable().assign(keeping.getMaxima());
+  }
+}
+
 struct PlanRecompute : impl::PlanRecomputeBase<PlanRecompute> {
   using PlanRecomputeBase::PlanRecomputeBase;
 
@@ -237,6 +296,8 @@ struct PlanRecompute : impl::PlanRecomputeBase<PlanRecompute> {
       recompute(chain, live, when);
       count += chain.ops.size();
     }
+    if (tensorCores)
+      keepHeadLogits(function, budget);
   }
 };
 

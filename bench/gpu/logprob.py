@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The log-probs of a vocabulary head and their adjoint beside PyTorch's, in the same run: 8,192 tokens, hidden 4,096, vocabulary 131,072.
 
-  logprob.py prepare FOLDER [BIN] [--target=cuda:sm_90a] [--vocabulary=131072] [--hidden=4096]   compiles; needs no GPU
+  logprob.py prepare FOLDER [BIN] [--target=cuda:sm_90a] [--vocabulary=131072] [--hidden=4096] [--budget=SIZE]   compiles; needs no GPU
   logprob.py run FOLDER [--iterations=6]   on the GPU: mirl's time in the head and its adjoint, of `mirl train --trace`
   logprob.py peer FOLDER [--rounds=8]      on the GPU: torch.compile, which keeps the logits in bf16, and Liger's where it is installed
 
@@ -14,27 +14,47 @@ import collections
 import json
 import pathlib
 import random
+import re
 import shutil
 import statistics
+import subprocess
 
 import model
 
 TOKENS, SEQUENCES = 8192, 4
 
 
-def prepare(folder, bin, target, vocabulary, hidden):
+def prepare(folder, bin, target, vocabulary, hidden, budget):
     length = TOKENS // SEQUENCES + 1  # one position of each sequence has no target that counts
     program = model.edited((model.CHAIN / "sft.mirl").read_text(),
                            [("capacity context = 128", f"capacity context = {length}"), ("draw(examples, 48)", f"draw(examples, {SEQUENCES})")])
     model.SIZES["head"] = {"hidden_size": hidden, "intermediate_size": 256, "num_hidden_layers": 1, "num_attention_heads": hidden // 128,
                            "vocab_size": vocabulary}
-    model.prepare(folder, bin, "head", program, target, "--micro-tokens", SEQUENCES * length)
+    options = ["--micro-tokens", SEQUENCES * length, *(["--memory-budget", f"train.micro={budget}"] if budget else [])]
+    model.prepare(folder, bin, "head", program, target, *options)
+    own = own_memory(folder, bin, target, options)
     generator = random.Random(1)
     with (folder / "examples.jsonl").open("w") as file:
         for _ in range(4 * SEQUENCES):
             text = "".join(generator.choice("0123456789+-*=") for _ in range(length - 2))
             print(json.dumps({"prompt": "=", "answer": "2", "response": text}), file=file)
-    (folder / "work.json").write_text(json.dumps({"vocabulary": vocabulary, "hidden": hidden}))
+    (folder / "work.json").write_text(json.dumps({"vocabulary": vocabulary, "hidden": hidden, **own}))
+
+
+def own_memory(folder, bin, target, options):
+    """Columns of the logits that are kept, and the bytes that the adjoint has beside its operands, lse and results: logits that are
+    kept, their maxima, gradients of those that are computed again, and the hidden states' gradient in f32."""
+    text = subprocess.run([bin / "mirlc", folder / "program.mirl", "--model", folder / "model", "--target", target, "--dtype", "bf16", "--emit",
+                           "kernels", *map(str, options)], check=True, capture_output=True, text=True).stdout
+    entry = text[text.index("plan.entry @train.micro"):]
+    entry = entry[:entry.index("\n  }")]
+    kept = re.search(r"@tile_logprob_\w*_keep(\d+)", entry)
+    kept = int(kept[1]) if kept else 0
+    bytes = 0
+    for name, columns, element in re.findall(r'plan\.alloc "?([\w.]+)"?.*?tensor<\?x(\d+)x(\w+)', entry):
+        if name in ("logit_gradient", "hidden_gradient") or name == "nn.linear_logprob" and int(columns) > 1:
+            bytes += TOKENS * int(columns) * (2 if element == "bf16" else 4)
+    return {"kept": kept, "own": bytes}
 
 
 def report(who, work, forward, both, note=""):
@@ -62,7 +82,8 @@ def run(folder, iterations):
                 kernels[e["args"].get("kernel", "").split("_token")[0]] += e["dur"] / 1000 / (iterations - 1)
         times.append((ours["nn.linear_logprob"], ours["nn.linear_logprob"] + ours["nn.linear_logprob_grad"]))
     forward, both = (statistics.median(t[i] for t in times) for i in (0, 1))
-    report("mirl", work, forward, both, "; " + ", ".join(f"{name} {time:.2f}" for name, time in kernels.most_common()))
+    memory = f"; {work['kept']} of {work['vocabulary']} logits kept, {work['own'] / 2**30:.2f} GiB beyond inputs and gradients; "
+    report("mirl", work, forward, both, memory + ", ".join(f"{name} {time:.2f}" for name, time in kernels.most_common()))
 
 
 def peer(folder, rounds):
@@ -111,13 +132,13 @@ def peer(folder, rounds):
 
 def main():
     action, folder, rest, options = model.arguments(__doc__, ("prepare", "run", "peer"), {
-        "target": "cuda:sm_90a", "vocabulary": "131072", "hidden": "4096", "iterations": "6", "rounds": "8"})
+        "target": "cuda:sm_90a", "vocabulary": "131072", "hidden": "4096", "budget": "", "iterations": "6", "rounds": "8"})
     if action == "run":
         return run(folder, int(options["iterations"]))
     if action == "peer":
         return peer(folder, int(options["rounds"]))
     bin = pathlib.Path(rest[0]) if rest else model.ROOT / "build" / "bin"
-    prepare(folder, bin, options["target"], int(options["vocabulary"]), int(options["hidden"]))
+    prepare(folder, bin, options["target"], int(options["vocabulary"]), int(options["hidden"]), options["budget"])
 
 
 if __name__ == "__main__":

@@ -72,8 +72,9 @@ usage: mirlc FILE.mirl --model DIR [options] -o OUT.plan
                          the plan is loaded
   -o FILE                where to write it; text goes to standard output without it
   --memory-budget SIZE   all memory of the plan (512MiB, 40GiB, …; on a GPU with what its driver takes, as nvidia-smi
-                         shows it): what training entries recompute is chosen so that it is met. ENTRY=SIZE is the
-                         transient memory of the entry of that name (train.micro=1GiB), and may be given again
+                         shows it): training entries recompute until it is met, and keep logits with what is left (on
+                         a GPU). ENTRY=SIZE is the transient memory of the entry of that name (train.micro=1GiB), and
+                         may be given again
   --context N            tokens of the longest sequence (default: the program's `capacity context`)
   --micro-tokens N       tokens of a micro-batch
   --slots N              sequences decoded at a time
