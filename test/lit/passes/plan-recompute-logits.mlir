@@ -2,7 +2,7 @@
 // RUN: mirl-opt %s --plan-recompute='budget=2281766912 tensor-cores' | FileCheck %s --check-prefixes=CHECK,ALL
 // RUN: mirl-opt %s --plan-recompute='budget=2281766911 tensor-cores' | FileCheck %s --check-prefixes=CHECK,MOST
 // RUN: mirl-opt %s --plan-recompute='budget=1048576000 tensor-cores' | FileCheck %s --check-prefixes=CHECK,PART
-// RUN: mirl-opt %s --plan-recompute='budget=314572800 tensor-cores' | FileCheck %s --check-prefixes=CHECK,NONE
+// RUN: mirl-opt %s --plan-recompute='budget=503414784 tensor-cores' | FileCheck %s --check-prefixes=CHECK,LEAST
 // RUN: mirl-opt %s --plan-recompute='tensor-cores' | FileCheck %s --check-prefixes=CHECK,NONE
 // RUN: mirl-opt %s --plan-recompute='budget=4294967296' | FileCheck %s --check-prefixes=CHECK,NONE
 // RUN: mirl-opt %s --plan-recompute='entries=head=1048576000 tensor-cores' | FileCheck %s --check-prefixes=CHECK,ENTRY
@@ -23,6 +23,8 @@
 // MOST-NEXT: nn.linear_logprob_grad {{.*}} kept(
 // PART: nn.linear_logprob {{.*}} {kept = 51200 : i64, temperature = 5.000000e-01 : f32} {{.*}} tensor<?x51200xbf16, #nn.axis<token>>, tensor<?x200xf32, #nn.axis<token>>)
 // PART-NEXT: nn.linear_logprob_grad {{.*}} kept(
+// The least budget there is has room for a chunk of the gradient, and so for as many logits.
+// LEAST: nn.linear_logprob {{.*}} {kept = 18176 : i64
 // ENTRY: nn.linear_logprob {{.*}} {kept = 51200 : i64
 // NONE-NOT: kept
 func.func @head(%g: !f, %h: !h, %w: !w, %t: !t, %into: !dw) -> (!f, !h, !dw) attributes {nn.capacities = {token = 8192 : i64}} {
