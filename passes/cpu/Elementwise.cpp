@@ -48,6 +48,8 @@ LogicalResult cloneOp(Operation *op, KernelBuilder &b, IRMapping &map) {
     return result(b.log1p(operand(0)));
   if (isa<math::TanhOp>(op))
     return result(b.tanh(operand(0)));
+  if (isa<arith::DivFOp>(op))
+    return result(b.fdiv(operand(0), operand(1)));
   if (isa<math::RsqrtOp>(op))
     return result(b.fdiv(b.vf(1.0), b.sqrt(operand(0))));
   if (isa<arith::MaximumFOp, arith::MaxNumFOp>(op))

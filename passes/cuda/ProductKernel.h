@@ -27,7 +27,7 @@ public:
       outBytes = 64 * 2 * resultColumns(p);
     int64_t fixed = slack + tile.consumers * 2 * outBytes;
     stages =
-        std::min(kMostStages, (kSharedBytes - fixed - 16 * (kMostStages + 1)) / (aBytes + bBytes));
+        std::min(kMostStages, (kSharedBytes - fixed - 16 * (kMostStages + 1)) / stageBytes());
   }
 
   int64_t sharedBytes() const { return barriers() + 16 * (stages + 1); }
@@ -58,10 +58,12 @@ private:
   Value turn(Value consumer) {
     return b.at(b.shared(b.c(barriers() + 16 * stages)), consumer, b.getI64Type());
   }
+  int64_t stepsOf(int64_t k) const { return (k + tile.depth - 1) / tile.depth; }
   // In shared memory lie all tiles of A, all of B, two pieces of the result for each consumer, the
   // barriers.
-  int64_t bTiles() const { return stages * aBytes + slack; }
-  int64_t pieces() const { return bTiles() + stages * bBytes; }
+  int64_t stageBytes() const { return tile.slices() * (aBytes + bBytes); }
+  int64_t bTiles() const { return stages * tile.slices() * aBytes + slack; }
+  int64_t pieces() const { return stages * stageBytes() + slack; }
   int64_t barriers() const { return pieces() + tile.consumers * 2 * outBytes; }
   // Where a tile begins in its part of the product.
   struct Place {
@@ -74,6 +76,8 @@ private:
     Values left, right;
   };
   Source sourceOf(Value item);
+  // Of each slice of 64 values of k in a stage: its first one, and which slice of all stages it is.
+  void forSlices(Value stage, Value step, llvm::function_ref<void(Value k0, Value slice)> body);
   void copyLeft(const Source &source, Value stage, Value step);
   void copyRight(const Source &source, Value stage, Value step);
   // `chunks`: of a Major::mn tile; `piece`: where B begins.
@@ -102,6 +106,7 @@ private:
                 Value column0);
   void writePiece(mlir::ValueRange accumulators, const Reduced &reduced, int64_t block,
                   int64_t firstColumn, int64_t result, Value piece, Value row0, Value column0);
+  Values quickly(llvm::function_ref<Values()> make);
   // Where the result is C[j, i]: what a thread stores of a half of its rows.
   struct Across {
     Value odd, column, row, rowInside;
@@ -133,6 +138,8 @@ private:
   static constexpr int64_t kMostStages = 16;
   // The widest tile whose addends a thread holds beside its sums.
   static constexpr int64_t kAddendsAhead = 128;
+  // Of eight columns, two of which are a thread's: so many results have one branch (quickly) when they are stored across.
+  static constexpr int64_t kQuickBlocks = 4;
 
   TileKernelBuilder &b;
   const TensorCoreProduct &p;

@@ -38,8 +38,8 @@ double estimate(const TensorCoreProduct &p, int64_t i, int64_t j, int64_t k) {
          busy = real(std::min(tiles, kMultiprocessors));
   // Of 16 values of k. A product of 64 rows takes n / 2 cycles, but has a latency; nobody hides it
   // from a lone consumer.
-  double steps = real(ceilDivide(k, 64) * 4);
-  double multiply = std::max(39.0, real(tile.n) / 2) *
+  double steps = real(ceilDivide(k, tile.depth) * tile.depth / 16);
+  double multiply = std::max(tile.depth > kTileRow ? 34.0 : 39.0, real(tile.n) / 2) *
                     real(tile.blocks * p.rowParts() * (tile.alternate ? 1 : tile.consumers));
   if (tile.consumers == 1 || tile.alternate)
     multiply *= 1.09;
@@ -79,6 +79,10 @@ SmallVector<ProductTile> candidates(const TensorCoreProduct &p) {
     }
     // The sums of all parts are in the registers of one thread.
     llvm::erase_if(tiles, [&](const ProductTile &tile) { return tile.n * p.rowParts() > 256; });
+    // Where four stages or more have room, a lone consumer's hold twice as much.
+    for (ProductTile &tile : tiles)
+      if (tile.consumers == 1 && tile.rows * p.rowParts() + tile.n <= 192)
+        tile.depth = 2 * kTileRow;
     return tiles;
   }
   for (int64_t n : {256, 224, 192, 160, 128, 96, 64})

@@ -271,16 +271,16 @@ Value SimtKernelBuilder::any(Value mask) {
 // --- bf16
 // --------------------------------------------------------------------------------------------
 
-// cvt rounds to nearest even as the CPU's integers do; it has one NaN for all. A pair is one
-// instruction.
-Value SimtKernelBuilder::narrow(Value value) {
-  Type bf16 = getBF16Type(), i16 = getI16Type();
+Value narrowed(ImplicitLocOpBuilder &b, Value value) {
+  Type bf16 = b.getBF16Type(), i16 = b.getI16Type();
   if (auto vector = dyn_cast<VectorType>(value.getType())) {
     bf16 = vector.clone(bf16);
     i16 = vector.clone(i16);
   }
-  return arith::BitcastOp::create(*this, i16, arith::TruncFOp::create(*this, bf16, value));
+  return arith::BitcastOp::create(b, i16, arith::TruncFOp::create(b, bf16, value));
 }
+
+Value SimtKernelBuilder::narrow(Value value) { return narrowed(*this, value); }
 
 Value SimtKernelBuilder::roundTo(Type element, Value value) {
   return element.isBF16() ? widen(narrow(value)) : value;

@@ -55,6 +55,10 @@ llvm::LogicalResult checkSharedMemory(mlir::LLVM::LLVMFuncOp kernel);
 // ends after all earlier ones.
 void waitForEarlier(mlir::ImplicitLocOpBuilder &builder);
 
+// The bits of an f32 (or of several) as bf16, in i16. cvt rounds to nearest even as the CPU's integers do; it has one NaN for
+// all. A pair is one instruction.
+mlir::Value narrowed(mlir::ImplicitLocOpBuilder &b, mlir::Value value);
+
 // How the lanes of an item lie in threads: lane (c · threads + t) · values + v is value c · values
 // + v of thread t, so that a warp's accesses are contiguous.
 struct LaneMap {

@@ -1,7 +1,7 @@
 // The kernel of a matrix product on tensor cores (TensorCoreProduct.h).
 //
 // Warpgroup 0 is the producer: one of its threads fills a ring of stages, each with a tile of A and
-// one of B for 64 values of k. The other warpgroups consume: each keeps its rows of the tile of C
+// one of B for `depth` values of k. The other warpgroups consume: each keeps its rows of the tile of C
 // in registers until k is through. A result of bf16 goes back by way of shared memory, 64 rows of
 // some columns at a time, copied while the next ones (or the next tile) are computed.
 
@@ -73,19 +73,30 @@ ProductKernel::Source ProductKernel::sourceOf(Value item) {
   return source;
 }
 
-// The tile of A, or of B, of a step of 64 values of k.
+void ProductKernel::forSlices(Value stage, Value step,
+                              function_ref<void(Value k0, Value slice)> body) {
+  for (int64_t slice = 0; slice < tile.slices(); ++slice)
+    body(b.add(b.mul(step, tile.depth), slice * kTileRow),
+         b.add(b.mul(stage, tile.slices()), slice));
+}
+
+// The tile of A, or of B, of a step.
 void ProductKernel::copyLeft(const Source &source, Value stage, Value step) {
-  Value k0 = b.mul(step, kTileRow), tile = b.mul(stage, aBytes);
-  for (auto [at, map] : llvm::enumerate(source.left))
-    copyBoxes(map, p.a, this->tile.rows / 64, b.add(tile, at * partBytes), stage, source.place.row,
-              k0);
+  forSlices(stage, step, [&](Value k0, Value slice) {
+    Value target = b.mul(slice, aBytes);
+    for (auto [at, map] : llvm::enumerate(source.left))
+      copyBoxes(map, p.a, tile.rows / 64, b.add(target, at * partBytes), stage, source.place.row,
+                k0);
+  });
 }
 
 void ProductKernel::copyRight(const Source &source, Value stage, Value step) {
-  Value k0 = b.mul(step, kTileRow), tile = b.add(b.mul(stage, bBytes), bTiles());
-  for (auto [at, map] : llvm::enumerate(source.right))
-    copyBoxes(map, p.b, bBytes / kChunkBytes, b.add(tile, at * p.columns() * kTileRowBytes), stage,
-              source.place.column, k0, bFirst);
+  forSlices(stage, step, [&](Value k0, Value slice) {
+    Value target = b.add(b.mul(slice, bBytes), bTiles());
+    for (auto [at, map] : llvm::enumerate(source.right))
+      copyBoxes(map, p.b, bBytes / kChunkBytes, b.add(target, at * p.columns() * kTileRowBytes),
+                stage, source.place.column, k0, bFirst);
+  });
 }
 
 void ProductKernel::copyBoxes(Value map, Major major, int64_t chunks, Value target, Value stage,
@@ -103,12 +114,12 @@ void ProductKernel::produce() {
   for (int64_t at = 0; at < p.products() + 1; ++at)
     (at < p.lefts() ? left : right).push_back(b.map(at));
   // Of the first item so many steps are under way, in as many stages.
-  int64_t early = p.early ? std::min(stages, (*p.k + kTileRow - 1) / kTileRow) : 0;
+  int64_t early = p.early ? std::min(stages, stepsOf(*p.k)) : 0;
   Values ring = {b.c(early % stages), b.c(early == stages ? 0 : 1), b.c(early)};
   if (early) {
     Source source = sourceOf(b.firstItem());
     b.loop(b.c(0), b.c(early), b.c(1), {}, [&](Value step, ValueRange) -> Values {
-      b.expect(full(step), aBytes + bBytes);
+      b.expect(full(step), stageBytes());
       if (p.partsOfI)
         copyLeft(source, step, step);
       else
@@ -132,7 +143,7 @@ void ProductKernel::produce() {
                          [&](Value step, ValueRange ring) -> Values {
                            Value stage = ring[0];
                            b.wait(empty(stage), ring[1]);
-                           b.expect(full(stage), aBytes + bBytes);
+                           b.expect(full(stage), stageBytes());
                            copyLeft(source, stage, step);
                            copyRight(source, stage, step);
                            Stage following = next(stage, ring[1]);
@@ -157,19 +168,24 @@ ProductKernel::Values ProductKernel::multiplyTile(Value consumer, ValueRange sta
   Values done = b.loop(b.c(0), steps, b.c(1), init, [&](Value step, ValueRange carried) -> Values {
     Value now = carried[0];
     b.wait(full(now), carried[1]);
-    Value aTile = b.add(mine, b.mul(now, aBytes));
-    Value bTile = b.descriptor(b.add(b.add(base, bTiles()), b.mul(now, bBytes)), p.b, kChunkBytes);
     Values sums(carried.drop_front(3));
+    // The descriptors of A, `blocks` for each slice, and of B.
+    Values aTiles, bTiles;
+    forSlices(now, step, [&](Value, Value slice) {
+      Value aTile = b.add(mine, b.mul(slice, aBytes));
+      bTiles.push_back(b.descriptor(b.add(b.add(base, this->bTiles()), b.mul(slice, bBytes)), p.b,
+                                    kChunkBytes));
+      for (int64_t block = 0; block < blocks; ++block) {
+        int64_t at = block / tile.blocks * partBytes + block % tile.blocks * 64 * kTileRowBytes;
+        aTiles.push_back(b.descriptor(b.add(aTile, at), p.a, kChunkBytes));
+      }
+    });
     b.beginProducts();
-    SmallVector<Value> aTiles;
-    for (int64_t block = 0; block < blocks; ++block) {
-      int64_t at = block / tile.blocks * partBytes + block % tile.blocks * 64 * kTileRowBytes;
-      aTiles.push_back(b.descriptor(b.add(aTile, at), p.a, kChunkBytes));
-    }
-    for (int64_t k = 0; k < kTileRow / 16; ++k)
-      for (int64_t block = 0; block < blocks; ++block)
-        sums[block] = b.multiply(b.nextK(aTiles[block], p.a, k), p.a, b.nextK(bTile, p.b, k), p.b,
-                                 tile.n, sums[block]);
+    for (auto [slice, bTile] : llvm::enumerate(bTiles))
+      for (int64_t k = 0; k < kTileRow / 16; ++k)
+        for (int64_t block = 0; block < blocks; ++block)
+          sums[block] = b.multiply(b.nextK(aTiles[slice * blocks + block], p.a, k), p.a,
+                                   b.nextK(bTile, p.b, k), p.b, tile.n, sums[block]);
     b.commitProducts();
     // The products of the stage before are through now: it may be filled again.
     b.waitProducts(1);
@@ -260,7 +276,7 @@ void ProductKernel::emit() {
   auto extent = [&](std::optional<int64_t> fixed) { return fixed ? b.c(*fixed) : rows; };
   i = extent(p.i);
   j = extent(p.j);
-  steps = p.k ? b.c((*p.k + kTileRow - 1) / kTileRow) : b.ceilDivide(rows, kTileRow);
+  steps = p.k ? b.c(stepsOf(*p.k)) : b.ceilDivide(rows, tile.depth);
   iTiles = p.i ? b.c(tilesOfI(p, *p.i)) : b.ceilDivide(rows, tile.rows);
   jTiles = p.j ? b.c(tilesOfJ(p, *p.j)) : b.ceilDivide(rows, tile.n);
   items = b.items();

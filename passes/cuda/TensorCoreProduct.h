@@ -39,6 +39,10 @@ struct ProductTile {
   // Neighbouring tiles of i that are computed together, so that they share what they read of B.
   int64_t group = 16;
   bool alternate = false;
+  // Values of k in a stage of the ring, a multiple of 64. A stage costs barriers beside its bytes: the smaller the tile,
+  // the more it should hold.
+  int64_t depth = kTileRow;
+  int64_t slices() const { return depth / kTileRow; }
   std::string name() const; // "t128x256", "a128x128"
 };
 

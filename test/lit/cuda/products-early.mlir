@@ -9,7 +9,7 @@
 
 nn.variable @w "weight" "pi" "w" init "ones" : !w
 
-// The weight comes first, on either side of the tile the other operand waits.
+// The weight comes first (two copies of 64 values of k), on either side of the tile the other operand waits.
 // CHECK-LABEL: plan.entry @stays
 // CHECK: plan.launch @tile_linear_few_context_n1152_k896_early_[[T:t[0-9x]+]] reads(%[[W:[0-9]+]], %{{[0-9]+}} : {{.*}} early = array<i64: 0>
 // PTX: .visible .entry tile_linear_few_context_n1152_k896_early_t
@@ -19,7 +19,7 @@ nn.variable @w "weight" "pi" "w" init "ones" : !w
 // PTX: wgmma.mma_async
 // PTX-NOT: cp.async.bulk
 // PTX: mbarrier.arrive.expect_tx
-// PTX: cp.async.bulk.tensor.2d.shared::
+// PTX-COUNT-2: cp.async.bulk.tensor.2d.shared::
 // PTX-NOT: cp.async.bulk
 // PTX: griddepcontrol.wait;
 // PTX: cp.async.bulk.tensor.2d.shared::
