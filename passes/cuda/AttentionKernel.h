@@ -91,6 +91,8 @@ struct SoftmaxBlock {
   mlir::Value scales[2];                  // α
   llvm::SmallVector<mlir::Value> weights; // p, f32, in the order of the scores
 };
+// The largest of a row's scores, over all lanes that have some.
+mlir::Value topOfRow(TileKernelBuilder &b, mlir::ValueRange scores, int64_t h);
 SoftmaxBlock softmaxBlock(TileKernelBuilder &b, const SoftmaxRows &rows, mlir::ValueRange scores,
                           float factor);
 
@@ -102,11 +104,17 @@ maskScores(TileKernelBuilder &b, mlir::ValueRange scores,
 // The weights in bf16, 16 words: four for each 16 keys, as products take A from registers.
 llvm::SmallVector<mlir::Value> packWeights(TileKernelBuilder &b, mlir::ValueRange weights);
 
+// m and l of two rows, behind the last block: l is the sum of the eight.
+struct RowTotals {
+  mlir::Value top[2], sum[2];
+};
+RowTotals totalsOf(TileKernelBuilder &b, const SoftmaxRows &rows);
+
 // 1 / l and lse of each row.
 struct SoftmaxEnd {
   mlir::Value inverse[2], lse[2];
 };
-SoftmaxEnd finishSoftmax(TileKernelBuilder &b, const SoftmaxRows &rows, float scale);
+SoftmaxEnd finishSoftmax(TileKernelBuilder &b, const RowTotals &rows, float scale);
 
 // o · x, in the accumulator's order: elements 0, 1 of four are row 0's, 2 and 3 row 1's.
 llvm::SmallVector<mlir::Value> scaleRows(TileKernelBuilder &b, mlir::ValueRange values,

@@ -53,6 +53,17 @@ void SoftmaxRows::append(SmallVectorImpl<Value> &values) const {
   values.append({top[0], top[1], sums[0][0], sums[0][1], sums[1][0], sums[1][1]});
 }
 
+Value topOfRow(TileKernelBuilder &b, ValueRange scores, int64_t h) {
+  SmallVector<Value> tree;
+  for (size_t four = 0; four < scores.size(); four += 4)
+    for (size_t e = 0; e < 2; ++e)
+      tree.push_back(scores[four + 2 * static_cast<size_t>(h) + e]);
+  for (; tree.size() > 1; tree.resize(tree.size() / 2))
+    for (size_t i = 0; i < tree.size() / 2; ++i)
+      tree[i] = fmax(b, tree[i], tree[i + tree.size() / 2]);
+  return acrossRow(b, tree[0], [&](Value x, Value y) { return fmax(b, x, y); });
+}
+
 SoftmaxBlock softmaxBlock(TileKernelBuilder &b, const SoftmaxRows &rows, ValueRange scores,
                           float factor) {
   constexpr int64_t kEights = kAttentionKeys / 8;
@@ -61,23 +72,14 @@ SoftmaxBlock softmaxBlock(TileKernelBuilder &b, const SoftmaxRows &rows, ValueRa
   block.weights.resize(scores.size());
   for (int64_t h = 0; h < 2; ++h) {
     auto index = [&](int64_t eight, int64_t e) { return 4 * eight + 2 * h + e; };
-    SmallVector<Value> seen, tree;
-    for (int64_t eight = 0; eight < kEights; ++eight)
-      for (int64_t e = 0; e < 2; ++e)
-        seen.push_back(scores[index(eight, e)]);
-    tree = seen;
-    for (; tree.size() > 1; tree.resize(tree.size() / 2))
-      for (size_t i = 0; i < tree.size() / 2; ++i)
-        tree[i] = fmax(b, tree[i], tree[i + tree.size() / 2]);
-    Value top = acrossRow(b, tree[0], [&](Value x, Value y) { return fmax(b, x, y); });
-    top = fmax(b, rows.top[h], top);
+    Value top = fmax(b, rows.top[h], topOfRow(b, scores, h));
     block.rows.top[h] = top;
     block.scales[h] = exp2(b, fmul(b, arith::SubFOp::create(b, rows.top[h], top), c));
     Value shift = arith::NegFOp::create(b, fmul(b, top, c));
     for (int64_t e = 0; e < 2; ++e) {
       Value sum = fmul(b, rows.sums[h][e], block.scales[h]);
       for (int64_t eight = 0; eight < kEights; ++eight) {
-        Value p = exp2(b, math::FmaOp::create(b, seen[2 * eight + e], c, shift));
+        Value p = exp2(b, math::FmaOp::create(b, scores[index(eight, e)], c, shift));
         sum = fadd(b, sum, p);
         block.weights[index(eight, e)] = p;
       }
@@ -105,13 +107,19 @@ SmallVector<Value> packWeights(TileKernelBuilder &b, ValueRange weights) {
   return words;
 }
 
-SoftmaxEnd finishSoftmax(TileKernelBuilder &b, const SoftmaxRows &rows, float scale) {
+RowTotals totalsOf(TileKernelBuilder &b, const SoftmaxRows &rows) {
+  RowTotals end{{rows.top[0], rows.top[1]}, {}};
+  for (int64_t h = 0; h < 2; ++h)
+    end.sum[h] = acrossRow(b, fadd(b, rows.sums[h][0], rows.sums[h][1]),
+                           [&](Value x, Value y) { return fadd(b, x, y); });
+  return end;
+}
+
+SoftmaxEnd finishSoftmax(TileKernelBuilder &b, const RowTotals &rows, float scale) {
   SoftmaxEnd end;
   for (int64_t h = 0; h < 2; ++h) {
-    Value sum = acrossRow(b, fadd(b, rows.sums[h][0], rows.sums[h][1]),
-                          [&](Value x, Value y) { return fadd(b, x, y); });
-    end.inverse[h] = arith::DivFOp::create(b, number(b, 1), sum);
-    end.lse[h] = math::FmaOp::create(b, log2(b, sum), number(b, M_LN2),
+    end.inverse[h] = arith::DivFOp::create(b, number(b, 1), rows.sum[h]);
+    end.lse[h] = math::FmaOp::create(b, log2(b, rows.sum[h]), number(b, M_LN2),
                                      fmul(b, rows.top[h], number(b, scale)));
   }
   return end;

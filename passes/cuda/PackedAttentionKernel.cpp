@@ -84,7 +84,7 @@ private:
   Value scores(Value queries, Stage stage);
   Value weigh(ValueRange words, Stage stage, Value accumulator);
   Values scaleSums(ValueRange sums, const Value (&scales)[2]);
-  void store(ValueRange sums, const SoftmaxRows &rows, Value row, Value end, Value head);
+  void store(ValueRange sums, const RowTotals &rows, Value row, Value end, Value head);
 
   TileKernelBuilder &b;
   const PackedAttention &a;
@@ -209,8 +209,7 @@ Values PackedKernel::scaleSums(ValueRange sums, const Value (&scales)[2]) {
       needed, [&] { return scaleRows(b, sums, scales); }, sums);
 }
 
-void PackedKernel::store(ValueRange sums, const SoftmaxRows &rows, Value row, Value end,
-                         Value head) {
+void PackedKernel::store(ValueRange sums, const RowTotals &rows, Value row, Value end, Value head) {
   SoftmaxEnd done = finishSoftmax(b, rows, a.scale);
   Values scaled = scaleRows(b, sums, done.inverse);
   Value result = b.buffer(4), lse = b.buffer(5), quarter = b.rem(lane, 4);
@@ -308,7 +307,7 @@ void PackedKernel::consume(Value consumer) {
           Value sums = weigh(ValueRange(done).drop_front(3 + SoftmaxRows::kValues), stage, done[0]);
           Value through = waitProducts(b, 0, {sums})[0];
           release(valuesEmpty(stage.number));
-          store(elements(b, through), rows, b.add(first, rowOfThread), end, head);
+          store(elements(b, through), totalsOf(b, rows), b.add(first, rowOfThread), end, head);
           return {following.number, following.parity, b.add(mine, 1)};
         },
         {ring.number, ring.parity, b.c(0)});

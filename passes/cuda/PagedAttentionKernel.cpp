@@ -1,13 +1,7 @@
-// The kernel of nn.paged_attention on tensor cores (AttentionKernel.h).
-//
-// A work item is a row and a key/value head (or a part of the heads that share one); items whose
-// row continues the row before in the same slot have nothing to do: the first row of such a run, at
-// most run() of them, does their work. Pairs of a row and a head are the 16 rows of a warp's
-// product. The block's threads copy 64 keys and values at a time from the pool to shared memory, a
-// stage ahead. There the keys lie as in the pool, [head_dim][16], and the values [64][head_dim],
-// with pieces of 16 bytes exchanged so that eight rows of a matrix lie in different banks.
+// nn.paged_attention on tensor cores: work items, what all of them are made of, and the items of
+// entries that are not for decoding (PagedAttentionKernel.h).
 
-#include "passes/cuda/AttentionKernel.h"
+#include "passes/cuda/PagedAttentionKernel.h"
 
 #include "passes/cuda/RegisterProducts.h"
 #include "passes/cuda/WarpProducts.h"
@@ -18,51 +12,16 @@
 using namespace mlir;
 
 namespace mirl::passes::cuda {
-namespace {
 
-using Values = SmallVector<Value>;
-
-constexpr int64_t kWarps = 4;
-// Positions of a block of the pool, and blocks of the pool in a block of keys.
-constexpr int64_t kPool = 16, kPools = kAttentionKeys / kPool;
-
-class PagedKernel {
-public:
-  PagedKernel(TileKernelBuilder &b, const PagedAttention &a) : b(b), a(a) {
-    half = kAttentionKeys * a.dim * 2;
-    columns = a.shared ? a.dim / kWarps : a.dim;
-  }
-  void emit();
-
-private:
-  Value wideAdd(Value x, Value y) { return arith::AddIOp::create(b, x, y); }
-  Value wideMul(Value x, Value y) { return arith::MulIOp::create(b, x, y); }
-  Value word(Value pointer, Value index) {
-    return LLVM::LoadOp::create(b, b.getI32Type(), b.at(pointer, index, b.getI32Type()),
-                                /*alignment=*/4);
-  }
-  struct Run {
-    Value row, slot, kv,
-        firstPair;      // firstPair: of the heads, where a row has more than a block takes
-    Value length, keys; // rows, and keys that the last of them sees
-  };
-  // The pair of this thread's row h of its warp's tile.
-  struct Pair {
-    Value there, row, head, position;
-  };
-  void attend(const Run &run);
-  Pair pairOf(const Run &run, int64_t h);
-  void copyStage(const Run &run, Value block, Value stage);
-  Value zero() { return arith::ConstantOp::create(b, b.getF32FloatAttr(0)); }
-  Values scores(ValueRange queries, Value stage);
-  Values weigh(ValueRange words, Value stage, ValueRange sums);
-
-  TileKernelBuilder &b;
-  const PagedAttention &a;
-  int64_t half; // bytes of the keys, or values, of a stage
-  int64_t stages = 3, columns;
-  Value thread, lane, warp, rows, keyAt, valueAt, firstChunk;
-};
+PagedKernel::Value PagedKernel::wideAdd(Value x, Value y) { return arith::AddIOp::create(b, x, y); }
+PagedKernel::Value PagedKernel::wideMul(Value x, Value y) { return arith::MulIOp::create(b, x, y); }
+PagedKernel::Value PagedKernel::number(double x) {
+  return arith::ConstantOp::create(b, b.getF32FloatAttr(static_cast<float>(x)));
+}
+PagedKernel::Value PagedKernel::word(Value pointer, Value index) {
+  return LLVM::LoadOp::create(b, b.getI32Type(), b.at(pointer, index, b.getI32Type()),
+                              /*alignment=*/4);
+}
 
 PagedKernel::Pair PagedKernel::pairOf(const Run &run, int64_t h) {
   Value inTile = b.add(b.divide(lane, 4), 8 * h);
@@ -76,69 +35,13 @@ PagedKernel::Pair PagedKernel::pairOf(const Run &run, int64_t h) {
   return result;
 }
 
-// Starts the copies of a block of keys and values. Behind the last key zeros are written: what the
-// pool has there may be no number.
-void PagedKernel::copyStage(const Run &run, Value block, Value stage) {
-  Value keys = b.buffer(1), values = b.buffer(2), table = b.buffer(3);
-  Value target = b.mul(stage, 2 * half), lastPool = b.divide(b.sub(run.keys, b.c(1)), kPool);
-  Value rowOfTable = b.mul(run.slot, a.tableWidth);
-  int64_t perPool = a.dim * 2 / kWarpgroup; // pieces of 16 bytes of a thread
-  for (int64_t pool = 0; pool < kPools; ++pool) {
-    Value number = b.add(b.mul(block, kPools), pool);
-    Value inPool = word(table, b.add(rowOfTable, b.min(number, lastPool)));
-    Value from = wideMul(b.wide(b.add(b.mul(inPool, a.kvHeads), run.kv)), b.c64(kPool * a.dim * 2));
-    Value left = b.sub(run.keys, b.min(b.mul(number, kPool), run.keys)); // keys from here on
-    for (int64_t i = 0; i < perPool; ++i) {
-      Value piece = b.add(thread, i * kWarpgroup), source = wideAdd(from, b.wide(b.mul(piece, 16)));
-      Value keyRow = b.divide(piece, 2);
-      Value place = b.exclusiveOr(piece, b.rem(b.divide(keyRow, 4), 2));
-      copyPiece(b, b.add(b.add(target, pool * kPool * a.dim * 2), b.mul(place, 16)),
-                b.at(keys, source, b.getI8Type()), b.lt(b.c(0), left));
-      Value valueRow = b.divide(piece, a.dim / 8);
-      place = b.exclusiveOr(piece, b.rem(valueRow, 8));
-      copyPiece(b, b.add(b.add(target, half + pool * kPool * a.dim * 2), b.mul(place, 16)),
-                b.at(values, source, b.getI8Type()), b.lt(valueRow, left));
-    }
-  }
+Value PagedKernel::startOf(const Pair &pair) {
+  return wideAdd(wideMul(b.wide(pair.row), b.c64(a.width())),
+                 b.wide(b.add(b.mul(pair.head, a.dim), b.mul(b.rem(lane, 4), 2))));
 }
 
-Values PagedKernel::scores(ValueRange queries, Value stage) {
-  Value from = b.add(keyAt, b.mul(stage, 2 * half));
-  Values sums(kAttentionKeys / 2, zero());
-  for (int64_t pool = 0; pool < kPools; ++pool)
-    for (int64_t k = 0; k < a.dim / 16; ++k) {
-      Values words = loadMatrices(b, b.add(from, pool * kPool * a.dim * 2 + k * 16 * kPool * 2));
-      for (int64_t eight = 0; eight < 2; ++eight)
-        multiplyWarp(b, queries.slice(4 * k, 4), ValueRange(words).slice(2 * eight, 2),
-                     MutableArrayRef<Value>(sums).slice(4 * (2 * pool + eight), 4));
-    }
-  return sums;
-}
-
-Values PagedKernel::weigh(ValueRange words, Value stage, ValueRange sums) {
-  Value from = b.add(valueAt, b.mul(stage, 2 * half));
-  Values result(sums);
-  for (int64_t pair = 0; pair < columns / 16; ++pair) {
-    // The lane's row has its number modulo 8.
-    Value chunk = b.exclusiveOr(b.add(firstChunk, 2 * pair), b.rem(lane, 8));
-    Value column = b.add(from, b.mul(chunk, 16));
-    for (int64_t k = 0; k < kPools; ++k) {
-      Values matrix = loadMatrices(b, b.add(column, k * 16 * a.dim * 2));
-      for (int64_t eight = 0; eight < 2; ++eight)
-        multiplyWarp(b, words.slice(4 * k, 4), ValueRange(matrix).slice(2 * eight, 2),
-                     MutableArrayRef<Value>(result).slice(4 * (2 * pair + eight), 4));
-    }
-  }
-  return result;
-}
-
-void PagedKernel::attend(const Run &run) {
-  Pair pairs[2] = {pairOf(run, 0), pairOf(run, 1)};
-  Value quarter = b.rem(lane, 4);
-  Values starts; // of the pairs' queries, and of their results
-  for (const Pair &pair : pairs)
-    starts.push_back(wideAdd(wideMul(b.wide(pair.row), b.c64(a.width())),
-                             b.wide(b.add(b.mul(pair.head, a.dim), b.mul(quarter, 2)))));
+PagedKernel::Values PagedKernel::loadQueries(const Pair (&pairs)[2]) {
+  Value starts[2] = {startOf(pairs[0]), startOf(pairs[1])};
   // Row h, columns 2 · (lane % 4) and the next, then 8 further, of each 16.
   Values queries;
   for (int64_t k = 0; k < a.dim / 16; ++k)
@@ -149,46 +52,127 @@ void PagedKernel::attend(const Run &run) {
                                          /*alignment=*/4);
         queries.push_back(b.select(pairs[h].there, two, b.c(0)));
       }
-  Value count = b.ceilDivide(run.keys, kAttentionKeys);
-  for (int64_t stage = 0; stage + 1 < stages; ++stage) {
-    b.ifThen(b.lt(b.c(stage), count), [&] { copyStage(run, b.c(stage), b.c(stage)); });
-    commitPieces(b);
+  return queries;
+}
+
+void PagedKernel::copyPools(const Run &run, Value firstPool, int64_t pools, Value keysTo,
+                            Value valuesTo) {
+  Value keys = b.buffer(1), values = b.buffer(2), table = b.buffer(3);
+  Value lastPool = b.divide(b.sub(run.keys, b.c(1)), kPool);
+  Value rowOfTable = b.mul(run.slot, a.tableWidth);
+  int64_t perPool = poolBytes() / (16 * kWarpgroup); // pieces of 16 bytes of a thread
+  for (int64_t pool = 0; pool < pools; ++pool) {
+    Value number = b.add(firstPool, pool);
+    Value inPool = word(table, b.add(rowOfTable, b.min(number, lastPool)));
+    Value from = wideMul(b.wide(b.add(b.mul(inPool, a.kvHeads), run.kv)), b.c64(poolBytes()));
+    Value left = b.sub(run.keys, b.min(b.mul(number, kPool), run.keys)); // keys from here on
+    auto copy = [&](Value to, Value buffer, Value source, Value place, Value there) {
+      copyPiece(b, b.add(b.add(to, pool * poolBytes()), b.mul(place, 16)),
+                b.at(buffer, source, b.getI8Type()), there);
+    };
+    for (int64_t i = 0; i < perPool; ++i) {
+      Value piece = b.add(thread, i * kWarpgroup), source = wideAdd(from, b.wide(b.mul(piece, 16)));
+      if (keysTo) {
+        Value row = b.divide(piece, 2);
+        copy(keysTo, keys, source, b.exclusiveOr(piece, b.rem(b.divide(row, 4), 2)),
+             b.lt(b.c(0), left));
+      }
+      if (valuesTo) {
+        Value row = b.divide(piece, a.dim / 8);
+        copy(valuesTo, values, source, b.exclusiveOr(piece, b.rem(row, 8)), b.lt(row, left));
+      }
+    }
   }
+}
+
+PagedKernel::Values PagedKernel::scores(ValueRange queries, Value keys, int64_t pools) {
+  Value from = b.add(keyAt, keys);
+  Values sums(pools * kPool / 2, number(0));
+  for (int64_t pool = 0; pool < pools; ++pool)
+    for (int64_t k = 0; k < a.dim / 16; ++k) {
+      Values words = loadMatrices(b, b.add(from, pool * poolBytes() + k * 16 * kPool * 2));
+      for (int64_t eight = 0; eight < 2; ++eight)
+        multiplyWarp(b, queries.slice(4 * k, 4), ValueRange(words).slice(2 * eight, 2),
+                     MutableArrayRef<Value>(sums).slice(4 * (2 * pool + eight), 4));
+    }
+  return sums;
+}
+
+PagedKernel::Values PagedKernel::weigh(ValueRange words, Value values, Value firstColumn,
+                                       ValueRange sums) {
+  Value from = b.add(valueAt, values), firstChunk = b.add(b.divide(firstColumn, 8), across);
+  Values result(sums);
+  for (int64_t pair = 0; pair < static_cast<int64_t>(sums.size()) / 8; ++pair) {
+    // The lane's row has its number modulo 8.
+    Value chunk = b.exclusiveOr(b.add(firstChunk, 2 * pair), b.rem(lane, 8));
+    Value column = b.add(from, b.mul(chunk, 16));
+    for (int64_t k = 0; k < kPools; ++k) {
+      Values matrix = loadMatrices(b, b.add(column, k * poolBytes()));
+      for (int64_t eight = 0; eight < 2; ++eight)
+        multiplyWarp(b, words.slice(4 * k, 4), ValueRange(matrix).slice(2 * eight, 2),
+                     MutableArrayRef<Value>(result).slice(4 * (2 * pair + eight), 4));
+    }
+  }
+  return result;
+}
+
+void PagedKernel::attendApart(const Run &run) {
+  Pair pairs[2] = {pairOf(run, 0), pairOf(run, 1)};
+  Values queries = loadQueries(pairs);
+  Value quarter = b.rem(lane, 4), end = b.ceilDivide(run.keys, kAttentionKeys);
+  int64_t half = kPools * poolBytes();
+  auto copyStage = [&](Value block, Value stage) {
+    b.ifThen(b.lt(block, end), [&] {
+      Value to = b.mul(stage, 2 * half);
+      copyPools(run, b.mul(block, kPools), kPools, to, b.add(to, half));
+    });
+    commitPieces(b);
+  };
+  for (int64_t stage = 0; stage + 1 < stages(); ++stage)
+    copyStage(b.c(stage), b.c(stage));
+  size_t sumCount = static_cast<size_t>(a.dim / 2);
   Values init = {b.c(0)};
-  init.append(columns / 2, zero());
+  init.append(sumCount, number(0));
   SoftmaxRows::start(b).append(init);
-  Values done = b.loop(b.c(0), count, b.c(1), init, [&](Value block, ValueRange carried) -> Values {
+  Values done = b.loop(b.c(0), end, b.c(1), init, [&](Value block, ValueRange carried) -> Values {
     Value stage = carried[0];
     // This block's copies are through; everybody has done with the block before, whose stage is
     // filled again.
-    waitPieces(b, stages - 2);
+    waitPieces(b, stages() - 2);
     b.meet();
-    Value ahead = b.add(block, stages - 1),
-          before = b.select(b.eq(stage, b.c(0)), b.c(stages - 1), b.sub(stage, b.c(1)));
-    b.ifThen(b.lt(ahead, count), [&] { copyStage(run, ahead, before); });
-    commitPieces(b);
+    Value before = b.select(b.eq(stage, b.c(0)), b.c(stages() - 1), b.sub(stage, b.c(1)));
+    copyStage(b.add(block, stages() - 1), before);
     Value firstKey = b.add(b.mul(block, kAttentionKeys), b.mul(quarter, 2));
     auto sees = [&](int64_t j, int64_t h) -> Value {
       return arith::CmpIOp::create(b, arith::CmpIPredicate::sle, b.add(firstKey, j),
                                    pairs[h].position);
     };
-    SoftmaxBlock soft = softmaxBlock(b, SoftmaxRows::from(carried.take_back(SoftmaxRows::kValues)),
-                                     maskScores(b, scores(queries, stage), sees), a.factor());
-    Values next = {b.select(b.eq(stage, b.c(stages - 1)), b.c(0), b.add(stage, 1))};
-    next.append(weigh(packWeights(b, soft.weights), stage,
-                      scaleRows(b, carried.slice(1, columns / 2), soft.scales)));
+    Value keys = b.mul(stage, 2 * half);
+    SoftmaxBlock soft =
+        softmaxBlock(b, SoftmaxRows::from(carried.take_back(SoftmaxRows::kValues)),
+                     maskScores(b, scores(queries, keys, kPools), sees), a.factor());
+    Values next = {b.select(b.eq(stage, b.c(stages() - 1)), b.c(0), b.add(stage, 1))};
+    next.append(weigh(packWeights(b, soft.weights), b.add(keys, half), b.c(0),
+                      scaleRows(b, carried.slice(1, sumCount), soft.scales)));
     soft.rows.append(next);
     return next;
   });
   // The next item's copies may overwrite what the last products read.
   b.meet();
-  SoftmaxEnd end = finishSoftmax(
-      b, SoftmaxRows::from(ValueRange(done).take_back(SoftmaxRows::kValues)), a.scale);
-  Values scaled = scaleRows(b, ValueRange(done).slice(1, columns / 2), end.inverse);
-  Value firstColumn = a.shared ? b.mul(warp, columns) : b.c(0);
+  ValueRange state = ValueRange(done).drop_front(1);
+  ValueRange sums = state.take_front(sumCount);
+  SoftmaxRows rows = SoftmaxRows::from(state.drop_front(sumCount));
+  store(pairs, b.c(0), sums, totalsOf(b, rows));
+}
+
+void PagedKernel::store(const Pair (&pairs)[2], Value firstColumn, ValueRange sums,
+                        const RowTotals &rows) {
+  Values scaled = scaleRows(b, sums, finishSoftmax(b, rows, a.scale).inverse);
+  int64_t columns = static_cast<int64_t>(sums.size()) * 2;
   for (int64_t h = 0; h < 2; ++h)
     b.ifThen(pairs[h].there, [&] {
-      Value to = b.at(b.buffer(6), wideAdd(starts[h], b.wide(firstColumn)), b.getBF16Type());
+      Value to =
+          b.at(b.buffer(6), wideAdd(startOf(pairs[h]), b.wide(firstColumn)), b.getBF16Type());
       for (int64_t eight = 0; eight < columns / 8; ++eight)
         LLVM::StoreOp::create(b,
                               packBf16(b, scaled[4 * eight + 2 * h], scaled[4 * eight + 2 * h + 1]),
@@ -204,11 +188,17 @@ void PagedKernel::emit() {
   // What a lane names of four matrices of 8×8: the first two follow each other in the products'
   // sum, then 8 columns further.
   Value matrix = b.divide(lane, 8), inMatrix = b.rem(lane, 8);
-  Value along = b.add(b.mul(b.rem(matrix, 2), 8), inMatrix), across = b.divide(matrix, 2);
+  across = b.divide(matrix, 2);
+  Value along = b.add(b.mul(b.rem(matrix, 2), 8), inMatrix);
   Value piece = b.add(b.mul(along, 2), b.exclusiveOr(across, b.rem(b.divide(inMatrix, 4), 2)));
   keyAt = b.mul(piece, 16);
-  valueAt = b.add(b.mul(along, a.dim * 2), half);
-  firstChunk = a.shared ? b.add(b.mul(warp, columns / 8), across) : across;
+  valueAt = b.mul(along, a.dim * 2);
+  emitRuns();
+  b.finish(/*warpgroups=*/1, a.shared ? togetherBytes() : stages() * 2 * kPools * poolBytes(),
+           /*blocks=*/2);
+}
+
+void PagedKernel::emitRuns() {
   Value slots = b.buffer(4), positions = b.buffer(5);
   b.loop(b.firstItem(), b.items(), b.itemStep(), {}, [&](Value item, ValueRange) -> Values {
     Run run;
@@ -235,16 +225,14 @@ void PagedKernel::emit() {
         keys = arith::MaxUIOp::create(b, keys, b.exchange(keys, distance));
       run.keys = b.uniform(keys);
       run.length = b.uniform(run.length);
-      attend(run);
+      if (a.shared)
+        attendTogether(run);
+      else
+        attendApart(run);
     });
     return {};
   });
-  // Three blocks leave a thread 168 registers: enough for heads of 64 numbers, a part of whose
-  // values it has.
-  b.finish(/*warpgroups=*/1, stages * 2 * half, /*blocks=*/a.shared && a.dim == 64 ? 3 : 2);
 }
-
-} // namespace
 
 plan::WorkAttr pagedAttentionWork(MLIRContext *context, const PagedAttention &a) {
   int64_t each = a.kvHeads * a.parts();

@@ -3,13 +3,13 @@
 
 !offsets = tensor<?xi32, #nn.axis<sequence, 1>>
 !index = tensor<?xi32, #nn.axis<context>>
-!table = tensor<16x20xi32>
+!table = tensor<16x40xi32>
 
 !q14_2_64 = tensor<?x896xbf16, #nn.axis<context>>
 !k14_2_64 = tensor<?x128xbf16, #nn.axis<context>>
 !l14_2_64 = tensor<?x14xf32, #nn.axis<context>>
-!keys14_2_64 = tensor<128x2x64x16xbf16>
-!values14_2_64 = tensor<128x2x16x64xbf16>
+!keys14_2_64 = tensor<160x2x64x16xbf16>
+!values14_2_64 = tensor<160x2x16x64xbf16>
 func.func @packed_14_2_64(%q: !q14_2_64 {nn.name = "q", nn.source = "input:q"}, %k: !k14_2_64 {nn.name = "k", nn.source = "input:k"},
     %v: !k14_2_64 {nn.name = "v", nn.source = "input:v"}, %offsets: !offsets {nn.name = "offsets", nn.source = "sequence_offsets"})
     -> (!q14_2_64 {nn.name = "o", nn.source = "output:o"}, !l14_2_64 {nn.name = "lse", nn.source = "output:lse"})
@@ -44,8 +44,8 @@ func.func @decode_14_2_64(%q: !q14_2_64 {nn.name = "q", nn.source = "input:q"}, 
 !q4_2_128 = tensor<?x512xbf16, #nn.axis<context>>
 !k4_2_128 = tensor<?x256xbf16, #nn.axis<context>>
 !l4_2_128 = tensor<?x4xf32, #nn.axis<context>>
-!keys4_2_128 = tensor<128x2x128x16xbf16>
-!values4_2_128 = tensor<128x2x16x128xbf16>
+!keys4_2_128 = tensor<160x2x128x16xbf16>
+!values4_2_128 = tensor<160x2x16x128xbf16>
 func.func @packed_4_2_128(%q: !q4_2_128 {nn.name = "q", nn.source = "input:q"}, %k: !k4_2_128 {nn.name = "k", nn.source = "input:k"},
     %v: !k4_2_128 {nn.name = "v", nn.source = "input:v"}, %offsets: !offsets {nn.name = "offsets", nn.source = "sequence_offsets"})
     -> (!q4_2_128 {nn.name = "o", nn.source = "output:o"}, !l4_2_128 {nn.name = "lse", nn.source = "output:lse"})
@@ -80,8 +80,8 @@ func.func @decode_4_2_128(%q: !q4_2_128 {nn.name = "q", nn.source = "input:q"}, 
 !q3_3_64 = tensor<?x192xbf16, #nn.axis<context>>
 !k3_3_64 = tensor<?x192xbf16, #nn.axis<context>>
 !l3_3_64 = tensor<?x3xf32, #nn.axis<context>>
-!keys3_3_64 = tensor<128x3x64x16xbf16>
-!values3_3_64 = tensor<128x3x16x64xbf16>
+!keys3_3_64 = tensor<160x3x64x16xbf16>
+!values3_3_64 = tensor<160x3x16x64xbf16>
 func.func @packed_3_3_64(%q: !q3_3_64 {nn.name = "q", nn.source = "input:q"}, %k: !k3_3_64 {nn.name = "k", nn.source = "input:k"},
     %v: !k3_3_64 {nn.name = "v", nn.source = "input:v"}, %offsets: !offsets {nn.name = "offsets", nn.source = "sequence_offsets"})
     -> (!q3_3_64 {nn.name = "o", nn.source = "output:o"}, !l3_3_64 {nn.name = "lse", nn.source = "output:lse"})
@@ -116,8 +116,8 @@ func.func @decode_3_3_64(%q: !q3_3_64 {nn.name = "q", nn.source = "input:q"}, %k
 !q17_1_128 = tensor<?x2176xbf16, #nn.axis<context>>
 !k17_1_128 = tensor<?x128xbf16, #nn.axis<context>>
 !l17_1_128 = tensor<?x17xf32, #nn.axis<context>>
-!keys17_1_128 = tensor<128x1x128x16xbf16>
-!values17_1_128 = tensor<128x1x16x128xbf16>
+!keys17_1_128 = tensor<160x1x128x16xbf16>
+!values17_1_128 = tensor<160x1x16x128xbf16>
 func.func @packed_17_1_128(%q: !q17_1_128 {nn.name = "q", nn.source = "input:q"}, %k: !k17_1_128 {nn.name = "k", nn.source = "input:k"},
     %v: !k17_1_128 {nn.name = "v", nn.source = "input:v"}, %offsets: !offsets {nn.name = "offsets", nn.source = "sequence_offsets"})
     -> (!q17_1_128 {nn.name = "o", nn.source = "output:o"}, !l17_1_128 {nn.name = "lse", nn.source = "output:lse"})

@@ -48,15 +48,26 @@ func.func @packed(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: !kv {nn.nam
   return %y, %l : !q, !lse
 }
 
-// One row of a slot: the four warps share the pair's two heads, each has 32 columns of the values.
+// One row of a slot: the four warps share the pair's two heads. Each has the scores of 32 of a round's 128 keys, and 32 columns of the
+// values; the weights of all meet in shared memory between two barriers, in bf16 and in f32.
 // CHECK-LABEL: .visible .entry tile_paged_attention_decode_context_h4_kv2_d128_s3db504f3_t8(
 // CHECK: .maxntid 128, 1, 1
 // CHECK: vote.sync.ballot
 // CHECK: cp.async.cg.shared.global {{.*}}, 16, %r
 // CHECK: cp.async.commit_group
+// Two blocks of the pool by eight steps over the head, 16 keys in two products.
+// CHECK: bar.sync
 // CHECK: ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16
-// CHECK: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
+// CHECK-COUNT-32: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
+// CHECK-NOT: mma.sync
+// CHECK: bar.sync
 // CHECK: ex2.approx.ftz.f32
+// CHECK: st.shared.v2
+// CHECK: st.shared.v4
+// CHECK: bar.sync
+// Four steps over a block's keys for four parts of eight columns.
+// CHECK: ld.shared.v4
+// CHECK-COUNT-16: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
 func.func @decode(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: !keys {nn.name = "k", nn.source = "input:k"},
                   %v: !values {nn.name = "v", nn.source = "input:v"}, %t: !table {nn.name = "t", nn.source = "input:t"},
                   %s: !index {nn.name = "s", nn.source = "input:s"}, %p: !index {nn.name = "p", nn.source = "input:p"})

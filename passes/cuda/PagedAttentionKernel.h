@@ -1,0 +1,81 @@
+// The kernel of nn.paged_attention (AttentionKernel.h): what PagedAttentionKernel.cpp and, for
+// decode entries, PagedDecodeKernel.cpp write.
+//
+// A work item is a row and a key/value head (or a part of the heads that share one); items whose
+// row continues the row before in the same slot have nothing to do: the first row of such a run, at
+// most run() of them, does their work. Pairs of a row and a head are the 16 rows of a warp's
+// product. The block's threads copy keys and values from the pool to shared memory, some of them
+// ahead. There the keys lie as in the pool, [head_dim][16], and the values [16][head_dim], block of
+// the pool behind block, with pieces of 16 bytes exchanged so that eight rows of a matrix lie in
+// different banks.
+
+#ifndef MIRL_PASSES_CUDA_PAGEDATTENTIONKERNEL_H
+#define MIRL_PASSES_CUDA_PAGEDATTENTIONKERNEL_H
+
+#include "passes/cuda/AttentionKernel.h"
+
+namespace mirl::passes::cuda {
+
+class PagedKernel {
+public:
+  PagedKernel(TileKernelBuilder &b, const PagedAttention &a) : b(b), a(a) {}
+  void emit();
+
+private:
+  using Value = mlir::Value;
+  using ValueRange = mlir::ValueRange;
+  using Values = llvm::SmallVector<Value>;
+
+  static constexpr int64_t kWarps = 4;
+  // Positions of a block of the pool, and blocks of the pool in a block of keys.
+  static constexpr int64_t kPool = 16, kPools = kAttentionKeys / kPool;
+
+  struct Run {
+    Value row, slot, kv,
+        firstPair;      // firstPair: of the heads, where a row has more than a block takes
+    Value length, keys; // rows, and keys that the last of them sees
+  };
+  // The pair of this thread's row h of its warp's tile.
+  struct Pair {
+    Value there, row, head, position;
+  };
+
+  Value wideAdd(Value x, Value y);
+  Value wideMul(Value x, Value y);
+  Value word(Value pointer, Value index);
+  Value number(double x);
+  // Bytes of the keys, or values, of a block of the pool.
+  int64_t poolBytes() const { return kPool * a.dim * 2; }
+
+  void emitRuns();
+  Pair pairOf(const Run &run, int64_t h);
+  // Where this thread's first column of a pair's query lies, and of its result.
+  Value startOf(const Pair &pair);
+  Values loadQueries(const Pair (&pairs)[2]);
+  // Starts the copies of so many blocks of the pool, a sequence's firstPool-th and those behind it,
+  // to where keys and values shall lie (bytes; null: not these). Behind the last key zeros are
+  // written: what the pool has there may be no number.
+  void copyPools(const Run &run, Value firstPool, int64_t pools, Value keysTo, Value valuesTo);
+  // The scores of 16 pairs and so many blocks of the pool, whose keys lie at an offset of shared
+  // memory.
+  Values scores(ValueRange queries, Value keys, int64_t pools);
+  // sums + weights · values, of 64 keys and the columns of `sums` from `firstColumn` on.
+  Values weigh(ValueRange words, Value values, Value firstColumn, ValueRange sums);
+  void store(const Pair (&pairs)[2], Value firstColumn, ValueRange sums, const RowTotals &rows);
+
+  // Each warp has a tile of 16 pairs (PagedAttentionKernel.cpp).
+  int64_t stages() const { return 3; }
+  void attendApart(const Run &run);
+  // The warps share one (PagedDecodeKernel.cpp).
+  void attendTogether(const Run &run);
+  int64_t togetherBytes() const;
+
+  TileKernelBuilder &b;
+  const PagedAttention &a;
+  Value thread, lane, warp, rows;
+  Value keyAt, valueAt, across; // of what a lane names of four matrices of 8×8
+};
+
+} // namespace mirl::passes::cuda
+
+#endif // MIRL_PASSES_CUDA_PAGEDATTENTIONKERNEL_H
