@@ -30,10 +30,14 @@ PACKED = {
 DECODE = {
     "decode05_256x1024": (14, 2, 64, 256, 1024),
     "decode05_64x4096": (14, 2, 64, 64, 4096),
+    "decode05_8x4096": (14, 2, 64, 8, 4096),
     "decode05_1x4096": (14, 2, 64, 1, 4096),
+    "decode05_1x1024": (14, 2, 64, 1, 1024),
     "decode15_256x1024": (12, 2, 128, 256, 1024),
     "decode15_64x4096": (12, 2, 128, 64, 4096),
+    "decode15_8x4096": (12, 2, 128, 8, 4096),
     "decode15_1x4096": (12, 2, 128, 1, 4096),
+    "decode15_1x1024": (12, 2, 128, 1, 1024),
 }
 WIDTH = 256  # blocks of 16 keys in a row of the table
 
@@ -139,7 +143,7 @@ def check(torch, attention):
     generator, source = torch.Generator("cuda").manual_seed(3), random.Random(5)
     bad = False
     for name, (h, kv, d) in {"check05": (14, 2, 64), "check15": (12, 2, 128), "check64": (4, 4, 64), "check1": (16, 1, 128)}.items():
-        sets = [[1], [2, 3, 63, 64, 65, 127, 128, 129, 191, 192, 193], list(range(1, 41)), [256, 1, 300, 257, 1024, 17], [1500, 2049],
+        sets = [[1], [2, 3, 63, 64, 65, 127, 128, 129, 191, 192, 193], list(range(1, 41)), [256, 1, 300, 257, 1024, 17], [1500, 2049], [4096],
                 [source.randint(1, 300) for _ in range(64)]]
         for lengths in sets:
             rows = sum(lengths)
