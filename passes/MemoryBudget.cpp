@@ -11,22 +11,22 @@ namespace {
 
 constexpr int kAttempts = 8;
 
+// Others hold nothing for a backward pass.
+bool canRecompute(plan::EntryOp entry) { return entry.getKind() == "micro"; }
+
+} // namespace
+
 std::string mebibytes(int64_t bytes) {
   std::string text;
   llvm::raw_string_ostream(text) << llvm::format("%.1f MiB", static_cast<double>(bytes) / 1048576.0);
   return text;
 }
 
-// Others hold nothing for a backward pass.
-bool canRecompute(plan::EntryOp entry) { return entry.getKind() == "micro"; }
-
-} // namespace
-
 FailureOr<int64_t> findTransientBudget(ModuleOp module, PipelineOptions options, int64_t total) {
   int64_t drivers = options.cuda.empty() ? 0 : kDriverBytes, most = total - drivers, persistent = 0;
   auto refuse = [&](Location loc, const Twine &why) {
     return emitError(loc) << "--memory-budget " << mebibytes(total) << " cannot be met: " << why
-                                      << (drivers ? "; " + mebibytes(drivers) + " are the GPU's driver's" : "");
+                          << (drivers ? "; " + mebibytes(drivers) + " are the GPU's driver's" : "");
   };
   options.memoryBudget = std::max<int64_t>(1, most);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {

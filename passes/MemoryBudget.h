@@ -16,6 +16,9 @@ inline constexpr int64_t kDriverBytes = int64_t{536} << 20;
 // is found by lowering a copy of the module until its arena fits. Fails with an error that says what takes too much.
 mlir::FailureOr<int64_t> findTransientBudget(mlir::ModuleOp module, PipelineOptions options, int64_t total);
 
+// "1.5 MiB".
+std::string mebibytes(int64_t bytes);
+
 } // namespace mirl::passes
 
 #endif // MIRL_PASSES_MEMORYBUDGET_H

@@ -98,7 +98,10 @@ LaneMap::LaneMap(const cpu::Lanes &lanes) {
   if (shortRows)
     registers = kMostRegisters;
   else if (lanes.use != cpu::Lanes::Use::rows || keepsRow)
-    registers = std::clamp<int64_t>(llvm::alignTo(words + 32, 8), 64, kMostRegisters);
+    // Two numbers of bf16 share a word in memory, but not while they are computed with.
+    registers = std::clamp<int64_t>(
+        llvm::alignTo(words + (lanes.use == cpu::Lanes::Use::elements && lanes.narrow ? 40 : 32), 8), 64,
+        kMostRegisters);
   blocks = std::max<int64_t>(1, kRegisters / (blockThreads * registers));
 }
 

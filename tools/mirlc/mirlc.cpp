@@ -168,12 +168,6 @@ bool checkEntry(ModuleOp module, llvm::StringRef name) {
   return false;
 }
 
-std::string megabytes(int64_t bytes) {
-  std::string text;
-  llvm::raw_string_ostream(text) << llvm::format("%.1f MiB", bytes / 1048576.0);
-  return text;
-}
-
 void summarise(ModuleOp module, double seconds) {
   int64_t entries = 0, kernels = 0, largest = 0, launches = 0, shared = 0;
   std::string name;
@@ -192,11 +186,11 @@ void summarise(ModuleOp module, double seconds) {
     for (Operation &op : *inner.getBody())
       kernels += isa<FunctionOpInterface>(op);
   auto number = [&](llvm::StringRef key) { return module->getAttrOfType<IntegerAttr>(key).getInt(); };
-  llvm::errs() << "mirlc: " << entries << " entries, " << kernels << " kernels; memory " << megabytes(number("plan.arena_bytes"))
-               << " (persistent " << megabytes(number("plan.persistent_bytes")) << ", at most " << megabytes(largest) << " for " << name
+  llvm::errs() << "mirlc: " << entries << " entries, " << kernels << " kernels; memory " << passes::mebibytes(number("plan.arena_bytes"))
+               << " (persistent " << passes::mebibytes(number("plan.persistent_bytes")) << ", at most " << passes::mebibytes(largest) << " for " << name
                << "); ";
   if (module->hasAttr("plan.target"))
-    llvm::errs() << "about " << megabytes(number("plan.arena_bytes") + passes::kDriverBytes) << " of the GPU's memory with its driver's; ";
+    llvm::errs() << "about " << passes::mebibytes(number("plan.arena_bytes") + passes::kDriverBytes) << " of the GPU's memory with its driver's; ";
   llvm::errs() << llvm::format("%.1f", seconds) << " s\n";
   if (shared)
     llvm::errs() << "mirlc: cuBLASLt may compute " << shared << " of " << launches << " launches\n";
