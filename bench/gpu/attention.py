@@ -9,11 +9,10 @@ bit for bit. Then the times: medians of interleaved rounds of CUDA graphs. Of pa
 that a query sees. Decoding has one query for each sequence; its peer reads keys and values that lie one after the other.
 """
 
-import pathlib
 import random
 import sys
 
-import products
+import launch
 
 MIXED = (lambda r: [r.randint(200, 1500) for _ in range(20)])(random.Random(1))
 # Heads, key/value heads, head_dim, lengths.
@@ -74,9 +73,9 @@ def program():
 
 
 class Attention:
-    def __init__(self, cubin):
+    def __init__(self, kernels):
         import torch
-        self.torch, self.cubin = torch, cubin
+        self.torch, self.kernels = torch, kernels
 
     def offsets(self, lengths):
         return self.torch.tensor([sum(lengths[:i]) for i in range(len(lengths) + 1)], dtype=self.torch.int32, device="cuda")
@@ -86,13 +85,11 @@ class Attention:
         y = torch.full_like(q, float("nan"))
         lse = torch.full((q.shape[0], heads), float("nan"), device="cuda")
         counter = torch.zeros(1, dtype=torch.int32, device="cuda")
-        buffers = [q, k, v, self.offsets(lengths), y, lse, counter]
-        launch, _ = self.cubin.call(name, q.shape[0], buffers, len(lengths))
+        call = self.kernels.call(*self.kernels.launches[name], q.shape[0], [q, k, v, self.offsets(lengths), y, lse, counter], len(lengths))
 
         def run():
             counter.zero_()
-            launch()
-        run.keep = buffers
+            call()
         return run, y, lse
 
     def cache(self, k, v, lengths, kv, dim, generator):
@@ -119,10 +116,7 @@ class Attention:
         torch = self.torch
         y = torch.full_like(q, float("nan"))
         ints = lambda x: torch.tensor(x, dtype=torch.int32, device="cuda") if isinstance(x, list) else x.int()
-        buffers = [q, keys, values, table, ints(slots), ints(positions), y]
-        launch, _ = self.cubin.call(name, q.shape[0], buffers)
-        launch.buffers = buffers
-        return launch, y
+        return self.kernels.call(*self.kernels.launches[name], q.shape[0], [q, keys, values, table, ints(slots), ints(positions), y]), y
 
 
 def reference(torch, q, k, v, lengths, heads, kv, dim):
@@ -167,8 +161,8 @@ def check(torch, attention):
                 some = torch.randperm(rows, device="cuda", generator=generator)[:64]
                 last = torch.tensor([sum(lengths[:i + 1]) - 1 for i in range(len(lengths))], device="cuda")
                 for kind, which in (("decode", last), ("decode", some), ("chunk", torch.arange(rows, device="cuda")), ("chunk", some.sort()[0])):
-                    launch, z = attention.paged(f"{name}_{kind}", q[which].contiguous(), keys, values, table, slots[which], positions[which])
-                    launch()
+                    call, z = attention.paged(f"{name}_{kind}", q[which].contiguous(), keys, values, table, slots[which], positions[which])
+                    call()
                     torch.cuda.synchronize()
                     verdicts.append(torch.equal(z.view(torch.int16), y[which].view(torch.int16)))
                 good = worst < 5e-3 and worst_lse < 1e-3 and all(verdicts)
@@ -200,8 +194,8 @@ def peers(torch, q, k, v, lengths, h, kv, d):
 
 def run(folders, only):
     import torch
-    cuda = products.Cuda()
-    columns = [Attention(products.Cubin(f, cuda)) for f in folders]
+    cuda = launch.Cuda()
+    columns = [Attention(launch.Kernels(f, cuda)) for f in folders]
     print(torch.cuda.get_device_name(), "torch", torch.__version__)
     bad = [check(torch, column) for column in columns] if not only or only == "check" else []
     generator = torch.Generator("cuda").manual_seed(1)
@@ -216,7 +210,7 @@ def run(folders, only):
         calls = list(others.values()) + [column.packed(name, q, k, v, lengths, h)[0] for column in columns]
         flops = sum(4 * d * h * n * (n + 1) / 2 for n in lengths)
         repeats = max(2, int(3e-3 / (flops / 4e14)))
-        times = products.measure([products.graph([call] * repeats) for call in calls], repeats)
+        times = launch.microseconds([launch.graph([call] * repeats) for call in calls], repeats)
         rates = dict(zip(list(others) + list(range(len(columns))), (flops / t / 1e6 for t in times)))
         print(f"{name:<20}" + "".join(f"{rates[x]:>9.0f}" if x in rates else f"{'-':>9}" for x in ("cudnn", "flash")) +
               "".join(f"{rates[i]:>12.0f}" for i in range(len(columns))), flush=True)
@@ -238,20 +232,11 @@ def run(folders, only):
         calls.append(flash)
         for column in columns:
             calls.append(column.paged(name, q, keys, values, table, list(range(sequences)), [length - 1] * sequences)[0])
-        times = products.measure([products.graph([call] * 20) for call in calls], 20)
+        times = launch.microseconds([launch.graph([call] * 20) for call in calls], 20)
         size = sequences * length * kv * d * 4
         print(f"{name:<20}" + "".join(f"{t:>8.1f} ({size / t / 1e3:.0f})" for t in times), flush=True)
     return any(bad)
 
 
-def main():
-    if len(sys.argv) < 3 or sys.argv[1] not in ("prepare", "run"):
-        sys.exit(__doc__)
-    if sys.argv[1] == "prepare":
-        return products.prepare(pathlib.Path(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else "mirlc", program())
-    only = next((a[7:] for a in sys.argv[2:] if a.startswith("--only=")), None)
-    return run([pathlib.Path(a) for a in sys.argv[2:] if not a.startswith("--")], only)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(launch.main(__doc__, program, lambda folders, options: run(folders, options.get("only"))))

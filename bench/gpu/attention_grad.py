@@ -9,14 +9,9 @@ folder that differs is not timed. Then times: the median of interleaved rounds o
 the pairs that causal attention has, whatever is recomputed. PyTorch's sequences are all of one length, a batch of them.
 """
 
-import ctypes
-import pathlib
-import re
-import shutil
-import subprocess
 import sys
 
-from products import Cuda, graph, measure
+import launch
 
 # heads, key/value heads, head dimension, (number of sequences, their length).
 SHAPES = [(16, 16, 128, (1, 16384)), (12, 2, 128, (8, 2048)), (14, 2, 64, (8, 2048))]
@@ -47,42 +42,8 @@ def program():
     return "\n".join(text)
 
 
-def prepare(folder, mirlc):
-    folder.mkdir(parents=True, exist_ok=True)
-    source = folder / "attention_grad.mlir"
-    source.write_text(program())
-    emit = lambda what, file: subprocess.run([mirlc, source, "--target", "cuda:sm_90a", "--dtype", "f32", "--emit", what, "-o", folder / file], check=True)
-    emit("kernels", "kernels.mlir")
-    emit("ptx", "kernels.ptx")
-    ptxas = shutil.which("ptxas") or "/usr/local/cuda/bin/ptxas"
-    subprocess.run([ptxas, "-arch=sm_90a", "-O3", "-fmad=false", folder / "kernels.ptx", "-o", folder / "kernels.cubin"], check=True)
-    lines = (folder / "kernels.mlir").read_text().splitlines()
-    keep = [l for l in lines if re.search(r"plan\.(entry|launch) |llvm\.func @", l)]
-    (folder / "kernels.mlir").write_text("\n".join(keep) + "\n")
-
-
-class Kernels:
-    """A folder's kernels, and how their launches are made."""
-
-    def __init__(self, folder, cuda):
-        self.cuda, self.name = cuda, folder.name
-        self.module = ctypes.c_void_p()
-        self.image = (folder / "kernels.cubin").read_bytes()
-        cuda.check(cuda.lib.cuModuleLoadData(ctypes.byref(self.module), self.image))
-        self.launches, self.kernels = {}, {}
-        entry = None
-        for line in (folder / "kernels.mlir").read_text().splitlines():
-            if found := re.search(r"plan\.entry @(\w+)", line):
-                entry = found[1]
-            elif found := re.search(r"plan\.launch @(\w+) .*? over <(.*?)> ", line):
-                maps = [{key: [int(x) for x in value.strip("[]").split(",")] for key, value in re.findall(r"(\w+) = (\[[^]]*\]|\d+)", m)}
-                        for m in re.findall(r"#plan\.tensor_map<(.*?)>", line)]
-                work = {key: int(value) for key, value in re.findall(r"(\w+) = (\d+)", found[2])}
-                self.launches.setdefault(entry, []).append((found[1], work, maps))
-            elif found := re.search(r"llvm\.func @(\w+)\(", line):
-                self.kernels[found[1]] = {key: int(value) for key, value in re.findall(r"mirl\.(\w+) = (\d+)", line)}
-
-    def call(self, heads, rows, sequences, buffers):
+class Kernels(launch.Kernels):
+    def calls(self, heads, rows, sequences, buffers):
         """Functions that launch the three kernels on the current stream. `buffers`: by name."""
         import torch
         numbers = torch.full((heads[0] * rows * 2,), float("nan"), device="cuda")
@@ -90,27 +51,8 @@ class Kernels:
         given = {**buffers, "numbers": numbers, "tiles": tiles}
         inputs = ["gradient", "query", "key", "value", "offsets", "numbers", "tiles"]
         arguments = {"prepare": ["gradient", "result", "lse", "offsets", "numbers", "tiles"], "keys": inputs + ["dk", "dv"], "queries": inputs + ["dq"]}
-        return [self.launch(*launch, rows, sequences, [given[n] for n in arguments[launch[0].split("_")[2]]])
-                for launch in self.launches["heads_" + "_".join(map(str, heads))]]
-
-    def launch(self, kernel, work, maps, rows, sequences, buffers):
-        import torch
-        info, cuda = self.kernels[kernel], self.cuda
-        function = ctypes.c_void_p()
-        cuda.check(cuda.lib.cuModuleGetFunction(ctypes.byref(function), self.module, kernel.encode()))
-        cuda.check(cuda.lib.cuFuncSetAttribute(function, 8, info["shared_bytes"]))
-        items = -(-rows // work["tile"]) * work["factor"]
-        blocks = min(items, cuda.multiprocessors * info["blocks_per_multiprocessor"])
-        arguments = [cuda.encode(m, buffers[m["argument"][0]].data_ptr(), rows) for m in maps]
-        arguments += [ctypes.c_uint64(b.data_ptr()) for b in buffers]
-        arguments += [ctypes.c_int64(x) for x in (rows, 0, sequences, 0, 0, 0, items)]
-        pointers = (ctypes.c_void_p * len(arguments))(*[ctypes.cast(ctypes.byref(a), ctypes.c_void_p) for a in arguments])
-
-        def launch():
-            stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
-            cuda.check(cuda.lib.cuLaunchKernel(function, blocks, 1, 1, info["threads"], 1, 1, info["shared_bytes"], stream, pointers, None))
-        launch.keep = arguments, buffers
-        return launch
+        return [self.call(one, rows, [given[n] for n in arguments[one.kernel.split("_")[2]]], sequences)
+                for one in self.launches["heads_" + "_".join(map(str, heads))]]
 
 
 def make_inputs(heads, lengths, seed):
@@ -147,8 +89,8 @@ def compute(kernels, heads, lengths, inputs):
     rows, pad = sum(lengths), 300
     offsets = torch.tensor([0, *lengths], device="cuda", dtype=torch.int32).cumsum(0).int()
     padded = {n: torch.full((rows + pad, heads[0 if n == "dq" else 1], heads[2]), float("nan"), device="cuda", dtype=torch.bfloat16) for n in ("dq", "dk", "dv")}
-    for launch in kernels.call(heads, rows, len(lengths), {**inputs, "offsets": offsets, **padded}):
-        launch()
+    for call in kernels.calls(heads, rows, len(lengths), {**inputs, "offsets": offsets, **padded}):
+        call()
         torch.cuda.synchronize()
     assert all(t[rows:].isnan().all() for t in padded.values()), "written beyond the last row"
     return {n: t[:rows] for n, t in padded.items()}
@@ -227,13 +169,13 @@ def time(all_kernels):
                       lse=torch.full((rows, h), 5 + length ** 0.1, device="cuda"))
         offsets = torch.arange(0, rows + 1, length, device="cuda", dtype=torch.int32)
         for kernels in all_kernels:
-            launches = kernels.call((h, kv, d), rows, sequences,
+            launches = kernels.calls((h, kv, d), rows, sequences,
                                     {**inputs, "offsets": offsets, "dq": random(h), "dk": random(kv), "dv": random(kv)})
             kept.append(launches)
             for part in [launches] + [[l] for l in launches]:
-                graphs.append(graph([lambda part=part: [l() for l in part]] * REPEATS))
+                graphs.append(launch.graph([lambda part=part: [l() for l in part]] * REPEATS))
             names.append(kernels.name)
-        times = measure(graphs, REPEATS, rounds=7)
+        times = launch.microseconds(graphs, REPEATS, rounds=7)
         peers = len(graphs) - 4 * len(all_kernels)
         for i, us in enumerate(times[:peers] + times[peers::4]):
             split = ", ".join(f"{t:.1f}" for t in times[peers + 4 * (i - peers) + 1:][:3]) if i >= peers else ""
@@ -242,7 +184,7 @@ def time(all_kernels):
 
 def run(folders, times_only):
     import torch
-    cuda = Cuda()
+    cuda = launch.Cuda()
     all_kernels = [Kernels(f, cuda) for f in folders]
     print(torch.cuda.get_device_name(), "torch", torch.__version__)
     good = []
@@ -257,13 +199,5 @@ def run(folders, times_only):
     return 0 if len(good) == len(all_kernels) else 1
 
 
-def main():
-    if len(sys.argv) < 3 or sys.argv[1] not in ("prepare", "run"):
-        sys.exit(__doc__)
-    if sys.argv[1] == "prepare":
-        return prepare(pathlib.Path(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else "mirlc")
-    sys.exit(run([pathlib.Path(a) for a in sys.argv[2:] if not a.startswith("--")], "--times" in sys.argv))
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(launch.main(__doc__, program, lambda folders, options: run(folders, "times" in options)))
