@@ -269,10 +269,10 @@ absl::Status SampleData(Sampler &sampler, const std::string &path, int64_t limit
     }
     MIRL_TRY(take(batch));
     std::fprintf(
-        stderr, "%lld of %lld prompts, %s tok/s, %lld rounds, %lld preemptions, %lld tokens "
+        stderr, "%lld of %lld prompts, %s tok/s in %.3f s, %lld rounds, %lld preemptions, %lld tokens "
         "prefilled, at most %lld of %lld KV blocks\n",
         static_cast<long long>(std::min(total, begin + piece)), static_cast<long long>(total),
-        rt::FormatCount(static_cast<double>(stats.tokens) / std::max(stats.seconds, 1e-9)).c_str(),
+        rt::FormatCount(static_cast<double>(stats.tokens) / std::max(stats.seconds, 1e-9)).c_str(), stats.seconds,
         static_cast<long long>(rounds), static_cast<long long>(stats.preemptions),
         static_cast<long long>(stats.prefill_tokens + stats.recomputed_tokens),
         static_cast<long long>(stats.peak_kv_blocks),
