@@ -192,16 +192,11 @@ def peers(torch, q, k, v, lengths, h, kv, d):
     return found
 
 
-def run(folders, only):
+def measure_packed(columns, only=None):
+    """A dictionary for each set of packed sequences: TFLOP/s of torch's and of each column's attention."""
     import torch
-    cuda = launch.Cuda()
-    columns = [Attention(launch.Kernels(f, cuda)) for f in folders]
-    print(torch.cuda.get_device_name(), "torch", torch.__version__)
-    bad = [check(torch, column) for column in columns] if not only or only == "check" else []
     generator = torch.Generator("cuda").manual_seed(1)
     random_rows = lambda *shape: torch.randn(*shape, device="cuda", generator=generator).bfloat16()
-    names = "".join(f"{f.name:>12}" for f in folders)
-    print(f"{'TFLOP/s':<20}{'cudnn':>9}{'flash':>9}{names}")
     for name, (h, kv, d, lengths) in PACKED.items():
         if only and only not in name:
             continue
@@ -210,11 +205,16 @@ def run(folders, only):
         calls = list(others.values()) + [column.packed(name, q, k, v, lengths, h)[0] for column in columns]
         flops = sum(4 * d * h * n * (n + 1) / 2 for n in lengths)
         repeats = max(2, int(3e-3 / (flops / 4e14)))
-        times = launch.microseconds([launch.graph([call] * repeats) for call in calls], repeats)
-        rates = dict(zip(list(others) + list(range(len(columns))), (flops / t / 1e6 for t in times)))
-        print(f"{name:<20}" + "".join(f"{rates[x]:>9.0f}" if x in rates else f"{'-':>9}" for x in ("cudnn", "flash")) +
-              "".join(f"{rates[i]:>12.0f}" for i in range(len(columns))), flush=True)
-    print(f"{'us (GB/s)':<20}{'flash':>9}{names}")
+        rates = [flops / us / 1e6 for us in launch.microseconds([launch.graph([call] * repeats) for call in calls], repeats)]
+        yield {"name": name, "heads": [h, kv, d], "lengths": lengths, "torch": dict(zip(others, rates)), "ours": rates[len(others):]}
+
+
+def measure_decode(columns, only=None):
+    """A dictionary for each decode step: microseconds of torch's flash attention and of each column's."""
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    generator = torch.Generator("cuda").manual_seed(1)
+    random_rows = lambda *shape: torch.randn(*shape, device="cuda", generator=generator).bfloat16()
     for name, (h, kv, d, sequences, length) in DECODE.items():
         if only and only not in name:
             continue
@@ -222,19 +222,35 @@ def run(folders, only):
         pool = sequences * WIDTH
         keys, values = random_rows(pool, kv, d, 16), random_rows(pool, kv, 16, d)
         table = torch.randperm(pool, device="cuda", generator=generator).int().view(sequences, WIDTH)
-        calls = []
-        k, v = keys.view(-1)[:sequences * length * kv * d].view(sequences, kv, length, d), values.view(-1)[:sequences * length * kv * d].view(sequences, kv, length, d)
-        from torch.nn.attention import SDPBackend, sdpa_kernel
+        k, v = (x.view(-1)[:sequences * length * kv * d].view(sequences, kv, length, d) for x in (keys, values))
 
         def flash():
             with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
                 return torch.nn.functional.scaled_dot_product_attention(q.view(sequences, h, 1, d), k, v, enable_gqa=True)
-        calls.append(flash)
-        for column in columns:
-            calls.append(column.paged(name, q, keys, values, table, list(range(sequences)), [length - 1] * sequences)[0])
-        times = launch.microseconds([launch.graph([call] * 20) for call in calls], 20)
-        size = sequences * length * kv * d * 4
-        print(f"{name:<20}" + "".join(f"{t:>8.1f} ({size / t / 1e3:.0f})" for t in times), flush=True)
+        calls = [flash] + [column.paged(name, q, keys, values, table, list(range(sequences)), [length - 1] * sequences)[0] for column in columns]
+        us, *times = launch.microseconds([launch.graph([call] * 20) for call in calls], 20)
+        yield {"name": name, "heads": [h, kv, d], "sequences": sequences, "length": length, "bytes": sequences * length * kv * d * 4,
+               "flash": us, "ours": times}
+
+
+def columns_of(folders):
+    cuda = launch.Cuda()
+    return [Attention(launch.Kernels(f, cuda)) for f in folders]
+
+
+def run(folders, only):
+    import torch
+    columns = columns_of(folders)
+    print(torch.cuda.get_device_name(), "torch", torch.__version__)
+    bad = [check(torch, column) for column in columns] if not only or only == "check" else []
+    names = "".join(f"{f.name:>12}" for f in folders)
+    print(f"{'TFLOP/s':<20}{'cudnn':>9}{'flash':>9}{names}")
+    for f in measure_packed(columns, only):
+        print(f"{f['name']:<20}" + "".join(f"{f['torch'][x]:>9.0f}" if x in f["torch"] else f"{'-':>9}" for x in ("cudnn", "flash")) +
+              "".join(f"{rate:>12.0f}" for rate in f["ours"]), flush=True)
+    print(f"{'us (GB/s)':<20}{'flash':>9}{names}")
+    for f in measure_decode(columns, only):
+        print(f"{f['name']:<20}" + "".join(f"{us:>8.1f} ({f['bytes'] / us / 1e3:.0f})" for us in [f["flash"], *f["ours"]]), flush=True)
     return any(bad)
 
 

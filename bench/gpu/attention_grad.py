@@ -97,6 +97,7 @@ def compute(kernels, heads, lengths, inputs):
 
 
 def check(kernels):
+    """The largest relative error; an AssertionError says what is wrong."""
     import torch
     worst = 0
     for heads_, batches in [(s, [LENGTHS, [1], [129], [700, 5, 2500], [2048] * 2]) for s in heads()]:
@@ -124,7 +125,7 @@ def check(kernels):
                 for name in expected:
                     assert torch.equal(alone[name], found[name][at:at + n]), f"{what}: {name} of the sequence of {n} has other bits alone"
                 at += n
-    print(f"{kernels.name}: correct; largest relative error {worst:.1e}; equal in two runs and alone", flush=True)
+    return worst
 
 
 def peer(heads, sequences, length, backend):
@@ -147,9 +148,9 @@ class Eager:
         self.replay = lambda: [call() for _ in range(REPEATS)]
 
 
-def time(all_kernels):
+def measure(all_kernels):
+    """A dictionary for each shape and implementation: torch's, then each folder's, of which the three kernels are timed, too."""
     import torch
-    print(f"{'heads':<14}{'rows':<10}{'':<20}{'us':>10}{'TFLOP/s':>9}   prepare, keys, queries us")
     for h, kv, d, (sequences, length) in SHAPES:
         flops = 5 * h * d * sequences * length * (length + 1)
         names, graphs, kept = [], [], []
@@ -178,8 +179,8 @@ def time(all_kernels):
         times = launch.microseconds(graphs, REPEATS, rounds=7)
         peers = len(graphs) - 4 * len(all_kernels)
         for i, us in enumerate(times[:peers] + times[peers::4]):
-            split = ", ".join(f"{t:.1f}" for t in times[peers + 4 * (i - peers) + 1:][:3]) if i >= peers else ""
-            print(f"{f'{h}/{kv} x {d}':<14}{f'{sequences} x {length}':<10}{names[i]:<20}{us:>10.1f}{flops / us / 1e6:>9.1f}   {split}", flush=True)
+            yield {"heads": [h, kv, d], "sequences": sequences, "length": length, "name": names[i], "us": us, "tflops": flops / us / 1e6,
+                   "kernels": times[peers + 4 * (i - peers) + 1:][:3] if i >= peers else []}
 
 
 def run(folders, times_only):
@@ -191,11 +192,15 @@ def run(folders, times_only):
     for kernels in all_kernels:
         try:
             if not times_only:
-                check(kernels)
+                print(f"{kernels.name}: correct; largest relative error {check(kernels):.1e}; equal in two runs and alone", flush=True)
             good.append(kernels)
         except AssertionError as error:
             print(f"{kernels.name}: WRONG: {error}", flush=True)
-    time(good)
+    print(f"{'heads':<14}{'rows':<10}{'':<20}{'us':>10}{'TFLOP/s':>9}   prepare, keys, queries us")
+    for f in measure(good):
+        h, kv, d = f["heads"]
+        rows = f"{f['sequences']} x {f['length']}"
+        print(f"{f'{h}/{kv} x {d}':<14}{rows:<10}{f['name']:<20}{f['us']:>10.1f}{f['tflops']:>9.1f}   {', '.join(f'{us:.1f}' for us in f['kernels'])}", flush=True)
     return 0 if len(good) == len(all_kernels) else 1
 
 

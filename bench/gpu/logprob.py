@@ -57,12 +57,15 @@ def own_memory(folder, bin, target, options):
     return {"kept": kept, "own": bytes}
 
 
-def report(who, work, forward, both, note=""):
-    flops = 2e-9 * TOKENS * work["vocabulary"] * work["hidden"]
-    print(f"{who}: forward {forward:.2f} ms ({flops / forward:.0f} TFLOP/s), forward and backward {both:.2f} ms ({3 * flops / both:.0f} TFLOP/s){note}")
+def show(f):
+    forward, both, flops = f["forward"], f["both"], 2e-9 * TOKENS * f["vocabulary"] * f["hidden"]
+    kept = f"{f['kept']} of {f['vocabulary']} logits kept, " if "kept" in f else ""
+    print(f"{f['name']}: forward {forward:.2f} ms ({flops / forward:.0f} TFLOP/s), forward and backward {both:.2f} ms ({3 * flops / both:.0f} TFLOP/s); "
+          f"{kept}{f['bytes'] / 2**30:.2f} GiB beyond inputs and gradients" + "; ".join([""] + [f"{name} {ms:.2f}" for name, ms in f["kernels"]]))
 
 
 def run(folder, iterations):
+    """Medians of mirl's milliseconds forward, and forward and backward; the mean of each kernel."""
     work, base, result, trace = json.loads((folder / "work.json").read_text()), model.weights(folder), folder / "run", folder / "trace.json"
     shutil.rmtree(result, ignore_errors=True)
     model.mirl(folder, "train", folder / "program.plan", "--run", result, "--model", base, "--seed", 0, "--iterations", iterations,
@@ -82,11 +85,11 @@ def run(folder, iterations):
                 kernels[e["args"].get("kernel", "").split("_token")[0]] += e["dur"] / 1000 / (iterations - 1)
         times.append((ours["nn.linear_logprob"], ours["nn.linear_logprob"] + ours["nn.linear_logprob_grad"]))
     forward, both = (statistics.median(t[i] for t in times) for i in (0, 1))
-    memory = f"; {work['kept']} of {work['vocabulary']} logits kept, {work['own'] / 2**30:.2f} GiB beyond inputs and gradients; "
-    report("mirl", work, forward, both, memory + ", ".join(f"{name} {time:.2f}" for name, time in kernels.most_common()))
+    return {"name": "mirl", **work, "bytes": work["own"], "forward": forward, "both": both, "kernels": kernels.most_common()}
 
 
 def peer(folder, rounds):
+    """The same of each peer, a dictionary for each."""
     import torch
     work = json.loads((folder / "work.json").read_text())
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -103,7 +106,7 @@ def peer(folder, rounds):
         liger = LigerFusedLinearCrossEntropyLoss(reduction="sum")
         losses["Liger"] = lambda x, w: liger(w, x, targets)
     except ImportError:
-        print("Liger is not installed here")
+        print("Liger is not installed here", flush=True)
     for name, loss in losses.items():
         def forward():
             with torch.no_grad():
@@ -127,16 +130,19 @@ def peer(folder, rounds):
                     times.append(start.elapsed_time(end))
             medians.append(statistics.median(times))
         grads = sum(t.numel() * t.element_size() for t in (hidden, weight))
-        report(name, work, *medians, f"; {(torch.cuda.max_memory_allocated() - held - grads) / 2**30:.2f} GiB beyond inputs and gradients")
+        yield {"name": name, "vocabulary": work["vocabulary"], "hidden": work["hidden"], "forward": medians[0], "both": medians[1],
+               "bytes": torch.cuda.max_memory_allocated() - held - grads, "kernels": []}
 
 
 def main():
     action, folder, rest, options = model.arguments(__doc__, ("prepare", "run", "peer"), {
         "target": "cuda:sm_90a", "vocabulary": "131072", "hidden": "4096", "budget": "", "iterations": "6", "rounds": "8"})
     if action == "run":
-        return run(folder, int(options["iterations"]))
+        return show(run(folder, int(options["iterations"])))
     if action == "peer":
-        return peer(folder, int(options["rounds"]))
+        for figures in peer(folder, int(options["rounds"])):
+            show(figures)
+        return
     bin = pathlib.Path(rest[0]) if rest else model.ROOT / "build" / "bin"
     prepare(folder, bin, options["target"], int(options["vocabulary"]), int(options["hidden"]), options["budget"])
 

@@ -39,7 +39,7 @@ def edited(text, changes):
 
 def prepare(folder, bin, size, program, target, *options, config=None):
     """Fills `folder` with the model's shape, the compiled program and mirl with the libraries that another system may lack. `config`: more
-    of config.json."""
+    of config.json. With MIRL_GPU_MODULE=ptx a GPU's plan holds PTX, for the emulated GPU (test/emulator)."""
     model, lib = folder / "model", folder / "lib"
     for path in (model, lib):
         path.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,8 @@ def prepare(folder, bin, size, program, target, *options, config=None):
     shutil.copy(bin / "mirl", folder)
     copy_libraries(bin / "mirl", lib)
     (folder / "program.mirl").write_text(program)
-    subprocess.run([bin / "mirlc", folder / "program.mirl", "--model", model, "--target", target, "--dtype", "bf16",
+    module = ["--module", os.environ["MIRL_GPU_MODULE"]] if target.startswith("cuda") and "MIRL_GPU_MODULE" in os.environ else []
+    subprocess.run([bin / "mirlc", folder / "program.mirl", "--model", model, "--target", target, "--dtype", "bf16", *module,
                     *map(str, options), "-o", folder / "program.plan"], check=True)
 
 
@@ -74,18 +75,22 @@ def mirl(folder, *arguments, timeout=600):
     return done.stderr
 
 
-def show_notes(text):
-    """Prints what mirl noted, as which products a library computes."""
-    for line in text.splitlines():
-        if line.startswith("mirl: note:"):
-            print(line)
+def notes(text):
+    """What mirl noted, as which products a library computes."""
+    return [line for line in text.splitlines() if line.startswith("mirl: note:")]
 
 
-def weights(folder):
-    """Random weights of the shape, a model folder; made once."""
+def weights(folder, like=None):
+    """Random weights of the shape, a model folder; made once. `like`: such a folder of another plan of the same shape, whose weights are
+    the same ones."""
     base = folder / "base"
-    if not base.exists():
-        mirl(folder, "init", folder / "program.plan", "--model", folder / "model", "--out", base, "--seed", 0)
+    if not (base / "tokenizer.json").exists():  # the last file: a folder that was begun has none
+        if like:
+            base.mkdir(exist_ok=True)
+            (base / "model.safetensors").unlink(missing_ok=True)
+            (base / "model.safetensors").symlink_to(like / "model.safetensors")
+        else:
+            mirl(folder, "init", folder / "program.plan", "--model", folder / "model", "--out", base, "--seed", 0, "--force")
         for name in ("config.json", "tokenizer.json"):
             shutil.copy(folder / "model" / name, base)
     return base
@@ -115,15 +120,24 @@ def watched_memory(seconds=0.05):
             thread.join(5)
 
 
-def compare_memory(text, shown):
-    """Prints a run's memory: the most that nvidia-smi showed (watched_memory) beside what mirl said in `text`, its standard error. Ends the
-    benchmark when they differ by more than 2 %: how much a plan takes is known before it runs."""
+def memory_of(text, shown):
+    """A run's memory in MiB: the most that nvidia-smi showed (watched_memory), and what mirl said in `text`, its standard error; None for
+    what is not known."""
     said = re.search(r"^mirl: memory of .*?: ([\d.]+) MiB in use", text, re.M)
-    if not shown or not said:
-        return print(f"memory of the GPU: {shown or 'unknown'} MiB by nvidia-smi, {said[1] if said else 'unknown'} MiB by mirl")
-    apart = shown / float(said[1]) - 1
-    print(f"memory of the GPU: {shown} MiB by nvidia-smi, {said[1]} MiB by mirl ({100 * apart:+.2f} %)")
-    if abs(apart) > 0.02:
+    return {"shown": shown or None, "said": float(said[1]) if said else None}
+
+
+def memory_apart(memory):
+    """By how much nvidia-smi's is more than mirl's; None where one is not known. More than 2 % is an error: how much a plan takes is known
+    before it runs."""
+    return memory["shown"] / memory["said"] - 1 if memory["shown"] and memory["said"] else None
+
+
+def show_memory(memory):
+    """Prints memory_of, and ends the benchmark when the two are not the same."""
+    shown, said, apart = memory["shown"] or "unknown", memory["said"] or "unknown", memory_apart(memory)
+    print(f"memory of the GPU: {shown} MiB by nvidia-smi, {said} MiB by mirl" + (f" ({100 * apart:+.2f} %)" if apart is not None else ""))
+    if abs(apart or 0) > 0.02:
         raise SystemExit("nvidia-smi and mirl differ by more than 2 %")
 
 

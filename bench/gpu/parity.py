@@ -63,16 +63,23 @@ def train(folder, base, slots, iterations):
     return [json.loads(line) for line in lines[:iterations]]
 
 
+def measure(folder, slots=(256, 8, 1), iterations=2):
+    """A dictionary for each iteration at each number of slots: mirl's metrics, and the slots."""
+    base = model.weights(folder / "large")
+    for count in slots:
+        for metrics in train(folder, base, count, iterations):
+            yield {"slots": count, **metrics}
+
+
 def run(folder, slots, iterations, least):
-    base, tokens, wrong = model.weights(folder / "large"), 0, 0
+    tokens, wrong = 0, 0
     size = json.loads((folder / "work.json").read_text())["size"]
     print(f"{size}: {'slots':>6}{'iteration':>11}{'sequences':>11}{'mean length':>13}{'tokens':>9}{'differ':>8}{'micro-batches':>15}{'decode tok/s':>14}")
-    for count in slots:
-        for i, m in enumerate(train(folder, base, count, iterations)):
-            tokens += int(m["parity_tokens"])
-            wrong += int(m["parity_mismatches"])
-            print(f"{size}: {count:>6}{i:>11}{m['sequences']:>11.0f}{m['response_length_mean']:>13.1f}{m['parity_tokens']:>9.0f}"
-                  f"{m['parity_mismatches']:>8.0f}{m['micro_batches']:>15.0f}{m['rollout_tokens_per_s']:>14,.0f}", flush=True)
+    for m in measure(folder, slots, iterations):
+        tokens += int(m["parity_tokens"])
+        wrong += int(m["parity_mismatches"])
+        print(f"{size}: {m['slots']:>6}{m['iteration']:>11}{m['sequences']:>11.0f}{m['response_length_mean']:>13.1f}{m['parity_tokens']:>9.0f}"
+              f"{m['parity_mismatches']:>8.0f}{m['micro_batches']:>15.0f}{m['rollout_tokens_per_s']:>14,.0f}", flush=True)
     print(f"{size}: {wrong} of {tokens} log-probs differ in some bit")
     return 0 if wrong == 0 and tokens >= least else 1
 

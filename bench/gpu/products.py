@@ -52,12 +52,20 @@ def program():
     return "\n".join(text)
 
 
-def run(folders, only):
+def bandwidth():
+    """Bytes a microsecond that a copy of 1 GiB reads and writes."""
+    import torch
+    source = torch.empty(1 << 30, dtype=torch.uint8, device="cuda")
+    target = torch.empty_like(source)
+    [us] = launch.microseconds([launch.graph([lambda: target.copy_(source)] * 4)], 4)
+    return (2 << 30) / us
+
+
+def measure(folders, only=None):
+    """A dictionary for each product, with what torch and each folder's kernels take."""
     import torch
     cuda = launch.Cuda()
     columns = [launch.Kernels(f, cuda) for f in folders]
-    print(torch.cuda.get_device_name(), "torch", torch.__version__)
-    print(f"{'product':<20}{'rows':>6}{'torch us':>10}{'TFLOP/s':>9}{'GB/s':>7}" + "".join(f"{'us':>10}{'TFLOP/s':>9}{'GB/s':>7}{'ratio':>7}{'equal':>8}  tile" for _ in columns))
     generator = torch.Generator("cuda").manual_seed(1)
     random = lambda *shape: torch.randn(*shape, device="cuda", generator=generator).bfloat16()
     for name, kind, n, k, rows in cases():
@@ -81,30 +89,36 @@ def run(folders, only):
             if kind == "data":
                 return lambda: torch.mm(a, b, out=r)
             return lambda: torch.addmm(r, a.t(), b, out_dtype=torch.float32, out=r)
-        graphs, notes = [launch.graph([peer(i) for i in range(repeats)])], []
+        graphs, ours = [launch.graph([peer(i) for i in range(repeats)])], []
         for column in columns:
             results[0].zero_()
             peer(0)()
             expected = results[0].clone()
             results[0].fill_(0 if kind == "weight" else float("nan"))
-            [ours] = column.launches[name]
-            few = "_few_" in ours.kernel
+            [one] = column.launches[name]
+            few = "_few_" in one.kernel
             buffers = lambda i: ([operands[i][1], operands[i][0]] if few else list(operands[i])) + [results[i]]
-            calls = [column.call(ours, rows, buffers(i)) for i in range(sets)]
+            calls = [column.call(one, rows, buffers(i)) for i in range(sets)]
             calls[0]()
             torch.cuda.synchronize()
             error = ((results[0].float() - expected.float()).norm() / expected.float().norm()).item()
             if not error < 4e-3:
                 sys.exit(f"{name}, {rows} rows: wrong, relative error {error}")
-            notes.append(((results[0] == expected).float().mean().item(), ours.kernel.rsplit("_", 1)[1]))
+            ours.append({"equal": (results[0] == expected).float().mean().item(), "tile": one.kernel.rsplit("_", 1)[1]})
             graphs.append(launch.graph([calls[i % sets] for i in range(repeats)]))
-        times = launch.microseconds(graphs, repeats)
-        line = f"{name.rsplit('_', 1)[0]:<20}{rows:>6}"
-        for i, us in enumerate(times):
-            line += f"{us:>10.2f}{flops / us / 1e6:>9.1f}{touched / us / 1e3:>7.0f}"
-            if i:
-                line += f"{times[0] / us:>7.2f}{notes[i - 1][0]:>8.2%}  {notes[i - 1][1]}"
-        print(line, flush=True)
+        torch_us, *times = launch.microseconds(graphs, repeats)
+        yield {"kind": kind, "n": n, "k": k, "rows": rows, "flops": flops, "bytes": touched, "torch_us": torch_us,
+               "ours": [{"us": us, **more} for us, more in zip(times, ours)]}
+
+
+def run(folders, only):
+    import torch
+    print(torch.cuda.get_device_name(), "torch", torch.__version__)
+    print(f"{'product':<20}{'rows':>6}{'torch us':>10}{'TFLOP/s':>9}{'GB/s':>7}" + "".join(f"{'us':>10}{'TFLOP/s':>9}{'GB/s':>7}{'ratio':>7}{'equal':>8}  tile" for _ in folders))
+    for f in measure(folders, only):
+        rates = lambda us: f"{us:>10.2f}{f['flops'] / us / 1e6:>9.1f}{f['bytes'] / us / 1e3:>7.0f}"
+        print(f"{f['kind'] + '_' + str(f['n']) + '_' + str(f['k']):<20}{f['rows']:>6}{rates(f['torch_us'])}" +
+              "".join(f"{rates(o['us'])}{f['torch_us'] / o['us']:>7.2f}{o['equal']:>8.2%}  {o['tile']}" for o in f["ours"]), flush=True)
 
 
 if __name__ == "__main__":

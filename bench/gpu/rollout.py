@@ -13,6 +13,7 @@ the time from the command to the first token. Each sequence has its own prompt.
 
 import json
 import pathlib
+import re
 import statistics
 import time
 
@@ -27,43 +28,55 @@ def prepare(folder, bin, size, sequences, prompt, new, target, products, parity)
     (folder / "work.json").write_text(json.dumps({"size": size, "sequences": sequences, "prompt": prompt, "new": new}))
 
 
-def run(folder, rounds, sequences, new):
+def run(folder, rounds, sequences=0, new=0):
+    """A dictionary for each round of mirl. 0 sequences, new tokens: as many as were prepared."""
     work, base, out = json.loads((folder / "work.json").read_text()), model.weights(folder), folder / "out.jsonl"
-    new = new or work["new"]
+    sequences, new = sequences or work["sequences"], new or work["new"]
     for _ in range(rounds):
         started = time.perf_counter()
         with model.watched_memory() as memory:
             text = model.mirl(folder, "rollout", folder / "program.plan", "--model", base, "--data", folder / "prompts.jsonl", "--limit", sequences,
                               "--max-tokens", new, "--seed", 0, "--out", out)
         seconds = time.perf_counter() - started
-        model.show_notes(text)
-        lines = [json.loads(line) for line in out.open()]
-        tokens = sum(len(line["tokens"]) for line in lines)
-        print(f"mirl: {sequences} sequences, {tokens} tokens; the command {seconds:.2f} s; {text.strip().splitlines()[-1]}")
-        model.compare_memory(text, memory[0])
+        tokens = sum(len(json.loads(line)["tokens"]) for line in out.open())
+        said = text.strip().splitlines()[-1]
+        yield {"sequences": sequences, "tokens": tokens, "seconds": float(re.search(r" tok/s in ([\d.]+) s", said)[1]), "command": seconds, "said": said,
+               "memory": model.memory_of(text, memory[0]), "notes": model.notes(text)}
 
 
-def peer(folder, rounds, sequences, new):
+def show(f):
+    print(*f["notes"], f"mirl: {f['sequences']} sequences, {f['tokens']} tokens; the command {f['command']:.2f} s; {f['said']}", sep="\n")
+    model.show_memory(f["memory"])
+
+
+def peer(folder, rounds, sequences=0, new=0):
+    """Seconds of each round of PyTorch; of the later ones the median."""
     import torch
     import torch_peer
     work = json.loads((folder / "work.json").read_text())
-    new = new or work["new"]
+    sequences, new = sequences or work["sequences"], new or work["new"]
     generation = torch_peer.Generation(work["size"], "cuda" if torch.cuda.is_available() else "cpu")
     times = [generation.run(sequences, work["prompt"], new) for _ in range(rounds)]
-    best = statistics.median(times[1:] or times)
-    print(f"PyTorch: {sequences} sequences × {new}: {best:.3f} s, {sequences * new / best:,.0f} tokens/s; rounds {', '.join(f'{t:.2f}' for t in times)} s")
+    return {"sequences": sequences, "new": new, "rounds": times, "median": statistics.median(times[1:] or times)}
+
+
+def show_peer(f):
+    print(f"PyTorch: {f['sequences']} sequences × {f['new']}: {f['median']:.3f} s, {f['sequences'] * f['new'] / f['median']:,.0f} tokens/s; "
+          f"rounds {', '.join(f'{t:.2f}' for t in f['rounds'])} s")
 
 
 def main():
     action, folder, rest, options = model.arguments(__doc__, ("prepare", "run", "peer"), {
-        "size": "0.5B", "sequences": "256", "prompt": "128", "new": "", "target": "cuda:sm_90a", "products": "own", "parity": "on", "rounds": ""})
-    sequences, new = int(options["sequences"]), int(options["new"] or 0)
+        "size": "0.5B", "sequences": "", "prompt": "128", "new": "", "target": "cuda:sm_90a", "products": "own", "parity": "on", "rounds": ""})
+    sequences, new = int(options["sequences"] or 0), int(options["new"] or 0)
     if action == "run":
-        return run(folder, int(options["rounds"] or 3), sequences, new)
+        for figures in run(folder, int(options["rounds"] or 3), sequences, new):
+            show(figures)
+        return
     if action == "peer":
-        return peer(folder, int(options["rounds"] or 4), sequences, new)
+        return show_peer(peer(folder, int(options["rounds"] or 4), sequences, new))
     bin = pathlib.Path(rest[0]) if rest else model.ROOT / "build" / "bin"
-    prepare(folder, bin, options["size"], sequences, int(options["prompt"]), new or 256, options["target"], options["products"], options["parity"])
+    prepare(folder, bin, options["size"], sequences or 256, int(options["prompt"]), new or 256, options["target"], options["products"], options["parity"])
 
 
 if __name__ == "__main__":

@@ -26,7 +26,9 @@ import time
 
 import model
 
-WORKS = {"step": dict(prompts=1, samples=8, prompt=128, length=2048), "iteration": dict(prompts=32, samples=8, prompt=128, length=640)}
+WORKS = {"step": dict(prompts=1, samples=8, prompt=128, length=2048), "iteration": dict(prompts=32, samples=8, prompt=128, length=640),
+         # To try the benchmarks themselves out.
+         "tiny": dict(prompts=2, samples=4, prompt=16, length=64)}
 MICRO_TOKENS = 16384  # the peer's, and ours unless told otherwise
 
 
@@ -44,7 +46,8 @@ def prepare(folder, bin, size, work, target, budget, micro_tokens, products, par
     (folder / "work.json").write_text(json.dumps({"size": size, **w}))
 
 
-def run(folder, iterations, traced):
+def run(folder, iterations, traced=False):
+    """What mirl takes: seconds of the command, the metrics of each iteration, memory, notes; with `traced`, the time of each kernel."""
     base, result, trace = model.weights(folder), folder / "run", folder / "trace.json"
     shutil.rmtree(result, ignore_errors=True)
     started = time.perf_counter()
@@ -53,19 +56,24 @@ def run(folder, iterations, traced):
                    "--checkpoint-every", 1000, "--no-store", "--data", f"prompts={folder / 'prompts.jsonl'}",
                    "--data", f"test={folder / 'prompts.jsonl'}",
                    *(["--trace", trace, "--trace-iterations", iterations] if traced else []))
-    model.show_notes(text)
-    print(f"{time.perf_counter() - started:.1f} s for the command")
-    for line in (result / "metrics.jsonl").open():
-        v = json.loads(line)
+    return {"seconds": time.perf_counter() - started, "iterations": [json.loads(line) for line in (result / "metrics.jsonl").open()],
+            "memory": model.memory_of(text, memory[0]), "notes": model.notes(text), "kernels": summarize(trace, iterations) if traced else []}
+
+
+def show(figures):
+    print(*figures["notes"], f"{figures['seconds']:.1f} s for the command", sep="\n")
+    for v in figures["iterations"]:
         print(f"iteration {v['iteration']}: rollout {v['rollout_seconds']:.3f} s ({v['rollout_tokens_per_s']:,.0f} tokens/s), "
               f"training {v['train_seconds'] * 1e3:.1f} ms ({v['train_tokens_per_s']:,.0f} tokens/s), loss {v['loss']:.4f}")
-    if traced:
-        summarize(trace, iterations)
-    model.compare_memory(text, memory[0])
+    if figures["kernels"]:
+        print(f"\n{'ms/iteration':>12}{'launches':>10}  what")
+    for ms, launches, what in figures["kernels"][:40]:
+        print(f"{ms:>12.2f}{launches:>10.0f}  {what}")
+    model.show_memory(figures["memory"])
 
 
 def summarize(trace, iterations):
-    """Prints the time of each kernel, an iteration."""
+    """Milliseconds and launches of each kernel, an iteration; the longest first."""
     events = json.loads(trace.read_text())
     events = events["traceEvents"] if isinstance(events, dict) else events
     kernels = collections.defaultdict(lambda: [0, 0.0])
@@ -74,12 +82,11 @@ def summarize(trace, iterations):
             kernel = kernels[(event["name"], event.get("args", {}).get("kernel", ""))]
             kernel[0] += 1
             kernel[1] += event["dur"] / 1000 / iterations
-    print(f"\n{'ms/iteration':>12}{'launches':>10}  what")
-    for (name, kernel), (count, time) in sorted(kernels.items(), key=lambda item: -item[1][1])[:40]:
-        print(f"{time:>12.2f}{count / iterations:>10.0f}  {name} {kernel}")
+    return [(ms, count / iterations, f"{name} {kernel}") for (name, kernel), (count, ms) in sorted(kernels.items(), key=lambda item: -item[1][1])]
 
 
-def peer(folder, steps, weights):
+def peer(folder, steps, weights="f32"):
+    """What torch.compile takes: seconds of each step, their median, memory in MiB."""
     import torch
     import torch_peer
     work = json.loads((folder / "work.json").read_text())
@@ -89,10 +96,14 @@ def peer(folder, steps, weights):
     micro = max(n for n in range(1, max(1, MICRO_TOKENS // work["length"]) + 1) if sequences % n == 0)
     with model.watched_memory() as memory:
         times = [train.step(sequences, work["length"], work["prompt"], micro) for _ in range(steps)]
-    median = statistics.median(times[steps // 2:])
-    tokens = sequences * work["length"]
-    print(f"torch.compile, weights {weights}: {median * 1e3:.1f} ms, {tokens / median:,.0f} tokens/s; {memory[0] or 'unknown'} MiB of the GPU's memory, "
-          f"{train.peak()} MiB by PyTorch's count; all steps: {', '.join(f'{t * 1e3:.1f}' for t in times)} ms")
+    return {"weights": weights, "steps": times, "counted": times[steps // 2:], "median": statistics.median(times[steps // 2:]),
+            "tokens": sequences * work["length"], "memory": memory[0], "peak": train.peak()}
+
+
+def show_peer(f):
+    print(f"torch.compile, weights {f['weights']}: {f['median'] * 1e3:.1f} ms, {f['tokens'] / f['median']:,.0f} tokens/s; "
+          f"{f['memory'] or 'unknown'} MiB of the GPU's memory, {f['peak']} MiB by PyTorch's count; "
+          f"all steps: {', '.join(f'{t * 1e3:.1f}' for t in f['steps'])} ms")
 
 
 def main():
@@ -101,9 +112,9 @@ def main():
         "parity": "on", "iterations": "4", "trace": "", "steps": "8",
         "weights": "f32"})
     if action == "run":
-        return run(folder, int(options["iterations"]), bool(options["trace"]))
+        return show(run(folder, int(options["iterations"]), bool(options["trace"])))
     if action == "peer":
-        return peer(folder, int(options["steps"]), options["weights"])
+        return show_peer(peer(folder, int(options["steps"]), options["weights"]))
     bin = pathlib.Path(rest[0]) if rest else model.ROOT / "build" / "bin"
     prepare(folder, bin, *(options[name] for name in ("size", "work", "target", "budget", "micro-tokens", "products", "parity")))
 
