@@ -80,15 +80,20 @@ def notes(text):
     return [line for line in text.splitlines() if line.startswith("mirl: note:")]
 
 
+def has_weights(folder):
+    """Whether `weights` made them all."""
+    return (folder / "base" / "tokenizer.json").exists()  # the last file
+
+
 def weights(folder, like=None):
     """Random weights of the shape, a model folder; made once. `like`: such a folder of another plan of the same shape, whose weights are
     the same ones."""
     base = folder / "base"
-    if not (base / "tokenizer.json").exists():  # the last file: a folder that was begun has none
+    if not has_weights(folder):
         if like:
             base.mkdir(exist_ok=True)
             (base / "model.safetensors").unlink(missing_ok=True)
-            (base / "model.safetensors").symlink_to(like / "model.safetensors")
+            (base / "model.safetensors").symlink_to(os.path.relpath(like / "model.safetensors", base))
         else:
             mirl(folder, "init", folder / "program.plan", "--model", folder / "model", "--out", base, "--seed", 0, "--force")
         for name in ("config.json", "tokenizer.json"):
@@ -141,9 +146,9 @@ def show_memory(memory):
         raise SystemExit("nvidia-smi and mirl differ by more than 2 %")
 
 
-def arguments(doc, actions, options):
+def arguments(doc, actions, options, prepared="work.json"):
     """The action, the folder, other plain arguments and the options of a benchmark's command line. `options`: defaults, as text. The
-    usage for what is none of them."""
+    usage for what is none of them. `prepared`: the file that a folder has when it is prepared."""
     given = dict(a[2:].split("=", 1) if "=" in a else (a[2:], "yes") for a in sys.argv[1:] if a.startswith("--"))
     plain = [a for a in sys.argv[1:] if not a.startswith("--")]
     if unknown := given.keys() - options.keys():
@@ -151,6 +156,6 @@ def arguments(doc, actions, options):
     if len(plain) < 2 or plain[0] not in actions:
         sys.exit(doc)
     folder = pathlib.Path(plain[1]).resolve()
-    if plain[0] != "prepare" and not (folder / "work.json").exists():
+    if plain[0] in ("run", "peer") and not (folder / prepared).exists():
         sys.exit(f"{folder} was not prepared: run `prepare {plain[1]}` first, where mirlc is")
     return plain[0], folder, plain[2:], {**options, **given}
