@@ -312,6 +312,7 @@ def measure(root, part, number, file):
 
 
 def run(root, only, out, seconds):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))  # what runs is ended, too
     info, here, ends = json.loads((root / "table.json").read_text()), machine(), time.time() + seconds
     out.mkdir(parents=True, exist_ok=True)
     ready = [part for part in only if set(PARTS[part].programs) <= set(info["programs"])]

@@ -43,7 +43,19 @@ class Selection(unittest.TestCase):
             self.assertLess(part.seconds, 600)
 
 
+def soon(condition):
+    until = time.time() + 10
+    while not condition() and time.time() < until:
+        time.sleep(0.02)
+    return condition()
+
+
 class Folder(unittest.TestCase):
+    def assert_ended(self, file):
+        """The process whose number is in the file; one that nobody waited for has no command line."""
+        line = pathlib.Path(f"/proc/{file.read_text().strip()}/cmdline")
+        self.assertTrue(soon(lambda: not line.exists() or not line.read_bytes()), "mirl still runs")
+
     def test_a_tiny_part(self):
         with tempfile.TemporaryDirectory() as scratch:
             folder = pathlib.Path(scratch) / "folder"
@@ -67,13 +79,14 @@ class Folder(unittest.TestCase):
             code, text = call("run", folder, "--only=first", "--seconds=3", f"--out={folder}/hung", script=inside)
             self.assertEqual(code, 1)
             self.assertRegex(text, r"first, mirl: FAILED: not done at its deadline, after \d s\n")
-            process = int((folder / "process").read_text())
-            for _ in range(100):
-                if not pathlib.Path(f"/proc/{process}/cmdline").exists() or not pathlib.Path(f"/proc/{process}/cmdline").read_bytes():
-                    break
-                time.sleep(0.02)
-            else:
-                self.fail("mirl still runs")
+            self.assert_ended(folder / "process")
+            # So it is when the whole command is ended.
+            (folder / "process").unlink()
+            process = subprocess.Popen([sys.executable, inside, "run", folder, "--only=first"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.assertTrue(soon(lambda: (folder / "process").exists() and (folder / "process").read_text().endswith("\n")))
+            process.terminate()
+            self.assertEqual(process.wait(10), 1)
+            self.assert_ended(folder / "process")
             code, text = call("run", folder, "--only=first", "--seconds=0", script=inside)
             self.assertEqual(code, 1)
             self.assertIn("not begun: no time was left", text)
