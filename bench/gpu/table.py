@@ -292,7 +292,7 @@ def run_step(root, part, number, out, until):
                 process.wait()
     last = ([line for line in log.read_text(errors="replace").splitlines() if line.strip()] or [""])[-1]
     if code == SKIPPED:
-        record["skipped"] = last
+        record["skipped"] = last.removeprefix("skipped: ")
     elif code != 0:
         record["error"] = f"not done at its deadline, after {time.time() - started:.0f} s" if code is None else last or f"exit code {code}"
     if file.exists():
