@@ -112,9 +112,10 @@ class Killed:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     errors = process.communicate()[1]
-                    self.assertEqual(process.returncode, -signal.SIGKILL)
-                    done += 1
-                    continue
+                    # Between the deadline and the kill it may have ended by itself.
+                    if process.returncode == -signal.SIGKILL:
+                        done += 1
+                        continue
                 self.assertEqual(process.returncode, 0, errors)
                 break
             info = self.same(folder, f"seed {seed}, run {runs}", expected)
