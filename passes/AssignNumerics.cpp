@@ -6,7 +6,7 @@
 // `blocks` of 256 for the log-sum-exp over the
 // vocabulary. With `tensor-cores` a product of two bf16 tensors whose rows are multiples of 16
 // bytes is `k16`, which is how Hopper's tensor cores add, and what a program that runs on them
-// means; `k16_blocks` is the log-sum-exp over logits that are such products, and attention to bf16
+// means; `k16_blocks` is the log-sum-exp over logits that are such products, sampled from or not, and attention to bf16
 // with heads of 64 or 128 numbers is `tiles` of 64; sums over the rows of a bf16 tensor are
 // `row_blocks`. An op that already states another order is refused: the order is part of its
 // meaning, and this target has no schedule for it.
@@ -117,7 +117,11 @@ std::pair<StringRef, int64_t> orderOf(Operation *op, bool tensorCores) {
   }
   if (isa<nn::AttentionOp, nn::PagedAttentionOp>(op))
     return {"lanes", 16};
-  if (isa<nn::LinearLogprobOp, nn::SampleOp>(op))
+  if (auto sample = dyn_cast<nn::SampleOp>(op)) {
+    Operation *logits = sample.getLogits().getDefiningOp();
+    return {tensorCores && logits && isTensorCoreProduct(logits) ? "k16_blocks" : "blocks", 256};
+  }
+  if (isa<nn::LinearLogprobOp>(op))
     return {"blocks", 256};
   return {"", 0};
 }

@@ -75,7 +75,8 @@ def Nn_NumericsAttr : AttrDef<Nn_Dialect, "Numerics"> {
       with the running maximum (log-sum-exp over the vocabulary).
     - `row_blocks`: sums over rows (gradients of biases and of norms' weights) in blocks of `width` rows, each a chain from zero;
       the blocks' sums are one chain from zero, which is added to the accumulator operand at its end.
-    - `k16_blocks`: the same as `blocks` over logits that are sums of the order `k16`.
+    - `k16_blocks`: the same as `blocks` over logits that are sums of the order `k16`; the exponentials within a block are
+      2^(x · log₂ e) by the special function unit, off by (2 + |x|) · 2⁻²³ of themselves, and zero where they are below 2⁻¹²⁶.
 
     The `width` of a chain is 1.
   }];

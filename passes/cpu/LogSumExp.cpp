@@ -56,7 +56,8 @@ Value LogitGradient::of(KernelBuilder &b, Value shifted, Value p, Value hit) con
   return b.fmul(dz, scale);
 }
 
-RowSums emitBlockSums(KernelBuilder &b, Value block, Value size, Value scale, bool weighted) {
+RowSums emitBlockSums(KernelBuilder &b, Value block, Value size, Value scale, bool weighted,
+                      function_ref<Value(Value)> exp) {
   double lowest = -std::numeric_limits<double>::infinity();
   Value factor = b.splat(scale);
   Value whole = b.mul(b.divide(size, b.c(kLanes)), kLanes), rest = b.sub(size, whole);
@@ -73,7 +74,7 @@ RowSums emitBlockSums(KernelBuilder &b, Value block, Value size, Value scale, bo
   if (weighted)
     start.push_back(b.vf(0));
   auto add = [&](Value z, ValueRange partial, Value masked) {
-    Value e = b.exp(b.fsub(z, shift));
+    Value x = b.fsub(z, shift), e = exp ? exp(x) : b.exp(x);
     SmallVector<Value> next{b.fadd(partial[0], e)};
     if (weighted)
       next.push_back(b.fma(e, masked ? masked : z, partial[1]));

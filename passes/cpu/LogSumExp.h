@@ -43,9 +43,10 @@ struct LogitGradient {
   mlir::Value of(KernelBuilder &b, mlir::Value shifted, mlir::Value p, mlir::Value hit) const;
 };
 
-// Of one block of at most 256 logits (`size`, i64), at `block`, each times `scale` (f32).
+// Of one block of at most 256 logits (`size`, i64), at `block`, each times `scale` (f32). `exp`: of numbers ≤ 0;
+// the builder's where there is none.
 RowSums emitBlockSums(KernelBuilder &b, mlir::Value block, mlir::Value size, mlir::Value scale,
-                      bool weighted);
+                      bool weighted, llvm::function_ref<mlir::Value(mlir::Value)> exp = nullptr);
 
 // Adds `count` logits (i64, at any number ≥ 1), at `logits`, each times `scale` (f32). `each` is
 // told of every block where it begins and what its sums are.

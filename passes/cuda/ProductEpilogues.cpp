@@ -7,7 +7,6 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
-#include <cmath>
 #include <limits>
 
 using namespace mlir;
@@ -125,7 +124,7 @@ private:
     for (int64_t group = 0; group < kGroups; ++group)
       for (int64_t e = 0; e < 2; ++e) {
         ThreadMaths m(b);
-        Value weight = m.exp(m.fsub(z(group, e, half, lowest), top));
+        Value weight = specialExp(b, m.fsub(z(group, e, half, lowest), top));
         plain[group % 2][e] = m.fadd(plain[group % 2][e], weight);
         if (entropy)
           weighted[group % 2][e] = m.fma(weight, z(group, e, half, zero), weighted[group % 2][e]);
@@ -238,8 +237,7 @@ ProductEpilogue sampledLogitsEpilogue(int64_t vocabulary) {
 
 Value logitGradient(TileKernelBuilder &b, const cpu::LogitGradient &row, Value shifted, Value hit) {
   ThreadMaths m(b);
-  Value p = exp2(b, m.fmul(shifted, m.f(M_LOG2E)));
-  return row.of(m, shifted, p, b.select(hit, m.f(1), m.f(0)));
+  return row.of(m, shifted, specialExp(m, shifted), b.select(hit, m.f(1), m.f(0)));
 }
 
 ProductEpilogue logitGradientEpilogue(int64_t first, int64_t step, int64_t vocabulary,

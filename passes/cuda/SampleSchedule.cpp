@@ -4,6 +4,7 @@
 #include "passes/cuda/TileSchedules.h"
 
 #include "passes/cpu/SampleRow.h"
+#include "passes/cuda/RegisterProducts.h"
 
 using namespace mlir;
 
@@ -18,7 +19,7 @@ using cpu::RowSums;
 RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
 // As cpu::emitBlockSums of a whole block, with every logit read at once and once.
-RowSums wholeBlockSums(KernelBuilder &b, Value block, Value scale) {
+RowSums wholeBlockSums(KernelBuilder &b, Value block, Value scale, function_ref<Value(Value)> exp) {
   constexpr int64_t count = kVocabularyBlock / kLanes;
   SmallVector<Value> z;
   for (int64_t i = 0; i < count; ++i)
@@ -31,26 +32,28 @@ RowSums wholeBlockSums(KernelBuilder &b, Value block, Value scale) {
   RowSums sums;
   sums.max = b.maxLanes(top);
   for (Value value : z)
-    sum = b.fadd(sum, b.exp(b.fsub(value, sums.max)));
+    sum = b.fadd(sum, exp(b.fsub(value, sums.max)));
   sums.sum = b.sumLanes(sum);
   return sums;
 }
 
-void emitBlocks(KernelBuilder &b, int64_t vocabulary) {
+// `special`: with the exponential of nn.linear_logprob on the tensor cores.
+void emitBlocks(KernelBuilder &b, int64_t vocabulary, bool special) {
+  auto exp = [&](Value x) { return special ? specialExp(b, x) : b.exp(x); };
   int64_t blocks = llvm::divideCeil(vocabulary, kVocabularyBlock);
   Value scale = cpu::emitScale(b, b.loadf(b.buffer(1), b.c(0))).first;
   b.loop(b.begin(), b.end(), 1, [&](Value item) {
     Value row = b.divide(item, b.c(blocks)), block = b.rem(item, b.c(blocks));
     Value start = b.mul(block, kVocabularyBlock), left = b.sub(b.c(vocabulary), start);
     Value z = b.offset(b.buffer(0), b.add(b.mul(row, vocabulary), start));
-    auto whole = [&] { return wholeBlockSums(b, z, scale).values(); };
+    auto whole = [&] { return wholeBlockSums(b, z, scale, exp).values(); };
     SmallVector<Value> sums;
     if (vocabulary % kVocabularyBlock == 0)
       sums = whole();
     else
       sums = b.ifElse(
           b.lt(left, b.c(kVocabularyBlock)),
-          [&] { return cpu::emitBlockSums(b, z, left, scale, false).values(); }, whole);
+          [&] { return cpu::emitBlockSums(b, z, left, scale, false, exp).values(); }, whole);
     Value at = b.mul(item, 2);
     b.store(sums[0], b.buffer(2), at);
     b.store(sums[1], b.buffer(2), b.add(at, 1));
@@ -79,15 +82,16 @@ LogicalResult lowerSample(Operation *op, Lowering &lowering) {
         temperature = lowering.slice(sample.getTemperature());
   std::string name = "_" + cpu::axisName(type) + "_v" + std::to_string(vocabulary);
 
+  bool special = sample.getNumericsAttr() && sample.getNumericsAttr().getOrder() == "k16_blocks";
   cpu::LaunchSpec spec;
-  spec.kernel = "sample_blocks" + name;
+  spec.kernel = "sample_blocks" + name + (special ? "_special" : "");
   spec.reads = {logits, temperature};
   spec.writes = {sums};
   spec.work = lowering.rows(type, 1, blocks);
   spec.flops = plan::perRow(type, 25.0 * vocabulary);
   spec.bytes = plan::perRow(type, 4.0 * vocabulary + 8.0 * blocks);
   if (!known)
-    lowering.launch(spec, [&](KernelBuilder &b) { emitBlocks(b, vocabulary); });
+    lowering.launch(spec, [&](KernelBuilder &b) { emitBlocks(b, vocabulary, special); });
 
   cpu::LaunchSpec limits;
   limits.kernel = "sample_threshold" + name;

@@ -365,7 +365,7 @@ void launchProduct(Lowering &lowering, cpu::LaunchSpec &spec, const TensorCorePr
 }
 
 TileSchedule findTileSchedule(Operation *op) {
-  // The same order as on the CPU, and the same bits.
+  // Of the same logits the draws of the CPU.
   if (isa<nn::SampleOp>(op))
     return lowerSample;
   if (auto grad = dyn_cast<nn::EmbeddingGradOp>(op))

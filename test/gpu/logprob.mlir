@@ -1,5 +1,5 @@
 // What a vocabulary head gives on the tensor cores (compare.py): the log-prob that sampling records beside the one that training
-// computes, and the adjoint. The last block of the vocabulary is whole, or not; of the adjoint with 65,536 rows at capacity the vocabulary goes by in chunks.
+// computes, and the adjoint. Where nothing else reads the logits (small, large) their product makes the sums of their blocks; `odd` also gives them out. The last block of the vocabulary is whole, or not; of the adjoint with 65,536 rows at capacity the vocabulary goes by in chunks.
 
 func.func @sample_small(
     %hidden: tensor<?x136xbf16, #nn.axis<token>> {nn.name = "hidden", nn.source = "input:hidden"},
@@ -44,13 +44,14 @@ func.func @sample_odd(
     %temperature: tensor<f32> {nn.name = "temperature", nn.source = "input:temperature"},
     %top_k: tensor<i32> {nn.name = "top_k", nn.source = "input:top_k"},
     %top_p: tensor<f32> {nn.name = "top_p", nn.source = "input:top_p"})
-    -> (tensor<?xi32, #nn.axis<token>> {nn.name = "token", nn.source = "output:token"}, tensor<?xf32, #nn.axis<token>> {nn.name = "sampled", nn.source = "output:sampled"}, tensor<?xf32, #nn.axis<token>> {nn.name = "logprob", nn.source = "output:logprob"}, tensor<?xf32, #nn.axis<token>> {nn.name = "lse", nn.source = "output:lse"})
+    -> (tensor<?xi32, #nn.axis<token>> {nn.name = "token", nn.source = "output:token"}, tensor<?xf32, #nn.axis<token>> {nn.name = "sampled", nn.source = "output:sampled"}, tensor<?xf32, #nn.axis<token>> {nn.name = "logprob", nn.source = "output:logprob"}, tensor<?xf32, #nn.axis<token>> {nn.name = "lse", nn.source = "output:lse"},
+        tensor<?x1000xf32, #nn.axis<token>> {nn.name = "logits", nn.source = "output:logits"})
     attributes {nn.kind = "plain", nn.capacities = {token = 512 : i64, sequence = 1 : i64, group = 1 : i64}} {
   %z = nn.linear %hidden, %weight : (tensor<?x264xbf16, #nn.axis<token>>, tensor<1000x264xbf16>) -> tensor<?x1000xf32, #nn.axis<token>>
   %token, %sampled = nn.sample %z, %ids, %steps, %seed, %temperature, %top_k, %top_p
       : (tensor<?x1000xf32, #nn.axis<token>>, tensor<?xi64, #nn.axis<token>>, tensor<?xi32, #nn.axis<token>>, tensor<i64>, tensor<f32>, tensor<i32>, tensor<f32>) -> (tensor<?xi32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>)
   %logprob, %lse = nn.linear_logprob %hidden, %weight, %token : (tensor<?x264xbf16, #nn.axis<token>>, tensor<1000x264xbf16>, tensor<?xi32, #nn.axis<token>>) -> (tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>)
-  return %token, %sampled, %logprob, %lse : tensor<?xi32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>
+  return %token, %sampled, %logprob, %lse, %z : tensor<?xi32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?xf32, #nn.axis<token>>, tensor<?x1000xf32, #nn.axis<token>>
 }
 
 func.func @gradient_odd(

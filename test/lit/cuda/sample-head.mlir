@@ -1,5 +1,5 @@
 // Logits that nothing but a sampler reads: their product stores the sums of the vocabulary's blocks as well, so nothing reads
-// all logits again. Logits that are an output too have a product as any other.
+// all logits again. Logits that are an output too have a product as any other; the exponentials are the same.
 // RUN: mirlc %s --target cuda:sm_90a --dtype f32 --emit kernels | FileCheck %s
 // RUN: sed 's/return %%token, %%logprob : !ints, !floats/return %%z, %%logprob : !z, !floats/; s/!ints {nn.name = "token", nn.source = "output:token"}/!z {nn.name = "z", nn.source = "output:z"}/' %s > %t.mlir
 // RUN: mirlc %t.mlir --target cuda:sm_90a --dtype f32 --emit kernels | FileCheck %s --check-prefix=OUTPUT
@@ -19,7 +19,7 @@
 // CHECK-NEXT: plan.launch @sample_draw_token_v151936 reads(%[[Z]], {{.*}}, %[[T]], %[[SUMS]], {{.*}})
 // CHECK-NOT: plan.launch
 // OUTPUT: plan.launch @tile_linear_token_n151936_k896_f32
-// OUTPUT: plan.launch @sample_blocks_token_v151936
+// OUTPUT: plan.launch @sample_blocks_token_v151936_special
 func.func @draw(%h: !h {nn.name = "h", nn.source = "input:h"}, %w: !w {nn.name = "w", nn.source = "input:w"},
                 %i: !ids {nn.name = "i", nn.source = "input:i"},
                 %n: !ints {nn.name = "n", nn.source = "input:n"}, %seed: tensor<i64> {nn.name = "s", nn.source = "input:s"},

@@ -40,6 +40,23 @@ func.func @head(%x: !x, %w: !w, %odd: !odd, %wodd: tensor<64x60xbf16>, %t: !toke
   return
 }
 
+// Sampling records the log-probs that training computes; of logits from elsewhere its order is that of any target.
+!logits = tensor<?x64xf32, #nn.axis<context>>
+!ids = tensor<?xi64, #nn.axis<context>>
+// CHECK-LABEL: @sampled
+func.func @sampled(%x: !x, %w: !w, %odd: !odd, %wodd: tensor<64x60xbf16>, %ids: !ids, %steps: !tokens, %seed: tensor<i64>, %f: tensor<f32>,
+                   %k: tensor<i32>, %given: !logits) {
+  %0 = nn.linear %x, %w : (!x, !w) -> !logits
+  // CHECK: nn.sample {{.*}}<"k16_blocks", 256, f32>
+  %1:2 = nn.sample %0, %ids, %steps, %seed, %f, %k, %f : (!logits, !ids, !tokens, tensor<i64>, tensor<f32>, tensor<i32>, tensor<f32>) -> (!tokens, !floats)
+  %2 = nn.linear %odd, %wodd : (!odd, tensor<64x60xbf16>) -> !logits
+  // CHECK: nn.sample {{.*}}<"blocks", 256, f32>
+  %3:2 = nn.sample %2, %ids, %steps, %seed, %f, %k, %f : (!logits, !ids, !tokens, tensor<i64>, tensor<f32>, tensor<i32>, tensor<f32>) -> (!tokens, !floats)
+  // CHECK: nn.sample {{.*}}<"blocks", 256, f32>
+  %4:2 = nn.sample %given, %ids, %steps, %seed, %f, %k, %f : (!logits, !ids, !tokens, tensor<i64>, tensor<f32>, tensor<i32>, tensor<f32>) -> (!tokens, !floats)
+  return
+}
+
 !heads = tensor<?x128xbf16, #nn.axis<context>>
 !wide = tensor<?x128xf32, #nn.axis<context>>
 !narrow = tensor<?x96xbf16, #nn.axis<context>>
