@@ -293,7 +293,7 @@ def make_inputs(entry, plan):
 def make_small():
     ATTENTION[:], LENGTHS[:] = [(1, 1, 64), (2, 2, 128)], [1, 17, 64, 65, 129]
     paged.CASES[:], paged.LENGTHS[:] = [(4, 2, 128), (3, 3, 64)], [1, 16, 17, 65, 129, 410]
-    logprob.CASES = {"small": (264, 136, (1, 130)), "odd": (1000, 264, (64,))}
+    logprob.CASES = {"small": (264, 136, (1, 130)), "odd": (1000, 264, (301,))}
     row_blocks.ROWS = (1, 128, 300)
 
 
