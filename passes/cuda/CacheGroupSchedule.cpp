@@ -1,11 +1,14 @@
 // The group of nn.rotary and nn.kv_append (passes/LaunchGroups.h) as one launch: queries and keys
 // are rotated, keys and values are written into the cache.
 //
-// A work item is 16 columns of either half of one head, of one row: the heads of the rotated
-// tensors, in the order of the group, then those of the values. It rotates or copies them, and
-// copies rotated keys from where it stored them, so that the cache has the bits of that tensor.
+// A thread has 16 bytes of either half of one head, of one row: of the heads of the rotated tensors,
+// in the order of the group, then of those of the values. It rotates or copies them. Keys it also
+// spreads over the cache, which has the 16 positions of a block as neighbours.
 
+#include "passes/cuda/SimtKernelBuilder.h"
 #include "passes/cuda/TileSchedules.h"
+
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 
@@ -17,16 +20,19 @@ using cpu::kLanes;
 
 RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
-// A tensor of heads in the launch. `source`, `target`: buffers; a key or value has a cache as well.
+// A tensor of heads in the launch. `source`, `target`: buffers; a key or value has a cache as well,
+// and keys that nothing else reads have no other target.
 struct Part {
   int64_t heads;
-  unsigned source, target;
+  unsigned source;
+  std::optional<unsigned> target;
   bool key, value;
 };
 
 struct CacheGroup {
   SmallVector<Part> parts;
-  int64_t head, vectors, pieces = 0, kvHeads, tableWidth;
+  Type element; // of what is rotated
+  int64_t head, lanes, vectors, pieces = 0, kvHeads, tableWidth;
   unsigned positions, angles, table, slots, keyCache, valueCache;
 
   void emit(KernelBuilder &b);
@@ -44,10 +50,11 @@ void CacheGroup::emitPart(KernelBuilder &b, const Part &part, Value row, Value n
   Value x = b.loadv(source, low), y = b.loadv(source, high);
   if (!part.value) {
     Value angle = b.add(b.mul(position, head), column), table = b.buffer(angles);
-    auto [first, second] =
-        cpu::rotate(b, x, y, b.loadv(table, angle), b.loadv(table, b.add(angle, half)));
-    b.storev(first, b.buffer(part.target), low);
-    b.storev(second, b.buffer(part.target), high);
+    std::tie(x, y) = cpu::rotate(b, x, y, b.loadv(table, angle), b.loadv(table, b.add(angle, half)));
+    if (part.target) {
+      b.storev(x, b.buffer(*part.target), low);
+      b.storev(y, b.buffer(*part.target), high);
+    }
   }
   if (!part.key && !part.value)
     return;
@@ -60,31 +67,27 @@ void CacheGroup::emitPart(KernelBuilder &b, const Part &part, Value row, Value n
     b.storev(y, b.buffer(valueCache), b.add(to, half));
     return;
   }
-  // The 16 positions of a block are neighbours in the cache of keys.
-  b.loop(0, kLanes, 1, [&](Value i) {
-    Value rotated = b.buffer(part.target), to = b.add(cache, place.within);
-    Value at = b.add(column, i);
-    b.store(b.loadf(rotated, b.add(low, i)), b.buffer(keyCache), b.add(to, b.mul(at, kLanes)));
-    b.store(b.loadf(rotated, b.add(high, i)), b.buffer(keyCache),
-            b.add(to, b.mul(b.add(at, half), kLanes)));
-  });
+  // The cache has the bits of the rotated tensor.
+  Value to = b.add(b.add(cache, place.within), b.mul(column, kLanes)), keys = b.buffer(keyCache);
+  for (auto [rotated, first] : {std::pair(x, int64_t{0}), std::pair(y, half)}) {
+    Value rounded = b.roundTo(element, rotated);
+    for (int64_t i = 0; i < lanes; ++i)
+      b.store(vector::ExtractOp::create(b, rounded, i), keys, b.add(to, (first + i) * kLanes));
+  }
 }
 
 void CacheGroup::emit(KernelBuilder &b) {
-  b.loop(b.begin(), b.end(), 1, [&](Value item) {
-    Value row = b.divide(item, b.c(pieces)), piece = b.rem(item, b.c(pieces));
-    Value number = b.divide(piece, b.c(vectors)),
-          column = b.mul(b.rem(piece, b.c(vectors)), kLanes);
-    int64_t first = 0;
-    for (const Part &part : parts) {
-      int64_t last = first + part.heads - 1;
-      b.ifThen(b.lt(b.c(first - 1), number), [&] {
-        b.ifThen(b.lt(number, b.c(last + 1)),
-                 [&] { emitPart(b, part, row, b.sub(number, b.c(first)), column); });
-      });
-      first += part.heads;
-    }
-  });
+  Value row = b.divide(b.begin(), b.c(pieces)), piece = b.rem(b.begin(), b.c(pieces));
+  Value number = b.divide(piece, b.c(vectors)), column = b.mul(b.rem(piece, b.c(vectors)), lanes);
+  int64_t first = 0;
+  for (const Part &part : parts) {
+    int64_t last = first + part.heads - 1;
+    b.ifThen(b.lt(b.c(first - 1), number), [&] {
+      b.ifThen(b.lt(number, b.c(last + 1)),
+               [&] { emitPart(b, part, row, b.sub(number, b.c(first)), column); });
+    });
+    first += part.heads;
+  }
 }
 
 } // namespace
@@ -95,7 +98,12 @@ LogicalResult lowerCacheGroup(ArrayRef<Operation *> ops, Lowering &lowering) {
   CacheGroup group;
   group.kvHeads = cache.getDimSize(1);
   group.head = cache.getDimSize(2);
-  group.vectors = group.head / 2 / kLanes;
+  bool narrow = cache.getElementType().isBF16() && rows.getElementType().isBF16();
+  for (Operation *op : ops.drop_back())
+    narrow &= typeOf(op->getOperand(0)).getElementType().isBF16();
+  group.element = rows.getElementType();
+  group.lanes = valuesOfAccess(narrow);
+  group.vectors = group.head / 2 / group.lanes;
   group.tableWidth = typeOf(append.getTable()).getDimSize(1);
   cpu::LaunchSpec spec;
   spec.kernel = "rotary_kv_append_" + cpu::axisName(rows);
@@ -109,17 +117,19 @@ LogicalResult lowerCacheGroup(ArrayRef<Operation *> ops, Lowering &lowering) {
     int64_t width = cpu::columnsOf(typeOf(rotary.getInput()));
     bool key = rotary.getResult() == append.getKey();
     spec.kernel += (key ? "_k" : "_c") + std::to_string(width);
-    Part part = {width / group.head, static_cast<unsigned>(read(rotary.getInput())),
-                 static_cast<unsigned>(spec.writes.size()), key, /*value=*/false};
+    Part part = {width / group.head, static_cast<unsigned>(read(rotary.getInput())), std::nullopt,
+                 key, /*value=*/false};
+    if (Value target = lowering.slice(rotary.getResult())) {
+      part.target = spec.writes.size();
+      spec.writes.push_back(target);
+    } else {
+      spec.kernel += "_cached";
+    }
     group.parts.push_back(part);
-    // A rotated key that only the cache needs has no slice.
-    Value target = lowering.slice(rotary.getResult());
-    spec.writes.push_back(target ? target
-                                 : lowering.scratch(typeOf(rotary.getResult()), "rotated"));
     columns += width;
-    bytes += (key ? 4 : 2) * element * width;
+    bytes += (key && part.target ? 3 : 2) * element * width;
   }
-  group.parts.push_back({group.kvHeads, static_cast<unsigned>(read(append.getValue())), 0,
+  group.parts.push_back({group.kvHeads, static_cast<unsigned>(read(append.getValue())), std::nullopt,
                          /*key=*/false, /*value=*/true});
   group.positions = read(append.getPositions());
   group.angles = read(ops.front()->getOperand(2));
@@ -133,7 +143,8 @@ LogicalResult lowerCacheGroup(ArrayRef<Operation *> ops, Lowering &lowering) {
   spec.writes.push_back(lowering.slice(append.getNewKeyCache()));
   spec.writes.push_back(lowering.slice(append.getNewValueCache()));
   for (Part &part : group.parts) {
-    part.target += reads;
+    if (part.target)
+      *part.target += reads;
     group.pieces += part.heads * group.vectors;
   }
   spec.kernel += "_kv" + std::to_string(group.kvHeads) + "_d" + std::to_string(group.head) + "_t" +
@@ -141,6 +152,7 @@ LogicalResult lowerCacheGroup(ArrayRef<Operation *> ops, Lowering &lowering) {
   spec.work = lowering.rows(rows, 1, group.pieces);
   spec.flops = plan::perRow(rows, 3.0 * columns);
   spec.bytes = plan::perRow(rows, bytes + 2 * element * group.kvHeads * group.head);
+  spec.lanes = {cpu::Lanes::Use::alone, group.lanes, group.lanes, group.lanes, narrow, /*words=*/5};
   lowering.launch(spec, [&](KernelBuilder &b) { group.emit(b); });
   return success();
 }

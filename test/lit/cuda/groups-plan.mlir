@@ -102,14 +102,15 @@ func.func @weight_grads(%gq: !x {nn.name = "gq", nn.source = "input:gq"}, %gk: !
   return %dq, %dk : tensor<896x896xf32>, tensor<128x896xf32>
 }
 
-// The rotated key that only the cache needs is scratch space; the caches are updated.
+// The rotated key that only the cache needs has no memory; the caches are updated. A thread has 16 bytes of either half of a head.
 !q = tensor<?x192xbf16, #nn.axis<context>>
 !i = tensor<?xi32, #nn.axis<context>>
 !keys = tensor<40x2x64x16xbf16>
 !values = tensor<40x2x16x64xbf16>
 // CHECK-LABEL: plan.entry @cache
-// CHECK: plan.alloc "rotated"
-// CHECK: plan.launch @rotary_kv_append_context_c192_k128_kv2_d64_t5_{{.*}} over <context, size = 0, tile = 1, factor = 14> {{.*}} updates = array<i64: 2, 3>
+// CHECK-COUNT-1: plan.alloc "nn.rotary"
+// CHECK-NOT: plan.alloc "nn.rotary"
+// CHECK: plan.launch @rotary_kv_append_context_c192_k128_cached_kv2_d64_t5_{{.*}} over <context, size = 0, tile = 1, factor = 28> {{.*}} updates = array<i64: 1, 2>
 // CHECK-NOT: plan.launch
 func.func @cache(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: !kv {nn.name = "k", nn.source = "input:k"}, %v: !kv {nn.name = "v", nn.source = "input:v"},
                  %angles: tensor<80x64xf32> {nn.name = "angles", nn.source = "input:angles"}, %keys: !keys {nn.name = "keys", nn.source = "input:keys"},
