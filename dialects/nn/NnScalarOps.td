@@ -24,6 +24,8 @@ def Nn_UnaryOp : Nn_ElementwiseOp<"unary", [Differentiable]> {
     ```mlir
     %y = nn.unary exp %x : tensor<?xf32, #nn.axis<token>>
     ```
+    sigmoid x = 1 / (1 + exp(−x)), silu x = x / (1 + exp(−x)), log_sigmoid x = min(x, 0) − log(1 + exp(−|x|)). The first two in bf16 may be next to
+    the rounded value (docs/cuda.md, "What is bound by memory").
   }];
   let arguments = (ins Nn_UnaryKindAttr:$kind, Nn_Tensor:$input);
   let results = (outs Nn_Tensor:$result);

@@ -16,12 +16,14 @@ Value constant(ImplicitLocOpBuilder &b, double value) {
   return arith::ConstantOp::create(b, b.getF32FloatAttr(value));
 }
 
-// 1 + exp(−x): sigmoid is its reciprocal, silu x over it.
-Value onePlusExpNeg(ImplicitLocOpBuilder &b, Value x) {
-  return arith::AddFOp::create(b, constant(b, 1), math::ExpOp::create(b, arith::NegFOp::create(b, x)));
+// numerator / (1 + exp(−x)): sigmoid is that of 1, silu of x.
+Value overOnePlusExpNeg(ImplicitLocOpBuilder &b, Value numerator, Value x, bool rounded) {
+  using Flags = arith::FastMathFlags;
+  Value one = constant(b, 1), power = math::ExpOp::create(b, arith::NegFOp::create(b, x), rounded ? Flags::afn : Flags::none);
+  return arith::DivFOp::create(b, numerator, arith::AddFOp::create(b, one, power), rounded ? Flags::arcp : Flags::none);
 }
 
-Value expandUnary(ImplicitLocOpBuilder &b, UnaryKind kind, Value x) {
+Value expandUnary(ImplicitLocOpBuilder &b, UnaryKind kind, Value x, bool rounded) {
   switch (kind) {
   case UnaryKind::neg:
     return arith::NegFOp::create(b, x);
@@ -36,9 +38,9 @@ Value expandUnary(ImplicitLocOpBuilder &b, UnaryKind kind, Value x) {
   case UnaryKind::abs:
     return math::AbsFOp::create(b, x);
   case UnaryKind::sigmoid:
-    return arith::DivFOp::create(b, constant(b, 1), onePlusExpNeg(b, x));
+    return overOnePlusExpNeg(b, constant(b, 1), x, rounded);
   case UnaryKind::silu:
-    return arith::DivFOp::create(b, x, onePlusExpNeg(b, x));
+    return overOnePlusExpNeg(b, x, x, rounded);
   case UnaryKind::tanh:
     return math::TanhOp::create(b, x);
   case UnaryKind::log_sigmoid: { // min(x, 0) − log1p(exp(−|x|)): no overflow, no cancellation
@@ -93,11 +95,11 @@ Value expandCompare(ImplicitLocOpBuilder &b, CompareKind kind, Value x, Value y)
 
 } // namespace
 
-Value mirl::nn::expandScalar(OpBuilder &builder, Operation *op, ValueRange x) {
+Value mirl::nn::expandScalar(OpBuilder &builder, Operation *op, ValueRange x, bool rounded) {
   ImplicitLocOpBuilder b(op->getLoc(), builder);
   b.setInsertionPoint(builder.getInsertionBlock(), builder.getInsertionPoint());
   return llvm::TypeSwitch<Operation *, Value>(op)
-      .Case([&](UnaryOp unary) { return expandUnary(b, unary.getKind(), x[0]); })
+      .Case([&](UnaryOp unary) { return expandUnary(b, unary.getKind(), x[0], rounded); })
       .Case([&](BinaryOp binary) { return expandBinary(b, binary.getKind(), x[0], x[1]); })
       .Case([&](CompareOp compare) { return expandCompare(b, compare.getKind(), x[0], x[1]); })
       .Case([&](SelectOp) -> Value {

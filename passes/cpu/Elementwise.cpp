@@ -40,16 +40,17 @@ LogicalResult cloneOp(Operation *op, KernelBuilder &b, IRMapping &map) {
     return result(b.roundTo(round.getType(), operand(0)));
   if (isa<arith::ExtFOp>(op))
     return result(operand(0));
-  if (isa<math::ExpOp>(op))
-    return result(b.exp(operand(0)));
+  auto allows = [](auto op, arith::FastMathFlags flag) { return bitEnumContainsAll(op.getFastmath(), flag); };
+  if (auto exp = dyn_cast<math::ExpOp>(op))
+    return result(allows(exp, arith::FastMathFlags::afn) ? b.nearExp(operand(0)) : b.exp(operand(0)));
   if (isa<math::LogOp>(op))
     return result(b.log(operand(0)));
   if (isa<math::Log1pOp>(op))
     return result(b.log1p(operand(0)));
   if (isa<math::TanhOp>(op))
     return result(b.tanh(operand(0)));
-  if (isa<arith::DivFOp>(op))
-    return result(b.fdiv(operand(0), operand(1)));
+  if (auto quotient = dyn_cast<arith::DivFOp>(op))
+    return result(allows(quotient, arith::FastMathFlags::arcp) ? b.nearQuotient(operand(0), operand(1)) : b.fdiv(operand(0), operand(1)));
   if (isa<math::RsqrtOp>(op))
     return result(b.fdiv(b.vf(1.0), b.sqrt(operand(0))));
   if (isa<arith::MaximumFOp, arith::MaxNumFOp>(op))

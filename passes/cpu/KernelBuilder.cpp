@@ -164,8 +164,12 @@ Value KernelBuilder::intLike(Value a, int64_t value) {
 }
 
 // exp(x) = 2^n · exp(r), n = round(x / ln 2), |r| ≤ ln 2 / 2 (Cody & Waite's two-part reduction; the
-// polynomial is that of Moshier's Cephes, expf).
-std::pair<Value, Value> KernelBuilder::reducedExp(Value x) {
+// polynomial is that of Moshier's Cephes, expf). The scale 2^n is applied in two halves, so that
+// subnormal results round once and results beyond the range become infinite.
+Value KernelBuilder::exp(Value x) {
+  Type type = x.getType();
+  // Written so that a NaN passes through.
+  x = fmin(f(89.0), fmax(f(-105.0), x));
   Value magic = f(12582912.0); // 1.5 · 2^23: adding it rounds to an integer, to even
   Value t = fma(x, f(1.44269504088896341), magic);
   Value n = fsub(t, magic);
@@ -177,22 +181,14 @@ std::pair<Value, Value> KernelBuilder::reducedExp(Value x) {
   p = fma(p, r, f(1.6666665459e-1));
   p = fma(p, r, f(5.0000001201e-1));
   p = fadd(fma(p, fmul(r, r), r), f(1.0));
-  Value bits = arith::BitcastOp::create(*this, i32Like(x.getType()), t);
-  return {p, arith::SubIOp::create(*this, bits, intLike(t, 0x4B400000))};
-}
-
-// The scale 2^n is applied in two halves, so that subnormal results round once and results beyond the range become
-// infinite.
-Value KernelBuilder::exp(Value x) {
-  Type type = x.getType();
-  // Written so that a NaN passes through.
-  auto [p, exponent] = reducedExp(fmin(f(89.0), fmax(f(-105.0), x)));
-  Value half = arith::ShRSIOp::create(*this, exponent, intLike(exponent, 1));
+  Value bits = arith::BitcastOp::create(*this, i32Like(type), t);
+  Value exponent = arith::SubIOp::create(*this, bits, intLike(t, 0x4B400000));
+  Value half = arith::ShRSIOp::create(*this, exponent, intLike(t, 1));
   Value rest = arith::SubIOp::create(*this, exponent, half);
   auto power = [&](Value e) -> Value {
-    Value biased = arith::AddIOp::create(*this, e, intLike(e, 127));
+    Value biased = arith::AddIOp::create(*this, e, intLike(t, 127));
     return arith::BitcastOp::create(*this, type,
-                                    arith::ShLIOp::create(*this, biased, intLike(e, 23)));
+                                    arith::ShLIOp::create(*this, biased, intLike(t, 23)));
   };
   return fmul(fmul(p, power(half)), power(rest));
 }

@@ -68,13 +68,16 @@ public:
   Value fadd(Value a, Value b);
   Value fsub(Value a, Value b);
   Value fmul(Value a, Value b);
-  virtual Value fdiv(Value a, Value b);
+  Value fdiv(Value a, Value b);
   Value fma(Value a, Value b, Value c); // a·b + c, rounded once
   Value fmax(Value a, Value b);         // a > b ? a : b
   Value fmin(Value a, Value b);
   // Polynomials in explicit fused multiply-adds: the same bits in a lane as in a scalar. At most
   // 1.5 ulp from the true value; subnormals, infinities and NaN as in C's expf, logf, tanhf, log1pf.
-  virtual Value exp(Value a);
+  Value exp(Value a);
+  // Near e^a and a / b, for what is rounded to bf16 afterwards: as near as the target has it cheaply, here the same.
+  virtual Value nearExp(Value a) { return exp(a); }
+  virtual Value nearQuotient(Value a, Value b) { return fdiv(a, b); }
   Value log(Value a);
   Value log1p(Value a); // 3 ulp; made for arguments ≥ 0, right for > −1
   Value tanh(Value a);  // 2 ulp
@@ -141,9 +144,6 @@ protected:
   Value widen(Value bits);
   virtual Value narrow(Value value);
   bool isNarrow(Value pointer) { return elementOf(pointer).isBF16(); }
-  Value intLike(Value a, int64_t value); // i32 constant of the shape of `a`
-  // exp(x) as a number next to 1 and the power of two (i32) that it is multiplied by. |x| ≤ 105.
-  std::pair<Value, Value> reducedExp(Value x);
   // How the element behind a pointer lies in memory.
   mlir::Type storedType(Value pointer);
 
@@ -157,6 +157,7 @@ protected:
 
 private:
   std::pair<Value, Value> match(Value a, Value b); // splats the scalar one when the other is a vector
+  Value intLike(Value a, int64_t value);           // i32 constant of the shape of `a`
   Value shortBits(Value value);                    // i32, in whose lower half are the bits of a bf16
   mlir::Type i32Like(mlir::Type type);
 

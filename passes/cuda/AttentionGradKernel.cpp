@@ -16,6 +16,7 @@
 
 #include "passes/cuda/RegisterProducts.h"
 #include "passes/cuda/SimtKernelBuilder.h"
+#include "passes/cuda/SpecialFunctions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"

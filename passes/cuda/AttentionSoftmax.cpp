@@ -4,6 +4,7 @@
 #include "passes/cuda/AttentionKernel.h"
 
 #include "passes/cuda/RegisterProducts.h"
+#include "passes/cuda/SpecialFunctions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"

@@ -10,6 +10,7 @@
 #include "passes/cuda/PagedAttentionKernel.h"
 
 #include "passes/cuda/RegisterProducts.h"
+#include "passes/cuda/SpecialFunctions.h"
 #include "passes/cuda/WarpProducts.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

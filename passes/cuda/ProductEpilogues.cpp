@@ -3,6 +3,7 @@
 #include "passes/cpu/SampleRow.h"
 #include "passes/cpu/Schedules.h"
 #include "passes/cuda/RegisterProducts.h"
+#include "passes/cuda/SpecialFunctions.h"
 #include "passes/cuda/ThreadMaths.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -31,9 +32,8 @@ void store(TileKernelBuilder &b, Value value, Value pointer, Value index) {
 }
 
 // What is stored of z, as an f32 again: rounded to bf16 as it is less its block's maximum.
-ProductEpilogue::Pair asKept(TileKernelBuilder &b, ProductEpilogue::Pair z, Value top) {
-  ThreadMaths m(b);
-  return b.unpack(packBf16(b, m.fsub(z.first, top), m.fsub(z.second, top)));
+Value asKept(TileKernelBuilder &b, Value z, Value top) {
+  return roundedToBf16(b, ThreadMaths(b).fsub(z, top));
 }
 
 class LogSumExp {
@@ -271,16 +271,15 @@ ProductEpilogue logitGradientEpilogue(int64_t first, int64_t step, int64_t vocab
       row.entropy = known[4];
     }
     Value shift = m.fsub(top, known[2]);
-    auto [first, second] =
-        asKept(b, {m.fmul(sums.first, scale), m.fmul(sums.second, scale)}, top);
     Value inside = whole ? Value() : b.lt(b.add(entryOfColumn0(b), column), b.c(vocabulary));
-    auto replace = [&](Value kept, Value column) {
+    auto replace = [&](Value sum, Value column) {
+      Value kept = asKept(b, m.fmul(sum, scale), top);
       Value dz = logitGradient(b, row, m.fadd(kept, shift), b.eq(column, target));
       // Zeros of the weight meet what is beyond the vocabulary: it must be a number.
       return whole ? dz : b.select(inside, dz, m.f(0));
     };
-    Value low = replace(first, column);
-    return ProductEpilogue::Pair(low, replace(second, b.add(column, 1)));
+    Value low = replace(sums.first, column);
+    return ProductEpilogue::Pair(low, replace(sums.second, b.add(column, 1)));
   };
   return epilogue;
 }

@@ -106,7 +106,6 @@ private:
                 Value column0);
   void writePiece(mlir::ValueRange accumulators, const Reduced &reduced, int64_t block,
                   int64_t firstColumn, int64_t result, Value piece, Value row0, Value column0);
-  Values quickly(llvm::function_ref<Values()> make);
   // Where the result is C[j, i]: what a thread stores of a half of its rows.
   struct Across {
     Value odd, column, row, rowInside;
@@ -138,8 +137,6 @@ private:
   static constexpr int64_t kMostStages = 16;
   // The widest tile whose addends a thread holds beside its sums.
   static constexpr int64_t kAddendsAhead = 128;
-  // Of eight columns, two of which are a thread's: so many results have one branch (quickly) when they are stored across.
-  static constexpr int64_t kQuickBlocks = 4;
 
   TileKernelBuilder &b;
   const TensorCoreProduct &p;

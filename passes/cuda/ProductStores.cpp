@@ -144,17 +144,6 @@ void ProductKernel::copyRows(ValueRange accumulators, const Reduced &reduced, Va
   }
 }
 
-// What `make` makes, with one branch for all its functions in place of one for each.
-ProductKernel::Values ProductKernel::quickly(function_ref<Values()> make) {
-  Value always = arith::ConstantOp::create(b, b.getBoolAttr(true)), ordinary = always;
-  b.quick = &ordinary;
-  Values values = make();
-  b.quick = nullptr;
-  if (ordinary == always)
-    return values;
-  return b.choose(arith::XOrIOp::create(b, ordinary, always), make, values);
-}
-
 // 64 rows of the columns from `firstColumn` of the tile on, with bias and residual, rounded and
 // swizzled.
 void ProductKernel::writePiece(ValueRange accumulators, const Reduced &reduced, int64_t block64,
@@ -206,10 +195,8 @@ void ProductKernel::writePiece(ValueRange accumulators, const Reduced &reduced, 
   Value swizzle = b.rem(b.divide(b.mul(row, rowBytes), kTileRowBytes), rowBytes / 16);
   for (int64_t block = 0; block < columns / 8; block += 2) {
     Value sixteen = b.exclusiveOr(b.add(b.divide(lane, 16), block), swizzle);
-    b.storeMatrices(
-        b.at(start, b.mul(sixteen, 16), b.getI8Type()), quickly([&]() -> Values {
-          return {word(block, 0), word(block, 1), word(block + 1, 0), word(block + 1, 1)};
-        }));
+    b.storeMatrices(b.at(start, b.mul(sixteen, 16), b.getI8Type()),
+                    {word(block, 0), word(block, 1), word(block + 1, 0), word(block + 1, 1)});
   }
 }
 
@@ -254,25 +241,11 @@ void ProductKernel::storeTransposed(ValueRange accumulators, int64_t block64, Va
   for (int64_t half = 0; half < halves(); ++half) {
     Across place = across(row, column0, half);
     Addends add = addends.empty() ? loadAddends(row, column0, half) : addends[half];
-    auto pairsFrom = [&](int64_t first) {
-      Values pairs;
-      for (int64_t block = first; block < std::min(first + kQuickBlocks, tile.n / 8); ++block)
-        for (size_t result = 0; result < results.size(); ++result) {
-          auto [x, y] = resultOf(accumulators, block64, 4 * block + 2 * half, result);
-          pairs.append({x, y});
-        }
-      return pairs;
-    };
-    Values made;
     for (int64_t block = 0; block < tile.n / 8; ++block) {
-      // Rows that a tile does not have are no numbers to branch on.
-      if (block % kQuickBlocks == 0)
-        made = tile.rows % 64 ? pairsFrom(block) : quickly([&] { return pairsFrom(block); });
       Value inside = b.both(place.rowInside, b.lt(b.add(place.column, 8 * block), j));
       SmallVector<Pair> sums;
       for (size_t result = 0; result < results.size(); ++result) {
-        size_t at = 2 * (block % kQuickBlocks * results.size() + result);
-        Value x = made[at], y = made[at + 1];
+        auto [x, y] = resultOf(accumulators, block64, 4 * block + 2 * half, result);
         Value given = b.exchange(b.select(place.odd, x, y), 4);
         sums.push_back({b.select(place.odd, given, x), b.select(place.odd, y, given)});
       }

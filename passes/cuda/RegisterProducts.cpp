@@ -1,15 +1,11 @@
 #include "passes/cuda/RegisterProducts.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-
-#include <cmath>
-
 using namespace mlir;
 
 namespace mirl::passes::cuda {
 namespace {
 
-Value assembly(ImplicitLocOpBuilder &b, Type result, ValueRange operands, const std::string &text,
+Value assembly(TileKernelBuilder &b, Type result, ValueRange operands, const std::string &text,
                const std::string &constraints, bool sideEffects) {
   return LLVM::InlineAsmOp::create(
              b, result, operands, text, constraints, sideEffects, /*is_align_stack=*/false,
@@ -138,21 +134,6 @@ Value packBf16(TileKernelBuilder &b, Value first, Value second) {
 
 Value opaque(TileKernelBuilder &b, Value x) {
   return assembly(b, b.getI32Type(), {x}, "mov.b32 $0, $1;", "=r,r", /*sideEffects=*/true);
-}
-
-Value exp2(ImplicitLocOpBuilder &b, Value x) {
-  return assembly(b, b.getF32Type(), {x}, "ex2.approx.ftz.f32 $0, $1;", "=f,f",
-                  /*sideEffects=*/false);
-}
-
-Value specialExp(ImplicitLocOpBuilder &b, Value x) {
-  Value factor = arith::ConstantOp::create(b, b.getF32FloatAttr(static_cast<float>(M_LOG2E)));
-  return exp2(b, arith::MulFOp::create(b, x, factor));
-}
-
-Value log2(TileKernelBuilder &b, Value x) {
-  return assembly(b, b.getF32Type(), {x}, "lg2.approx.ftz.f32 $0, $1;", "=f,f",
-                  /*sideEffects=*/false);
 }
 
 } // namespace mirl::passes::cuda

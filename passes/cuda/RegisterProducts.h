@@ -35,16 +35,6 @@ mlir::Value multiplyFirst(TileKernelBuilder &b, mlir::Value a, Major aMajor, mli
 // Two f32 rounded to bf16, to nearest even: the first in the lower half of an i32.
 mlir::Value packBf16(TileKernelBuilder &b, mlir::Value first, mlir::Value second);
 
-// 2^x by the special function unit: at most 2 ulp off, results below the smallest normal number are
-// zero.
-mlir::Value exp2(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
-
-// e^x as the 2^(x · log2 e) of that unit. Of x ≤ 0: off by (2 + |x|) · 2^-23 of itself.
-mlir::Value specialExp(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
-
-// log2(x) by the special function unit: off by at most 2^-22, or by as much of its value.
-mlir::Value log2(TileKernelBuilder &b, mlir::Value x);
-
 // An accumulator out of its elements, made before what follows: products may go on from it.
 mlir::Value gather(TileKernelBuilder &b, mlir::ValueRange elements);
 // And apart.

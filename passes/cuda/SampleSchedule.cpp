@@ -1,10 +1,10 @@
 // The launches of nn.sample (SampleKernels.h).
 
 #include "passes/cuda/SampleKernels.h"
+#include "passes/cuda/SpecialFunctions.h"
 #include "passes/cuda/TileSchedules.h"
 
 #include "passes/cpu/SampleRow.h"
-#include "passes/cuda/RegisterProducts.h"
 
 using namespace mlir;
 

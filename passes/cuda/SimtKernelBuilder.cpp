@@ -1,5 +1,7 @@
 #include "passes/cuda/SimtKernelBuilder.h"
 
+#include "passes/cuda/SpecialFunctions.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -283,10 +285,32 @@ Value narrowed(ImplicitLocOpBuilder &b, Value value) {
   return arith::BitcastOp::create(b, i16, arith::TruncFOp::create(b, bf16, value));
 }
 
+Value roundedToBf16(ImplicitLocOpBuilder &b, Value number) {
+  Value zero = arith::ConstantOp::create(b, b.getF32FloatAttr(0));
+  return LLVM::InlineAsmOp::create(
+             b, b.getF32Type(), ValueRange{number, zero}, "cvt.rn.bf16x2.f32 $0, $1, $2;",
+             "=f,f,f", /*has_side_effects=*/false, /*is_align_stack=*/false,
+             LLVM::tailcallkind::TailCallKind::None,
+             LLVM::AsmDialectAttr::get(b.getContext(), LLVM::AsmDialect::AD_ATT), ArrayAttr())
+      .getRes();
+}
+
 Value SimtKernelBuilder::narrow(Value value) { return narrowed(*this, value); }
 
 Value SimtKernelBuilder::roundTo(Type element, Value value) {
   return element.isBF16() ? widen(narrow(value)) : value;
+}
+
+Value SimtKernelBuilder::ofEach(Value x, Value (*function)(ImplicitLocOpBuilder &b, Value x)) {
+  Values numbers = split(x);
+  for (Value &number : numbers)
+    number = function(*this, number);
+  return isa<VectorType>(x.getType()) ? join(numbers) : numbers.front();
+}
+
+Value SimtKernelBuilder::nearExp(Value a) { return ofEach(a, specialExp); }
+Value SimtKernelBuilder::nearQuotient(Value a, Value b) {
+  return fmul(a, ofEach(b, specialReciprocal));
 }
 
 // --- memory

@@ -58,6 +58,9 @@ void waitForEarlier(mlir::ImplicitLocOpBuilder &builder);
 // The bits of an f32 (or of several) as bf16, in i16. cvt rounds to nearest even as the CPU's integers do; it has one NaN for
 // all. A pair is one instruction.
 mlir::Value narrowed(mlir::ImplicitLocOpBuilder &b, mlir::Value value);
+// One f32 rounded to bf16, as an f32: the upper half of a pair whose lower half is zero. The instruction for a single number
+// is a slow one.
+mlir::Value roundedToBf16(mlir::ImplicitLocOpBuilder &b, mlir::Value number);
 
 // How the lanes of an item lie in threads: lane (c · threads + t) · values + v is value c · values
 // + v of thread t, so that a warp's accesses are contiguous.
@@ -103,6 +106,8 @@ public:
   Value maxLanes(Value vector) override;
   Value any(Value mask) override;
   Value roundTo(mlir::Type element, Value value) override;
+  Value nearExp(Value a) override;
+  Value nearQuotient(Value a, Value b) override;
   void store(Value value, Value pointer, Value index) override;
   Value loadv(Value pointer, Value index) override;
   void storev(Value vector, Value pointer, Value index) override;
@@ -136,6 +141,8 @@ private:
   // The numbers of a vector, and back.
   Values split(Value vector);
   Value join(Values numbers);
+  // A function of each number of `x`.
+  Value ofEach(Value x, Value (*function)(mlir::ImplicitLocOpBuilder &b, Value x));
   // Where in a vector's memory the values of a chunk begin.
   Value chunkStart(int64_t chunk);
   // `count` neighbours that begin at an element of memory.

@@ -5,6 +5,7 @@
 
 #include "passes/cpu/KernelBuilder.h"
 #include "passes/cuda/SimtKernelBuilder.h"
+#include "passes/cuda/SpecialFunctions.h"
 #include "passes/cuda/TileKernelBuilder.h"
 
 namespace mirl::passes::cuda {
@@ -13,29 +14,17 @@ namespace mirl::passes::cuda {
 // block.
 class ThreadMaths : public cpu::KernelBuilder {
 public:
-  explicit ThreadMaths(TileKernelBuilder &b) : KernelBuilder(b.getLoc()), quick_(b.quick) {
+  explicit ThreadMaths(TileKernelBuilder &b) : KernelBuilder(b.getLoc()) {
     restoreInsertionPoint(b.saveInsertionPoint());
     lanes_ = width_ = 1;
   }
 
   Value narrow(Value value) override { return narrowed(*this, value); }
   Value roundTo(mlir::Type element, Value value) override {
-    return element.isBF16() ? widen(narrow(value)) : value;
+    return element.isBF16() ? roundedToBf16(*this, value) : value;
   }
-  // The same bits, where the builder is quick and the numbers are ordinary.
-  Value fdiv(Value a, Value b) override {
-    return quick_ ? quickDivision(a, b) : KernelBuilder::fdiv(a, b);
-  }
-  Value exp(Value x) override { return quick_ ? quickExp(x) : KernelBuilder::exp(x); }
-
-private:
-  Value quickDivision(Value a, Value b);
-  Value quickExp(Value x);
-  // Whether a number's size is within these.
-  Value within(Value x, double least, double most);
-  void need(Value condition);
-
-  Value *quick_;
+  Value nearExp(Value a) override { return specialExp(*this, a); }
+  Value nearQuotient(Value a, Value b) override { return fmul(a, specialReciprocal(*this, b)); }
 };
 
 } // namespace mirl::passes::cuda

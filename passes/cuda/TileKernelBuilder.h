@@ -150,10 +150,6 @@ public:
   // A value that all threads of a warp have alike, so that ptxas knows it.
   Value uniform(Value value);
 
-  // A division that is right for all numbers has a branch, which nothing is moved across. While this is set, functions
-  // (ThreadMaths.h) serve ordinary numbers only, and it (i1) becomes false where a number is none.
-  Value *quick = nullptr;
-
 private:
   mlir::LLVM::LLVMFuncOp kernel_;
   unsigned maps_, buffers_;

@@ -1,9 +1,14 @@
-"""Groups of ops that are one launch against the same ops one by one (groups.mlir), for compare.py: by bits."""
+"""Groups of ops that are one launch against the same ops one by one (groups.mlir), for compare.py: by bits.
+
+The functions of their programs, of which sigmoid and silu are approximated where they are rounded to bf16, are compared with their
+definition, at every number that bf16 has.
+"""
 
 import array
+import math
 import random
 
-from tensors import all_differing, read_safetensors, to_bf16, write_safetensors
+from tensors import all_differing, from_bf16, read_safetensors, to_bf16, write_safetensors
 
 DEPTH, HIDDEN, COLUMNS = 104, 200, {"q": 520, "k": 72, "v": 136}
 # Of each capacity: one row, rows that no tile divides, several tiles.
@@ -74,6 +79,35 @@ def check(comparison, scratch):
         compare("weights", f"group of weights' gradients, {rows} rows", {**x, **gradients},
                 lambda: {p: call(f"alone_weight_{p}", {**x, **of(p)})[p] for p in COLUMNS})
     cache(compare, call, narrow, generator)
+    functions(comparison, call)
+
+
+def functions(comparison, call):
+    every = array.array("H", range(1 << 16)) + array.array("H", [0] * (HIDDEN - (1 << 16) % HIDDEN))
+    table = lambda bits: ("bf16", [len(bits) // HIDDEN, HIDDEN], bits)
+    sigmoid = lambda x: math.nan if math.isnan(x) else 1 / (1 + math.exp(-x)) if x > -700 else 0.0
+    silu = lambda x: x * sigmoid(x)
+    ones = table(array.array("H", [0x3F80]) * len(every))
+    for name, function, found in (("sigmoid", sigmoid, lambda: call("program_activation", {"g": table(every)})["t"]),
+                                  ("silu", silu, lambda: call("program_gated", {"g": table(every), "u": ones})["h"])):
+        try:
+            found = array.array("H", found())
+        except RuntimeError as error:
+            comparison.add(f"{name} of bf16", str(error), False)
+            continue
+        expected = to_bf16(map(function, from_bf16(every)))
+        apart = [bits for bits, a, b in zip(every, found, expected) if not near(a, b)]
+        other = sum(a != b and not math.isnan(y) for a, b, y in zip(found, expected, from_bf16(expected)))
+        verdict = f"DIFFERS at {len(apart)} numbers, {apart[0]:#06x} the first" if apart else f"next to its value where it is another, at {other} of {1 << 16} numbers"
+        comparison.add(f"{name} of every bf16", verdict, not apart)
+
+
+def near(a, b):
+    """Whether two bf16 are neighbours, the same, no numbers both, or both below 2^-100."""
+    x, y = from_bf16([a, b])
+    if math.isnan(x) or math.isnan(y):
+        return math.isnan(x) and math.isnan(y)
+    return abs(a - b) <= 1 or max(abs(x), abs(y)) < 2.0 ** -100
 
 
 def cache(compare, call, narrow, generator):

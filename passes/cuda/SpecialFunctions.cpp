@@ -1,0 +1,30 @@
+#include "passes/cuda/SpecialFunctions.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+#include <cmath>
+
+using namespace mlir;
+
+namespace mirl::passes::cuda {
+
+static Value instruction(ImplicitLocOpBuilder &b, StringRef name, Value x) {
+  return LLVM::InlineAsmOp::create(
+             b, b.getF32Type(), x, (name + ".approx.ftz.f32 $0, $1;").str(), "=f,f",
+             /*has_side_effects=*/false, /*is_align_stack=*/false,
+             LLVM::tailcallkind::TailCallKind::None,
+             LLVM::AsmDialectAttr::get(b.getContext(), LLVM::AsmDialect::AD_ATT), ArrayAttr())
+      .getRes();
+}
+
+Value exp2(ImplicitLocOpBuilder &b, Value x) { return instruction(b, "ex2", x); }
+Value log2(ImplicitLocOpBuilder &b, Value x) { return instruction(b, "lg2", x); }
+Value specialReciprocal(ImplicitLocOpBuilder &b, Value x) { return instruction(b, "rcp", x); }
+
+Value specialExp(ImplicitLocOpBuilder &b, Value x) {
+  Value factor = arith::ConstantOp::create(b, b.getF32FloatAttr(static_cast<float>(M_LOG2E)));
+  return exp2(b, arith::MulFOp::create(b, x, factor));
+}
+
+} // namespace mirl::passes::cuda
