@@ -121,7 +121,7 @@ class Report:
             ones = [one[name] for one in rounds if name in one]
             rows.append((f"{name}, logits kept in bf16" if name == "torch.compile" else name, *(several((one[w] for one in ones), "{:.2f}") for w in ("forward", "both")),
                          f"{ones[0]['bytes'] / 2**30:.2f}"))
-        for step, what, least in (("logprob", "no budget", None), ("logprob1100", "`--budget=1100MiB`", 0.85), ("logprob2800", "`--budget=2800MiB`", 1)):
+        for step, what, least in (("logprob", "no budget", None), ("logprob1120", "`--budget=1120MiB`", 0.85), ("logprob2800", "`--budget=2800MiB`", 1)):
             runs = self.got("logprob", step, every=True)
             ones = [run[0] for run in runs if run]
             if not ones:

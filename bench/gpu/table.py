@@ -85,7 +85,7 @@ PROGRAMS = {
     "rollout": sample("0.5B"),
     "rollout15": sample("1.5B"),
     "logprob": head(""),
-    "logprob1100": head("1100MiB"),
+    "logprob1120": head("1120MiB"),
     "logprob2800": head("2800MiB"),
     "products": kernels(products),
     "attention": kernels(attention),
@@ -153,7 +153,7 @@ def sample_part(seconds, folder, sequences=0):
     return Part(seconds, [folder], beside(lambda root: rollout.run(root / folder, 3, sequences), lambda root: rollout.peer(root / folder, 4, sequences)))
 
 
-HEADS = ("logprob", "logprob1100", "logprob2800")
+HEADS = ("logprob", "logprob1120", "logprob2800")
 PARTS = {
     "tests": Part(570, ["tests"], [Step("tests", run_tests)]),
     "step": train_part(300, "step"),

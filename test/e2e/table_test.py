@@ -160,7 +160,7 @@ class Table(unittest.TestCase):
     def test_head(self):
         figures = lambda name, forward, both: [{"name": name, "hidden": 4096, "vocabulary": 131072, "kept": 9, "bytes": 2**29, "forward": forward, "both": both}]
         text = self.table(logprob=record(peer=[figures("torch.compile", 10, 40), figures("torch.compile", 12, 40)], logprob=[figures("mirl", 10, 50)] * 2,
-                                         logprob1100=[figures("mirl", 10, 50)] * 2))
+                                         logprob1120=[figures("mirl", 10, 50)] * 2))
         self.assertIn("| no budget: 9 of 131,072 logits kept | 10.00, 10.00 [1.000, 1.200 (≥ 1.05: met)] | 50.00, 50.00 [0.800, 0.800] | 0.50 |", text)
         self.assertIn("50.00, 50.00 [0.800, 0.800 (≥ 0.85: **not met**)] | 0.50 (≤ 0.5 GiB: met) |", text)
 
