@@ -4,5 +4,5 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-MIRL_GPU_MODULE=ptx "$here/prepare.sh" "$1" "$folder"
+MIRL_GPU_MODULE=ptx "$here/prepare.sh" "$1" "$folder" --small
 LD_LIBRARY_PATH=$2${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} python3 "$here/compare.py" "$folder" --small

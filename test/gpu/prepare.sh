@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Fills a folder with everything that run.sh needs on a machine with a GPU: prepare.sh BIN FOLDER. BIN holds mirl,
+# Fills a folder with everything that run.sh needs on a machine with a GPU: prepare.sh BIN FOLDER [--small]. BIN holds mirl,
 # mirlc and mirl-gpu-products. Needs ptxas (pip install nvidia-cuda-nvcc), but no GPU. With MIRL_GPU_MODULE=ptx the plans hold PTX,
-# which needs no ptxas.
+# which needs no ptxas. --small: without what `compare.py --small` leaves out.
 set -euo pipefail
-[ $# -eq 2 ] || { sed -n '2,4p' "$0" >&2; exit 2; }
+[ $# -eq 2 ] || [ "${*:3}" = --small ] || { sed -n '2,4p' "$0" >&2; exit 2; }
 root=$(cd "$(dirname "$0")/../.." && pwd)
-bin=$1 folder=$2 chain=$root/examples/chain
+bin=$1 folder=$2 small=${3:-} chain=$root/examples/chain
 mkdir -p "$folder/bin" "$folder/lib"
 cp "$bin/mirl" "$folder/bin/"
 # Libraries that another distribution does not have in these versions; not the C library and what belongs to it.
@@ -47,11 +47,18 @@ both() { # FILE ARGUMENT…: for either device
   plan "$1.cpu.plan" "${@:2}" "${cpu[@]}"
   plan "$1.cuda.plan" "${@:2}" "${gpu[@]}"
 }
-both logprob "$root/test/gpu/logprob.mlir" --dtype f32
-python3 "$root/test/gpu/logprob.py" "$root/test/gpu/logprob.mlir" "$folder/logprob_kept.mlir"
+# entries FILE PATTERN: FILE of test/gpu, in small without the functions whose names match.
+entries() {
+  if [ "$small" ]; then sed -E "/^func\.func @$2\(/,/^}/d" "$root/test/gpu/$1"; else cat "$root/test/gpu/$1"; fi >"$folder/$1"
+}
+entries logprob.mlir '\w+_(large|chunks)'
+entries attention.mlir '\w+_(4_2_128|7_1_64)'
+entries paged.mlir '\w+_(14_2_64|17_1_128)'
+both logprob "$folder/logprob.mlir" --dtype f32
+python3 "$root/test/gpu/logprob.py" "$folder/logprob.mlir" "$folder/logprob_kept.mlir"
 plan logprob.kept.plan "$folder/logprob_kept.mlir" "${gpu[@]}" --dtype f32
-both attention "$root/test/gpu/attention.mlir" --dtype f32
-both paged "$root/test/gpu/paged.mlir" --dtype f32
+both attention "$folder/attention.mlir" --dtype f32
+both paged "$folder/paged.mlir" --dtype f32
 python3 "$root/test/gpu/updates.py" "$folder/updates.mlir"
 both updates "$folder/updates.mlir" --dtype f32
 both sft "$chain/sft.mirl" --model "$chain/model" --dtype f32
@@ -61,9 +68,11 @@ both sft.bf16 "$chain/sft.mirl" --model "$chain/model" --dtype bf16
 # What waits between iterations: keys and values of older weights, groups that end out of order.
 both ready "$folder/ready.mirl" --model "$chain/model" --dtype f32 --slots 10
 both keep "$folder/keep.mirl" --model "$chain/model" --dtype f32
-plan parity.plan "$chain/mirror_descent.mirl" --model "$folder/model64" "${gpu[@]}" --dtype bf16
-plan small.plan "$folder/small.mirl" --model "$folder/model64" "${gpu[@]}" --dtype bf16
-plan shape.plan "$folder/small.mirl" --model "$folder/shape-model" "${gpu[@]}" --dtype bf16 --micro-tokens 16384 --slots 256
+if [ ! "$small" ]; then
+  plan parity.plan "$chain/mirror_descent.mirl" --model "$folder/model64" "${gpu[@]}" --dtype bf16
+  plan small.plan "$folder/small.mirl" --model "$folder/model64" "${gpu[@]}" --dtype bf16
+  plan shape.plan "$folder/small.mirl" --model "$folder/shape-model" "${gpu[@]}" --dtype bf16 --micro-tokens 16384 --slots 256
+fi
 plan products/products.plan "$folder/products/products.mlir" "${gpu[@]}" --dtype f32
 plan groups.cuda.plan "$root/test/gpu/groups.mlir" "${gpu[@]}" --dtype f32
 # Products by a library: none, where it has the same bits, whatever its bits are; at 16 rows and, but on an emulated GPU, at 4,096.
@@ -83,7 +92,9 @@ done
 for process in "${running[@]}"; do wait "$process"; done
 python3 "$root/test/gpu/refusals.py" edit "$folder/large.plan" "$folder/other.plan"
 "$bin/mirl" init "$folder/sft.cpu.plan" --out "$folder/base" --seed 0 >/dev/null
-"$bin/mirl" init "$folder/parity.plan" --out "$folder/parity" --seed 0 >/dev/null
-cp "$folder/model64/"* "$folder/parity/"
+if [ ! "$small" ]; then
+  "$bin/mirl" init "$folder/parity.plan" --out "$folder/parity" --seed 0 >/dev/null
+  cp "$folder/model64/"* "$folder/parity/"
+fi
 cp "$chain/model/config.json" "$chain/model/tokenizer.json" "$folder/base/"
 du -sh "$folder"
