@@ -73,12 +73,18 @@ TEST(ThreadPool, OthersHelp) {
   ThreadPool pool(2);
   std::mutex mutex;
   std::set<std::thread::id> seen;
+  // Whoever comes first waits for the other, who may have to wait for a core.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   pool.ParallelFor(16, 1, [&](int64_t, int64_t) {
-    {
-      std::lock_guard lock(mutex);
-      seen.insert(std::this_thread::get_id());
+    while (std::chrono::steady_clock::now() < deadline) {
+      {
+        std::lock_guard lock(mutex);
+        seen.insert(std::this_thread::get_id());
+        if (seen.size() == 2)
+          return;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   });
   EXPECT_EQ(seen.size(), 2u);
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -227,13 +228,13 @@ TEST_F(Program, OneThatHangsIsKilledWithItsChildren) {
   auto started = std::chrono::steady_clock::now();
   auto result = Ask(Make("import subprocess\nchild = subprocess.Popen(['sleep', '600'])\nopen('" + pids +
                              "', 'a').write(f'{os.getpid()} {child.pid}\\n')\ntime.sleep(600)\n",
-                         1.0),
+                         3.0),
                     record_, {"a", "b"});
   double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_GE(seconds, 1.9) << "each is given its time";
-  EXPECT_LT(seconds, 20);
+  EXPECT_GE(seconds, 5.9) << "each is given its time";
+  EXPECT_LT(seconds, 60);
   std::istringstream list(test::ReadText(pids));
   int count = 0;
   for (pid_t pid; list >> pid; ++count) {
@@ -254,15 +255,15 @@ TEST_F(Program, WorkersShareTheQuestions) {
   std::vector<std::string> responses;
   for (int i = 0; i < 24; ++i)
     responses.push_back(std::string(static_cast<size_t>(i), 'a'));
-  // How long it takes is no function of the place: those behind overtake.
-  auto started = std::chrono::steady_clock::now();
-  auto result = Ask(Make(Lengths("time.sleep(0.1 if len(r) % 3 else 0.3)"), 20, 8), record_, responses);
-  double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  // None answers before all eight were asked. How long it takes is no function of the place: those behind overtake.
+  std::string asked = folder_.path() + "/asked";
+  std::filesystem::create_directory(asked);
+  auto result = Ask(Make(Lengths("open(f'" + asked + R"(/{os.getpid()}', 'w').close()
+    while len(os.listdir(')" + asked + R"(')) < 8: time.sleep(0.01)
+    time.sleep(0.01 if len(r) % 3 else 0.03))"), 20, 8), record_, responses);
   ASSERT_TRUE(result.ok()) << result.status();
   for (size_t i = 0; i < responses.size(); ++i)
-    EXPECT_EQ((*result)[i], static_cast<float>(i));
-  EXPECT_LT(seconds, 3) << "one after the other they take 4 s";
+    EXPECT_EQ((*result)[i], static_cast<float>(i)) << "NaN: it waited for a process that was asked nothing";
 }
 
 TEST_F(Program, WhatWasSubmittedIsNotAskedAgain) {
@@ -297,10 +298,14 @@ TEST_F(Program, WhatWasSubmittedIsNotAskedAgain) {
 }
 
 TEST_F(Program, AnErrorThatNobodyWaitedForIsTold) {
-  auto verifier = Verifier::Create(Make("print('nonsense', flush=True)\ntime.sleep(600)"));
+  std::string mark = folder_.path() + "/mark";
+  auto verifier = Verifier::Create(Make("print('nonsense', flush=True)\nopen('" + mark + "', 'w').close()\ntime.sleep(600)"));
   ASSERT_TRUE(verifier.ok());
+  // It is written while nobody reads; the file says when.
   (*verifier)->Submit({&record_, "a", 1});
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  for (int i = 0; i < 2000 && !std::filesystem::exists(mark); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  ASSERT_TRUE(std::filesystem::exists(mark));
   (*verifier)->Poll();
   std::vector<float> results;
   Answer answer{&record_, "a", 1};
