@@ -215,17 +215,18 @@ class BadInput(harness.World):
         self.refused("twice", *self.train(self.plan, "twice"))
 
     def test_reward_programs(self):
-        for name, body, wanted in [("hangs", "import time\ntime.sleep(600)", "no answer within its timeout of 0.2 s"), ("dies", "raise SystemExit(3)", "status 3"),
-                                   ("nonsense", "import sys\nfor line in sys.stdin:\n  print('nonsense', flush=True)", "nonsense")]:
-            script = self.dir / f"{name}.py"
+        # As many questions as are given up after; where the program has to answer, time to start on a busy machine.
+        script = self.dir / "program.py"
+        plans = {timeout: self.compile(f"timeout{timeout}", program=SMALL.replace("prompts, 4", "prompts, 8").replace(
+            "VERIFIER", f'program(y, command = "python3 {script}", timeout = {timeout})')) for timeout in (0.2, 20)}
+        for name, timeout, body, wanted in [("hangs", 0.2, "import time\ntime.sleep(600)", "no answer within its timeout of 0.2 s"),
+                                            ("dies", 20, "raise SystemExit(3)", "status 3"),
+                                            ("nonsense", 20, "import sys\nfor line in sys.stdin:\n  print('nonsense', flush=True)", "nonsense")]:
             script.write_text(body)
-            # As many questions as are given up after.
-            plan = self.compile(name, program=SMALL.replace("VERIFIER", f'program(y, command = "python3 {script}", timeout = 0.2)').replace("prompts, 4", "prompts, 8"))
-            self.refused(wanted, *self.train(plan, f"run-{name}"), timeout=120)
-        script = self.dir / "works.py"
+            self.refused(wanted, *self.train(plans[timeout], f"run-{name}"), timeout=120)
         script.write_text("import json, sys\nfor line in sys.stdin:\n  r = json.loads(line)\n"
                           "  print(json.dumps({'id': r['id'], 'reward': 0.25}), flush=True)")
-        self.ok(*self.train(self.small("works", f'program(y, command = "python3 {script}", timeout = 5)'), "run-works"))
+        self.ok(*self.train(plans[20], "run-works"))
         self.assertEqual(self.metrics(self.dir / "run-works")[0]["reward_mean"], 0.25)
 
     def test_a_bad_data_file(self):

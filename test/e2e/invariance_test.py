@@ -32,11 +32,19 @@ class Invariance(harness.World):
     def test_one_thread(self):
         self.assertEqual(self.train("one-thread", self.plan, "--threads", 1), self.expected)
 
-    def test_micro_batches(self):
-        # 256 sequences of about 46 tokens: one micro-batch, a few, and about a hundred.
-        for tokens in (16384, 4096, 128):
-            plan = self.compile("mirror_descent", out=f"micro{tokens}", options=["--micro-tokens", tokens])
-            self.assertEqual(self.train(f"micro{tokens}", plan), self.expected, f"{tokens} tokens a micro-batch")
+    def test_micro_batches_and_rollout_batch_sizes(self):
+        # 256 sequences of about 46 tokens: one micro-batch, a few, and about a hundred; sampled one by one, a few and many at a time.
+        texts = set()
+        prompts = self.dir / "few.jsonl"
+        prompts.write_text("".join((self.dir / "data/test.jsonl").read_text().splitlines(True)[:24]))
+        for tokens, slots in (16384, 7), (4096, 1), (128, 64):
+            name = f"micro{tokens}-slots{slots}"
+            plan = self.compile("mirror_descent", out=name, options=["--micro-tokens", tokens, "--slots", slots])
+            self.assertEqual(self.train(name, plan), self.expected, f"{tokens} tokens a micro-batch, {slots} sequences at a time")
+            out = self.dir / f"{name}.jsonl"
+            self.ok("mirl", "rollout", plan, "--model", self.base, "--data", prompts, "--n", 4, "--seed", 9, "--out", out)
+            texts.add(out.read_text())
+        self.assertEqual(len(texts), 1, "tokens or log-probs depend on the batch size")
 
     def test_memory_budgets(self):
         # 25.7 MiB without one. In 24 norms are computed again, in 14 half of the products, in 13.2 attention as well.
@@ -65,17 +73,6 @@ class Invariance(harness.World):
             results.add(self.train(f"tied{tokens}", plan, base=base))
         self.assertEqual(len(results), 1, "weights or loss depend on the cut")
         self.assertNotEqual(results.pop()[0], (base / "model.safetensors").read_bytes())
-
-    def test_rollout_batch_sizes(self):
-        texts = set()
-        for slots in (1, 7, 64):
-            plan = self.compile("mirror_descent", out=f"slots{slots}", options=["--slots", slots])
-            out = self.dir / f"rollout{slots}.jsonl"
-            prompts = self.dir / "few.jsonl"
-            prompts.write_text("".join((self.dir / "data/test.jsonl").read_text().splitlines(True)[:24]))
-            self.ok("mirl", "rollout", plan, "--model", self.base, "--data", prompts, "--n", 4, "--seed", 9, "--out", out)
-            texts.add(out.read_text())
-        self.assertEqual(len(texts), 1, "tokens or log-probs depend on the batch size")
 
     def test_the_seed_does_matter(self):
         self.ok("mirl", "train", self.plan, "--run", self.dir / "other", "--model", self.base, "--iterations", 1, "--seed", 6, *self.data())
