@@ -65,9 +65,8 @@ bool rounds(Operation *op) {
 
 // One element of an op in f32, rounded where the op's result is bf16.
 Value expand(OpBuilder &builder, Operation *op, ValueRange operands) {
-  bool rounded = rounds(op);
-  Value value = nn::expandScalar(builder, op, operands, rounded);
-  if (!rounded)
+  Value value = nn::expandScalar(builder, op, operands);
+  if (!rounds(op))
     return value;
   value = arith::TruncFOp::create(builder, op->getLoc(), builder.getBF16Type(), value);
   return arith::ExtFOp::create(builder, op->getLoc(), builder.getF32Type(), value);

@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace mirl::nn;
@@ -16,7 +17,7 @@ Value constant(ImplicitLocOpBuilder &b, double value) {
   return arith::ConstantOp::create(b, b.getF32FloatAttr(value));
 }
 
-// numerator / (1 + exp(−x)): sigmoid is that of 1, silu of x.
+// numerator / (1 + exp(−x)): sigmoid is that of 1, silu of x. `rounded`: to bf16 afterwards.
 Value overOnePlusExpNeg(ImplicitLocOpBuilder &b, Value numerator, Value x, bool rounded) {
   using Flags = arith::FastMathFlags;
   Value one = constant(b, 1), power = math::ExpOp::create(b, arith::NegFOp::create(b, x), rounded ? Flags::afn : Flags::none);
@@ -95,11 +96,11 @@ Value expandCompare(ImplicitLocOpBuilder &b, CompareKind kind, Value x, Value y)
 
 } // namespace
 
-Value mirl::nn::expandScalar(OpBuilder &builder, Operation *op, ValueRange x, bool rounded) {
+Value mirl::nn::expandScalar(OpBuilder &builder, Operation *op, ValueRange x) {
   ImplicitLocOpBuilder b(op->getLoc(), builder);
   b.setInsertionPoint(builder.getInsertionBlock(), builder.getInsertionPoint());
   return llvm::TypeSwitch<Operation *, Value>(op)
-      .Case([&](UnaryOp unary) { return expandUnary(b, unary.getKind(), x[0], rounded); })
+      .Case([&](UnaryOp unary) { return expandUnary(b, unary.getKind(), x[0], getElementTypeOrSelf(unary.getType()).isBF16()); })
       .Case([&](BinaryOp binary) { return expandBinary(b, binary.getKind(), x[0], x[1]); })
       .Case([&](CompareOp compare) { return expandCompare(b, compare.getKind(), x[0], x[1]); })
       .Case([&](SelectOp) -> Value {

@@ -9,9 +9,9 @@
 namespace mirl::nn {
 
 // Builds one element of unary, binary, compare, select, splat, stop_gradient or cast from its scalar
-// operands (f32); null for other ops. A bf16 result is not rounded yet. `rounded`: it will be, so a target may approximate
-// the exponential and the division of sigmoid and silu, which have the flags afn and arcp then.
-mlir::Value expandScalar(mlir::OpBuilder &builder, mlir::Operation *op, mlir::ValueRange operands, bool rounded = false);
+// operands (f32); null for other ops. A bf16 result is not rounded yet. It will be, so a target may approximate the exponential and
+// the division of sigmoid and silu, which have the flags afn and arcp then.
+mlir::Value expandScalar(mlir::OpBuilder &builder, mlir::Operation *op, mlir::ValueRange operands);
 
 } // namespace mirl::nn
 

@@ -1,18 +1,11 @@
 #include "passes/cuda/RegisterProducts.h"
 
+#include "passes/cuda/InlinePtx.h"
+
 using namespace mlir;
 
 namespace mirl::passes::cuda {
 namespace {
-
-Value assembly(TileKernelBuilder &b, Type result, ValueRange operands, const std::string &text,
-               const std::string &constraints, bool sideEffects) {
-  return LLVM::InlineAsmOp::create(
-             b, result, operands, text, constraints, sideEffects, /*is_align_stack=*/false,
-             LLVM::tailcallkind::TailCallKind::None,
-             LLVM::AsmDialectAttr::get(b.getContext(), LLVM::AsmDialect::AD_ATT), ArrayAttr())
-      .getRes();
-}
 
 // `count` outputs, each in the register of an input: "=f,=f,0,1".
 std::string tied(size_t count, char kind) {
@@ -29,7 +22,7 @@ SmallVector<Value> passThrough(TileKernelBuilder &b, ValueRange values, char kin
                                const std::string &text) {
   SmallVector<Type> types(values.getTypes());
   auto all = LLVM::LLVMStructType::getLiteral(b.getContext(), types);
-  Value result = assembly(b, all, values, text, tied(values.size(), kind) + ",~{memory}",
+  Value result = inlinePtx(b, all, values, text, tied(values.size(), kind) + ",~{memory}",
                           /*sideEffects=*/true);
   SmallVector<Value> passed;
   for (size_t i = 0; i < values.size(); ++i)
@@ -107,7 +100,7 @@ Value multiplyRegisters(TileKernelBuilder &b, ValueRange a, Value bTile, Major b
                              "{" + registers + "}, {" + operand(0) + ", " + operand(1) + ", " +
                                  operand(2) + ", " + operand(3) + "}, " + operand(4),
                              bit(bMajor));
-  return assembly(b, accumulator.getType(), operands, text, tied(count, 'f') + ",r,r,r,r,l",
+  return inlinePtx(b, accumulator.getType(), operands, text, tied(count, 'f') + ",r,r,r,r,l",
                   /*sideEffects=*/true);
 }
 
@@ -124,16 +117,16 @@ Value multiplyFirst(TileKernelBuilder &b, Value a, Major aMajor, Value bTile, Ma
       product(n, /*added=*/false,
               "{" + registers + "}, $" + std::to_string(count) + ", $" + std::to_string(count + 1),
               bit(aMajor) + ", " + bit(bMajor));
-  return assembly(b, type, {a, bTile}, text, outputs + "l,l", /*sideEffects=*/true);
+  return inlinePtx(b, type, {a, bTile}, text, outputs + "l,l", /*sideEffects=*/true);
 }
 
 Value packBf16(TileKernelBuilder &b, Value first, Value second) {
-  return assembly(b, b.getI32Type(), {first, second}, "cvt.rn.bf16x2.f32 $0, $2, $1;", "=r,f,f",
+  return inlinePtx(b, b.getI32Type(), {first, second}, "cvt.rn.bf16x2.f32 $0, $2, $1;", "=r,f,f",
                   /*sideEffects=*/false);
 }
 
 Value opaque(TileKernelBuilder &b, Value x) {
-  return assembly(b, b.getI32Type(), {x}, "mov.b32 $0, $1;", "=r,r", /*sideEffects=*/true);
+  return inlinePtx(b, b.getI32Type(), {x}, "mov.b32 $0, $1;", "=r,r", /*sideEffects=*/true);
 }
 
 } // namespace mirl::passes::cuda

@@ -1,5 +1,6 @@
 #include "passes/cuda/SimtKernelBuilder.h"
 
+#include "passes/cuda/InlinePtx.h"
 #include "passes/cuda/SpecialFunctions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -287,12 +288,7 @@ Value narrowed(ImplicitLocOpBuilder &b, Value value) {
 
 Value roundedToBf16(ImplicitLocOpBuilder &b, Value number) {
   Value zero = arith::ConstantOp::create(b, b.getF32FloatAttr(0));
-  return LLVM::InlineAsmOp::create(
-             b, b.getF32Type(), ValueRange{number, zero}, "cvt.rn.bf16x2.f32 $0, $1, $2;",
-             "=f,f,f", /*has_side_effects=*/false, /*is_align_stack=*/false,
-             LLVM::tailcallkind::TailCallKind::None,
-             LLVM::AsmDialectAttr::get(b.getContext(), LLVM::AsmDialect::AD_ATT), ArrayAttr())
-      .getRes();
+  return inlinePtx(b, b.getF32Type(), {number, zero}, "cvt.rn.bf16x2.f32 $0, $1, $2;", "=f,f,f");
 }
 
 Value SimtKernelBuilder::narrow(Value value) { return narrowed(*this, value); }

@@ -1,7 +1,8 @@
 #include "passes/cuda/SpecialFunctions.h"
 
+#include "passes/cuda/InlinePtx.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 #include <cmath>
 
@@ -10,12 +11,7 @@ using namespace mlir;
 namespace mirl::passes::cuda {
 
 static Value instruction(ImplicitLocOpBuilder &b, StringRef name, Value x) {
-  return LLVM::InlineAsmOp::create(
-             b, b.getF32Type(), x, (name + ".approx.ftz.f32 $0, $1;").str(), "=f,f",
-             /*has_side_effects=*/false, /*is_align_stack=*/false,
-             LLVM::tailcallkind::TailCallKind::None,
-             LLVM::AsmDialectAttr::get(b.getContext(), LLVM::AsmDialect::AD_ATT), ArrayAttr())
-      .getRes();
+  return inlinePtx(b, b.getF32Type(), x, (name + ".approx.ftz.f32 $0, $1;").str(), "=f,f");
 }
 
 Value exp2(ImplicitLocOpBuilder &b, Value x) { return instruction(b, "ex2", x); }

@@ -98,7 +98,7 @@ def functions(comparison, call):
         expected = to_bf16(map(function, from_bf16(every)))
         apart = [bits for bits, a, b in zip(every, found, expected) if not near(a, b)]
         other = sum(a != b and not math.isnan(y) for a, b, y in zip(found, expected, from_bf16(expected)))
-        verdict = f"DIFFERS at {len(apart)} numbers, {apart[0]:#06x} the first" if apart else f"next to its value where it is another, at {other} of {1 << 16} numbers"
+        verdict = f"DIFFERS at {len(apart)} numbers, {apart[0]:#06x} the first" if apart else f"as near as can be; not the rounded value at {other} of {1 << 16} numbers"
         comparison.add(f"{name} of every bf16", verdict, not apart)
 
 

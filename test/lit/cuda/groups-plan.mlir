@@ -112,6 +112,10 @@ func.func @weight_grads(%gq: !x {nn.name = "gq", nn.source = "input:gq"}, %gk: !
 // CHECK-NOT: plan.alloc "nn.rotary"
 // CHECK: plan.launch @rotary_kv_append_context_c192_k128_cached_kv2_d64_t5_{{.*}} over <context, size = 0, tile = 1, factor = 28> {{.*}} updates = array<i64: 1, 2>
 // CHECK-NOT: plan.launch
+// Nothing goes from one thread to another.
+// CHECK: llvm.func @rotary_kv_append
+// CHECK-NOT: bar.warp.sync
+// CHECK: llvm.return
 func.func @cache(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: !kv {nn.name = "k", nn.source = "input:k"}, %v: !kv {nn.name = "v", nn.source = "input:v"},
                  %angles: tensor<80x64xf32> {nn.name = "angles", nn.source = "input:angles"}, %keys: !keys {nn.name = "keys", nn.source = "input:keys"},
                  %values: !values {nn.name = "values", nn.source = "input:values"}, %table: tensor<8x5xi32> {nn.name = "table", nn.source = "input:table"},
