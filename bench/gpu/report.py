@@ -15,9 +15,15 @@ def read(folders):
     return {path.stem: json.loads(path.read_text()) for folder in folders for path in sorted(folder.glob("*.json"))}
 
 
+NOT_BEGUN = "not begun: no time was left"  # what a step says that came too late
+
+
 def problems(record):
     """What failed in a part, a line each; the mirl memory that nvidia-smi does not show, too."""
-    found = [f"{step['name']}: {step['error']}" for step in record["steps"] if "error" in step]
+    errors = [(step["name"], step["error"]) for step in record["steps"] if "error" in step]
+    found = [f"{name}: {error}" for name, error in errors if error != NOT_BEGUN]
+    if missing := [name for name, error in errors if error == NOT_BEGUN]:
+        found.append(f"{', '.join(missing)}: {NOT_BEGUN}")
     for step in record["steps"]:
         for one in step.get("figures", []):
             if not one.get("good", True):

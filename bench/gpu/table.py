@@ -335,7 +335,7 @@ def run(root, only, out, seconds):
             elif reason := missing(step.needs, here):
                 record["steps"].append({"name": step.name, "skipped": reason})
             elif time.time() >= until:
-                record["steps"].append({"name": step.name, "error": "not begun: no time was left"})
+                record["steps"].append({"name": step.name, "error": report.NOT_BEGUN})
             else:
                 record["steps"].append(run_step(root, part, number, out, until))
             last = record["steps"][-1]

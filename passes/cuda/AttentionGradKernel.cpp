@@ -562,7 +562,7 @@ void GradKernel::emit() {
       b.eq(b.warpgroup(), b.c(0)),
       [&] {
         b.setRegisters(24, /*more=*/false);
-        b.ifThen(b.eq(b.threadOfGroup(), b.c(0)), [&] { produce(); });
+        b.byOneThread([&] { produce(); });
         Value number = b.sub(b.threadOfGroup(), b.c(32));
         b.ifThen(b.lt(number, b.c(kNumberThreads)), [&] { produceNumbers(); });
       },

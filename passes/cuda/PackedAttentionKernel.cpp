@@ -352,7 +352,7 @@ void PackedKernel::emit() {
       b.eq(b.warpgroup(), b.c(0)),
       [&] {
         b.setRegisters(few, /*more=*/false);
-        b.ifThen(b.eq(b.threadOfGroup(), b.c(0)), [&] { produce(); });
+        b.byOneThread([&] { produce(); });
       },
       [&] {
         b.setRegisters(most, /*more=*/true);

@@ -316,7 +316,12 @@ void ProductKernel::emit() {
       [&] {
         if (many)
           b.setRegisters(few, /*more=*/false);
-        b.ifThen(b.eq(b.threadOfGroup(), b.c(0)), [&] { produce(); });
+        // Tiles of 64 rows of weights are bound by what a multiprocessor takes in: copies that come closer behind each other made them
+        // 3 % slower, others up to 25 % faster.
+        if (p.transposed && tile.rows >= 64)
+          b.ifThen(b.eq(b.threadOfGroup(), b.c(0)), [&] { produce(); });
+        else
+          b.byOneThread([&] { produce(); });
       },
       [&] {
         waitForEarlier(b);

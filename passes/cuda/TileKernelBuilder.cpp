@@ -152,6 +152,10 @@ void TileKernelBuilder::ifElse(Value condition, function_ref<void()> then, funct
   otherwise();
 }
 
+void TileKernelBuilder::byOneThread(function_ref<void()> body) {
+  ifThen(eq(uniform(divide(inGroup_, 32)), c(0)), [&] { ifThen(NVVM::ElectSyncOp::create(*this, getI1Type(), Value()), body); });
+}
+
 // --- shared memory
 
 Value TileKernelBuilder::shared(Value byteOffset) { return at(shared_, byteOffset, getI8Type()); }

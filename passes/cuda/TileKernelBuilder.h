@@ -93,6 +93,9 @@ public:
   llvm::SmallVector<Value> choose(Value condition,
                                   llvm::function_ref<llvm::SmallVector<Value>()> then,
                                   mlir::ValueRange otherwise);
+  // By one thread of a warpgroup's first warp. ptxas knows that it is alone: what it names in copies is in registers of the warp, and need
+  // not be looked for among the lanes for each of them.
+  void byOneThread(llvm::function_ref<void()> body);
   void ifElse(Value condition, llvm::function_ref<void()> then,
               llvm::function_ref<void()> otherwise);
 

@@ -42,7 +42,7 @@ SUMMARY = re.compile(r"(?:ERROR SUMMARY: (\d+) error|RACECHECK SUMMARY: \d+ haza
 # A hazard that is none (handover.cu): a producer of attention writes for the consumers anew, after the warps that read the last have
 # arrived at the barrier it waits for; one lane arrives, behind a __syncwarp, whose order the tool does not know. So: a write by the
 # producer's threads after a read of another lane of a consumer, and nothing else. Kernels, and the threads that write.
-HANDOVERS = {"tile_attention_context_": range(1), "attention_grad_keys_context_": range(32, 96)}
+HANDOVERS = {"tile_attention_context_": range(32), "attention_grad_keys_context_": range(32, 96)}
 HAZARD = re.compile(r"Potential (\w+) hazard detected at __shared__ 0x\w+ in block \([\d,]+\) :\s*\n"
                     r"=+\s+Read Thread \((\d+),0,0\) at (\w+)\+0x\w+\s*\n=+\s+Write Thread \((\d+),0,0\) at (\w+)\+0x")
 

@@ -41,9 +41,10 @@
 // CHECK-COUNT-2: wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {{.*}}, {{{%r[0-9]+, %r[0-9]+, %r[0-9]+, %r[0-9]+}}}, %rd{{[0-9]+}}, p, 1, 1, 1;
 // CHECK: st.global.b32
 // CHECK: setmaxnreg.dec.sync.aligned.u32 24
+// CHECK: elect.sync
+// CHECK: cp.async.bulk.tensor.2d.shared::cta.global.tile.mbarrier::complete_tx::bytes
 // CHECK: ld.global.v2.b32
 // CHECK: st.shared.b32
-// CHECK: cp.async.bulk.tensor.2d.shared::cta.global.tile.mbarrier::complete_tx::bytes
 
 // Kept queries, streamed keys: the products with dS run into the next tile.
 // CHECK-LABEL: .visible .entry attention_grad_queries_context_sequence1_h4_kv2_d64_s3e000000(

@@ -38,6 +38,7 @@
 // CHECK: lg2.approx.ftz.f32
 // The producer.
 // CHECK: setmaxnreg.dec.sync.aligned.u32 24
+// CHECK: elect.sync
 // CHECK: atom.global.add.u32
 // CHECK: cp.async.bulk.tensor.2d
 func.func @packed(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: !kv {nn.name = "k", nn.source = "input:k"},

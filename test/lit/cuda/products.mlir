@@ -15,6 +15,9 @@
 // CHECK: ld.global.v2.b32
 // CHECK: add.rn.f32
 // CHECK: st.global.v2.b32
+// One thread copies, and ptxas knows that it is one.
+// CHECK: elect.sync
+// CHECK: mbarrier.arrive.expect_tx
 func.func @weight_grad(%g: !y {nn.name = "g", nn.source = "input:g"}, %x: !x {nn.name = "x", nn.source = "input:x"},
                        %into: !dw {nn.name = "into", nn.source = "input:into"})
     -> (!dw {nn.name = "r", nn.source = "output:r"}) attributes {nn.kind = "plain", nn.capacities = {context = 16384 : i64}} {
@@ -32,6 +35,8 @@ func.func @data_grad(%g: !y {nn.name = "g", nn.source = "input:g"}, %w: !w {nn.n
 
 // CHECK-LABEL: .visible .entry tile_linear_few_context_n1152_k896_bias_residual_t
 // CHECK: wgmma.mma_async.sync.aligned.m64n{{8|16|32|64}}k16.f32.bf16.bf16 {{.*}}, p, 1,  1, 0,  0;
+// CHECK: elect.sync
+// CHECK: mbarrier.arrive.expect_tx
 func.func @few(%x: !x {nn.name = "x", nn.source = "input:x"}, %w: !w {nn.name = "w", nn.source = "input:w"},
                %b: tensor<1152xbf16> {nn.name = "b", nn.source = "input:b"}, %s: !y {nn.name = "s", nn.source = "input:s"})
     -> (!y {nn.name = "r", nn.source = "output:r"}) attributes {nn.kind = "plain", nn.capacities = {context = 32 : i64}} {
@@ -66,6 +71,7 @@ func.func @few(%x: !x {nn.name = "x", nn.source = "input:x"}, %w: !w {nn.name = 
 // CHECK: cp.async.bulk.tensor.2d.global.shared::cta.tile.bulk_group
 // CHECK: cp.async.bulk.wait_group.read 0
 // CHECK: setmaxnreg.dec.sync.aligned.u32
+// CHECK: elect.sync
 // CHECK: mbarrier.arrive.expect_tx.shared.b64
 // CHECK: cp.async.bulk.tensor.2d.shared::cta.global.tile.mbarrier::complete_tx::bytes
 // CHECK: cp.async.bulk.tensor.2d.shared::cta.global.tile.mbarrier::complete_tx::bytes
