@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""All of bench/gpu for a table like bench/results/2026-11-26-gpu-h200.md: one folder to carry to a machine with a GPU, one command there.
+"""All of bench/gpu for a table like bench/results/2026-11-26-gpu-table.md: one folder to carry to a machine with a GPU, one command there.
 
   table.py prepare FOLDER [BIN] [--only=PART,…] [--target=cuda:sm_90a] [--tiny]   compiles, two programs at a time; needs ptxas, but no GPU
   FOLDER/bench/gpu/table.py run FOLDER [--only=PART,…] [--out=FOLDER/results] [--seconds=N]
