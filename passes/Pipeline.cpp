@@ -8,6 +8,10 @@ using namespace mlir;
 
 namespace mirl::passes {
 
+// Rows for which a GPU's decoding has kernels of its own, beside those for all slots: a kernel's tiles are chosen for the most rows that
+// it can have, and with a tenth of them products take up to twice as long as they could.
+static constexpr int64_t kDecodeRows[] = {16, 64};
+
 // What the user wrote becomes entries of tensor ops.
 void buildRlToNn(OpPassManager &pm, const PipelineOptions &options) {
   // First of all: the rules that need the whole program, so that later passes may rely on them.
@@ -19,6 +23,8 @@ void buildRlToNn(OpPassManager &pm, const PipelineOptions &options) {
   lowering.microTokens = options.microTokens;
   lowering.slots = options.slots;
   lowering.kvBlocks = options.kvBlocks;
+  if (options.tensorCores)
+    lowering.decodeRows.assign(std::begin(kDecodeRows), std::end(kDecodeRows));
   pm.addPass(createRlToNn(lowering));
 }
 

@@ -4,7 +4,7 @@
 // (docs/nn.md): nn.variable symbols; one func.func per entry; plan.policy, plan.optimizer, plan.step,
 // plan.dataset, plan.param and plan.program. No rl op is left.
 //
-//   policy P         P.score, and P.prefill and P.decode where the program samples from it
+//   policy P         P.score, and P.prefill and P.decode where the program samples from it; P.decode.N for at most N sequences
 //   training step T  T.batch, T.micro, T.apply
 //   rollout step R   R.reward when it scores; its sampling and verifying go to the host program
 //   entry E          E
@@ -81,8 +81,12 @@ LogicalResult Program::run() {
     if (policy.generates()) {
       if (failed(makeCaches(policy)))
         return failure();
-      makeGenerate(policy, /*prefill=*/true);
-      makeGenerate(policy, /*prefill=*/false);
+      std::string name = policy.op.getSymName().str();
+      int64_t slots = slotsOf(policy);
+      makeGenerate(policy, name + ".prefill", /*prefill=*/true, slots);
+      makeGenerate(policy, name + ".decode", /*prefill=*/false, slots);
+      for (int64_t rows : fewRowsOf(policy))
+        makeGenerate(policy, fewRowsName(policy, rows), /*prefill=*/false, rows);
     }
     declarePolicy(policy);
   }
@@ -103,6 +107,7 @@ public:
     options.microTokens = microTokens;
     options.slots = slots;
     options.kvBlocks = kvBlocks;
+    options.decodeRows.assign(decodeRows.begin(), decodeRows.end());
     if (failed(Program(getOperation(), options).run()))
       signalPassFailure();
   }

@@ -111,6 +111,7 @@ struct Extents {
 
 struct Options {
   int64_t context = 0, microTokens = 0, slots = 0, kvBlocks = 0;
+  llvm::SmallVector<int64_t> decodeRows; // of further decode entries
 };
 
 class Program {
@@ -146,9 +147,13 @@ private:
   mlir::LogicalResult makeCaches(Policy &policy);
   // Clones the model into an entry; with `cached` its attention goes over the KV cache.
   Hidden instantiate(Entry &entry, Policy &policy, bool cached);
-  void makeGenerate(Policy &policy, bool prefill);
+  // An entry that samples. `most`: sequences of a call.
+  void makeGenerate(Policy &policy, llvm::StringRef name, bool prefill, int64_t most);
   void makeScore(Policy &policy);
   void declarePolicy(Policy &policy);
+  // Sequences of the decode entries beside the one for all slots: fewer, ascending.
+  llvm::SmallVector<int64_t> fewRowsOf(const Policy &policy) const;
+  static std::string fewRowsName(const Policy &policy, int64_t rows);
   // Sequences decoded at a time, and the tokens of a call that nothing else bounds.
   int64_t slotsOf(const Policy &policy) const;
   // Blocks of a sequence of the longest length, and of the pool.

@@ -147,10 +147,23 @@ nn::LinearLogprobOp Program::logprobs(Entry &entry, const Hidden &hidden, Locati
                                      entry.builder().getF32FloatAttr(static_cast<float>(temperature)));
 }
 
-void Program::makeGenerate(Policy &policy, bool prefill) {
-  StringRef kind = prefill ? "prefill" : "decode";
+SmallVector<int64_t> Program::fewRowsOf(const Policy &policy) const {
+  SmallVector<int64_t> rows;
+  for (int64_t most : options_.decodeRows)
+    if (most < slotsOf(policy))
+      rows.push_back(most);
+  llvm::sort(rows);
+  return rows;
+}
+
+std::string Program::fewRowsName(const Policy &policy, int64_t rows) {
+  rl::PolicyOp op = policy.op;
+  return (op.getSymName() + ".decode." + Twine(rows)).str();
+}
+
+void Program::makeGenerate(Policy &policy, StringRef name, bool prefill, int64_t most) {
   Location loc = policy.op.getLoc();
-  Entry entry(module_, (policy.op.getSymName() + "." + kind).str(), kind, loc);
+  Entry entry(module_, name.str(), prefill ? "prefill" : "decode", loc);
   OpBuilder &b = entry.builder();
   Hidden hidden = instantiate(entry, policy, /*cached=*/true);
   Type f32 = b.getF32Type(), i32 = b.getI32Type(), i64 = b.getI64Type();
@@ -165,10 +178,8 @@ void Program::makeGenerate(Policy &policy, bool prefill) {
       scalar("top_k", i32), scalar("top_p", f32), nn::NumericsAttr());
   entry.output(sample.getToken(), "token");
   entry.output(sample.getLogprob(), "logprob");
-  int64_t slots = slotsOf(policy);
   // A call of prefill has room for a row of every slot, beside the rows of prompts.
-  entry.finish(prefill ? Capacities{std::max(tokensOfCall(), 2 * slots), slots, slots, slots}
-                       : Capacities{slots, slots, slots, slots});
+  entry.finish({prefill ? std::max(tokensOfCall(), 2 * most) : most, most, most, most});
 }
 
 void Program::makeScore(Policy &policy) {
@@ -186,9 +197,12 @@ void Program::declarePolicy(Policy &policy) {
   StringRef name = policy.op.getSymName();
   auto entry = [&](StringRef kind) { return FlatSymbolRefAttr::get(context, (name + "." + kind).str()); };
   bool generates = policy.generates();
+  SmallVector<Attribute> few;
+  for (int64_t rows : generates ? fewRowsOf(policy) : SmallVector<int64_t>())
+    few.push_back(FlatSymbolRefAttr::get(context, fewRowsName(policy, rows)));
   plan::PolicyOp::create(builder_, policy.op.getLoc(), name, policy.op.getModel(), policy.op.getRole(),
                          generates ? entry("prefill") : FlatSymbolRefAttr(), generates ? entry("decode") : FlatSymbolRefAttr(),
-                         entry("score"), policy.vocabulary, options_.context, generates ? slotsOf(policy) : 0,
+                         few.empty() ? ArrayAttr() : builder_.getArrayAttr(few), entry("score"), policy.vocabulary, options_.context, generates ? slotsOf(policy) : 0,
                          generates ? poolOf(policy) : 0);
 }
 

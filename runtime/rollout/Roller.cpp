@@ -18,10 +18,15 @@ absl::StatusOr<std::unique_ptr<Roller>> Roller::Create(Session &session, const f
     return Invalid(plan.name(), ": policy ", View(policy.name()),
                    " cannot sample: its program samples nothing, so the plan has no prefill and "
                    "decode entries");
-  MIRL_TRY(roller->Resolve(View(policy.prefill()), roller->prefill_, roller->prefill_ports_,
-                           roller->prefill_capacities_));
-  MIRL_TRY(roller->Resolve(View(policy.decode()), roller->decode_, roller->decode_ports_,
-                           roller->decode_capacities_));
+  MIRL_ASSIGN(roller->prefill_, roller->Resolve(View(policy.prefill())));
+  MIRL_ASSIGN(Sampler decode, roller->Resolve(View(policy.decode())));
+  for (uint32_t i = 0; i < Length(policy.decode_few()); ++i) {
+    MIRL_ASSIGN(Sampler few, roller->Resolve(View(policy.decode_few()->Get(i))));
+    if (few.sequences() < decode.sequences())
+      roller->decode_.push_back(few);
+  }
+  roller->decode_.push_back(decode);
+  std::ranges::sort(roller->decode_, {}, &Sampler::sequences);
   for (uint32_t i = 0; i < Length(policy.kv_buffers()); ++i)
     roller->kv_.push_back(plan.root().buffers()->Get(policy.kv_buffers()->Get(i)));
   if (Length(policy.kv_table()) > 0)
@@ -39,14 +44,11 @@ absl::StatusOr<std::unique_ptr<Roller>> Roller::Create(Session &session, const f
 }
 
 absl::Status Roller::Limit(const RollerOptions &options) {
-  const Capacities &decode = decode_capacities_, &prefill = prefill_capacities_;
   SchedulerLimits limits;
-  limits.slots =
-      std::min({policy_.kv_slots(), decode.context, decode.token, decode.sequence, decode.group,
-                prefill.context, prefill.token, prefill.sequence, prefill.group});
+  limits.slots = std::min({policy_.kv_slots(), decode_.back().sequences(), prefill_.sequences()});
   limits.blocks = policy_.kv_blocks();
   limits.max_context = policy_.max_context();
-  limits.rows = prefill.context;
+  limits.rows = prefill_.context;
   limits.chunk = options.chunk;
   auto narrow = [&](const char *name, int64_t wanted, int64_t &limit) -> absl::Status {
     if (wanted < 0 || wanted > limit)
@@ -95,25 +97,26 @@ int64_t Roller::BlocksInMemory(int64_t limit, int64_t bytes) {
   return std::min(limit, std::max(least, static_cast<int64_t>(std::clamp(fit, 0.0, 1e15))));
 }
 
-absl::Status Roller::Resolve(std::string_view name, const fb::Entry *&entry, Ports &ports,
-                             Capacities &capacities) {
-  entry = session_.plan().FindEntry(name);
+absl::StatusOr<Roller::Sampler> Roller::Resolve(std::string_view name) const {
+  Sampler sampler;
+  Ports &ports = sampler.ports;
+  const fb::Entry *entry = sampler.entry = session_.plan().FindEntry(name);
   if (!entry)
     return Invalid(session_.plan().name(), ": there is no entry ", name);
   for (uint32_t i = 0; i < Length(entry->capacities()); ++i) {
     const fb::Capacity &capacity = *entry->capacities()->Get(i);
     switch (capacity.axis()) {
     case fb::Axis::context:
-      capacities.context = capacity.extent();
+      sampler.context = capacity.extent();
       break;
     case fb::Axis::token:
-      capacities.token = capacity.extent();
+      sampler.token = capacity.extent();
       break;
     case fb::Axis::sequence:
-      capacities.sequence = capacity.extent();
+      sampler.sequence = capacity.extent();
       break;
     case fb::Axis::group:
-      capacities.group = capacity.extent();
+      sampler.group = capacity.extent();
       break;
     case fb::Axis::fixed:
       break;
@@ -145,7 +148,14 @@ absl::Status Roller::Resolve(std::string_view name, const fb::Entry *&entry, Por
     return Invalid(session_.plan().name(), ": entry ", name, " must give a token and its logprob");
   ports.token = reinterpret_cast<const int32_t *>(session_.PortData(*entry, *token));
   ports.logprob = reinterpret_cast<const float *>(session_.PortData(*entry, *logprob));
-  return absl::OkStatus();
+  return sampler;
+}
+
+const Roller::Sampler &Roller::SamplerOf(const Step &step) const {
+  if (!step.decode)
+    return prefill_;
+  auto rows = static_cast<int64_t>(step.pieces.size());
+  return *std::ranges::find_if(decode_, [&](const Sampler &decode) { return rows <= decode.sequences(); });
 }
 
 void Roller::Scalars(const Ports &ports, const SampleOptions &options) const {
@@ -296,7 +306,8 @@ void Roller::Prepare(const Step &step) {
 }
 
 absl::Status Roller::Call(const Step &step, const SampleOptions &options) {
-  const Ports &ports = step.decode ? decode_ports_ : prefill_ports_;
+  const Sampler &sampler = SamplerOf(step);
+  const Ports &ports = sampler.ports;
   auto set = [](auto *port, int64_t at, auto value) {
     if (port)
       port[at] = static_cast<std::remove_pointer_t<decltype(port)>>(value);
@@ -319,21 +330,21 @@ absl::Status Roller::Call(const Step &step, const SampleOptions &options) {
       set(ports.slots, row, piece.slot);
     }
     for (int32_t i = 0; i < piece.samples; ++i, ++token) {
-      const Trajectory &sampler =
+      const Trajectory &sampled =
           *running_[static_cast<size_t>(step.sampled[static_cast<size_t>(token)])];
       set(ports.rows, token, row - 1);
-      set(ports.steps, token, sampler.response_size());
-      set(ports.sequence_ids, token, sampler.sequence_id);
+      set(ports.steps, token, sampled.response_size());
+      set(ports.sequence_ids, token, sampled.sequence_id);
     }
     ++sequence;
   }
   offsets();
   Scalars(ports, options);
-  return session_.Run(step.decode ? *decode_ : *prefill_, {row, token, sequence, sequence});
+  return session_.Run(*sampler.entry, {row, token, sequence, sequence});
 }
 
 absl::Status Roller::Take(const Step &step, const SampleOptions &options) {
-  const Ports &ports = step.decode ? decode_ports_ : prefill_ports_;
+  const Ports &ports = SamplerOf(step).ports;
   size_t count = step.sampled.size();
   for (size_t i = 0; i < count; ++i) {
     int32_t token = ports.token[i];

@@ -8,6 +8,7 @@
 #ifndef MIRL_RUNTIME_ROLLOUT_ROLLER_H
 #define MIRL_RUNTIME_ROLLOUT_ROLLER_H
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -126,13 +127,19 @@ private:
     const int32_t *token = nullptr;
     const float *logprob = nullptr;
   };
-  struct Capacities {
+  // An entry that samples, the addresses of its ports, and how much a call has room for.
+  struct Sampler {
+    const fb::Entry *entry = nullptr;
+    Ports ports;
     int64_t context = INT64_MAX, token = INT64_MAX, sequence = INT64_MAX, group = INT64_MAX;
+    // Sequences of a call, each with one row and one token.
+    int64_t sequences() const { return std::min({context, token, sequence, group}); }
   };
 
   Roller(Session &session, const fb::Policy &policy) : session_(session), policy_(policy) {}
-  absl::Status Resolve(std::string_view name, const fb::Entry *&entry, Ports &ports,
-                       Capacities &capacities);
+  absl::StatusOr<Sampler> Resolve(std::string_view name) const;
+  // That of the step: of decode entries the one for the fewest sequences.
+  const Sampler &SamplerOf(const Step &step) const;
   absl::Status Limit(const RollerOptions &options);
   // At most `limit`; what RollerOptions::kv_bytes has room for.
   int64_t BlocksInMemory(int64_t limit, int64_t bytes);
@@ -147,9 +154,8 @@ private:
 
   Session &session_;
   const fb::Policy &policy_;
-  const fb::Entry *prefill_ = nullptr, *decode_ = nullptr;
-  Ports prefill_ports_, decode_ports_;
-  Capacities prefill_capacities_, decode_capacities_;
+  Sampler prefill_;
+  std::vector<Sampler> decode_; // the one for most sequences last
   std::vector<const fb::Buffer *> kv_;
   const fb::Buffer *table_ = nullptr;
   std::vector<uint8_t> is_eos_; // by token

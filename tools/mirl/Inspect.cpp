@@ -150,6 +150,9 @@ Json Describe(const rt::Plan &plan) {
     int64_t parameters = 0;
     for (uint32_t i = 0; i < Length(policy.weights()); ++i)
       parameters += rt::ElementCount(*root.buffers()->Get(policy.weights()->Get(i))->type(), {});
+    std::vector<std::string> few;
+    for (uint32_t i = 0; i < Length(policy.decode_few()); ++i)
+      few.push_back(Text(policy.decode_few()->Get(i)));
     json["policies"].push_back({{"name", Text(policy.name())},
                                 {"model", Text(policy.model())},
                                 {"role", fb::EnumNamePolicyRole(policy.role())},
@@ -160,6 +163,7 @@ Json Describe(const rt::Plan &plan) {
                                 {"kv_blocks", policy.kv_blocks()},
                                 {"prefill", Text(policy.prefill())},
                                 {"decode", Text(policy.decode())},
+                                {"decode_few", few},
                                 {"score", Text(policy.score())}});
   });
   Each(root.optimizers(), [&](const fb::Optimizer &optimizer) {

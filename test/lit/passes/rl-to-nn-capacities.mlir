@@ -4,6 +4,7 @@
 // RUN: mirl-opt %s --verify-rl --split-step --rl-to-nn='micro-tokens=40' | FileCheck %s --check-prefix=MICRO
 // RUN: mirl-opt %s --verify-rl --split-step --rl-to-nn='slots=7' | FileCheck %s --check-prefix=SLOTS
 // RUN: mirl-opt %s --verify-rl --split-step --rl-to-nn='kv-blocks=5' | FileCheck %s --check-prefix=BLOCKS
+// RUN: mirl-opt %s --verify-rl --split-step --rl-to-nn='decode-rows=64,16,128' | FileCheck %s --check-prefix=FEW --implicit-check-not=decode.128
 
 // 64 prompts, 2 responses each, of 16 tokens; micro-batches of 1024 tokens. All 128 responses decode at a time.
 // CHECK-DAG: func.func @imitate.micro({{.*}} attributes {nn.capacities = {context = 1024 : i64, group = 64 : i64, sequence = 128 : i64, token = 1024 : i64},
@@ -52,6 +53,12 @@
 // SLOTS-DAG: plan.step @pairs("y") batch @pairs.batch micro @pairs.micro apply @pairs.apply packing "group" by @opt
 // SLOTS-DAG: nn.variable @"pi/kv.0.k" "kv_cache" "pi" "" init "zeros" : tensor<7x2x2x16xf32>
 // SLOTS-DAG: plan.policy @pi "m" "trainable" {decode = @pi.decode, kv_blocks = 7 : i64, kv_slots = 7 : i64, max_context = 16 : i64, prefill = @pi.prefill, score = @pi.score, vocab_size = 9 : i64}
+
+// Decode entries for fewer than all 128 responses, beside the one for all.
+// FEW-DAG: func.func @pi.decode({{.*}} attributes {nn.capacities = {context = 128 : i64, group = 128 : i64, sequence = 128 : i64, token = 128 : i64}, nn.kind = "decode"}
+// FEW-DAG: func.func @pi.decode.16({{.*}} attributes {nn.capacities = {context = 16 : i64, group = 16 : i64, sequence = 16 : i64, token = 16 : i64}, nn.kind = "decode"}
+// FEW-DAG: func.func @pi.decode.64({{.*}} attributes {nn.capacities = {context = 64 : i64, group = 64 : i64, sequence = 64 : i64, token = 64 : i64}, nn.kind = "decode"}
+// FEW-DAG: plan.policy @pi "m" "trainable" {decode = @pi.decode, decode_few = [@pi.decode.16, @pi.decode.64], kv_blocks = 128 : i64,
 
 // A pool of five blocks for 128 slots.
 // BLOCKS-DAG: nn.variable @"pi/kv.0.k" "kv_cache" "pi" "" init "zeros" : tensor<5x2x2x16xf32>

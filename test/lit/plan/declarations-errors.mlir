@@ -36,6 +36,23 @@ plan.policy @pi "m" "frozen" {decode = @e, vocab_size = 4, max_context = 8, kv_s
 
 // -----
 
+plan.entry @d "decode" {} {
+}
+// expected-note @+1 {{declared here}}
+plan.entry @e "prefill" {} {
+}
+// expected-error @+1 {{needs an entry of kind decode, but 'e' is of kind prefill}}
+plan.policy @pi "m" "frozen" {decode = @d, decode_few = [@e], vocab_size = 4, max_context = 8, kv_slots = 0}
+
+// -----
+
+plan.entry @d "decode" {} {
+}
+// expected-error @+1 {{has decode_few, but no decode}}
+plan.policy @pi "m" "frozen" {decode_few = [@d], vocab_size = 4, max_context = 8, kv_slots = 0}
+
+// -----
+
 // expected-note @+1 {{declared here}}
 plan.param @e = 1.0
 // expected-error @+1 {{needs an entry of kind score, but 'e' is a 'plan.param'}}

@@ -5,15 +5,16 @@
 // An entry is a function before nn-to-plan and a plan.entry after it: either may be named.
 plan.entry @pi.prefill "prefill" {} {}
 plan.entry @pi.decode "decode" {} {}
+plan.entry @pi.decode.8 "decode" {} {}
 plan.entry @pi.score "score" {} {}
 plan.entry @train.batch "batch" {} {}
 plan.entry @train.micro "micro" {} {}
 func.func private @train.apply() attributes {nn.kind = "apply"}
 plan.entry @rollout.reward "reward" {} {}
 
-// CHECK: plan.policy @pi "qwen2" "trainable" {decode = @pi.decode, kv_slots = 256 : i64, max_context = 128 : i64,
+// CHECK: plan.policy @pi "qwen2" "trainable" {decode = @pi.decode, decode_few = [@pi.decode.8], kv_slots = 256 : i64, max_context = 128 : i64,
 // CHECK-SAME: prefill = @pi.prefill, score = @pi.score, vocab_size = 20 : i64}
-plan.policy @pi "qwen2" "trainable" {prefill = @pi.prefill, decode = @pi.decode, score = @pi.score,
+plan.policy @pi "qwen2" "trainable" {prefill = @pi.prefill, decode = @pi.decode, decode_few = [@pi.decode.8], score = @pi.score,
                                      vocab_size = 20, max_context = 128, kv_slots = 256}
 // CHECK: plan.policy @ref "qwen2" "frozen" {kv_slots = 0 : i64, max_context = 128 : i64, vocab_size = 20 : i64}
 plan.policy @ref "qwen2" "frozen" {vocab_size = 20, max_context = 128, kv_slots = 0}

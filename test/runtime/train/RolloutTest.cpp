@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -86,6 +88,40 @@ TEST_P(RolloutSlots, TokensDoNotDependOnTheSchedule) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Slots, RolloutSlots, ::testing::Values(1, 2, 3, 7, 64));
+
+// A call of few sequences is that of an entry for few, and gives what the others give.
+TEST(Rollout, FewRowsHaveEntriesOfTheirOwn) {
+  auto session = test::ToySession({.slots = 7, .decode_few = {4, 2, 9}});
+  std::map<std::string, int> calls;
+  session->Trace([&](const TraceEvent &event) { calls[std::string(event.entry)] += event.kernel.empty() && event.op.empty(); });
+  auto roller = Roller::Create(*session, test::ToyPolicy(*session));
+  ASSERT_TRUE(roller.ok()) << roller.status();
+  std::vector<Prompt> prompts = Prompts();
+  RolloutStats stats;
+  auto batch = (*roller)->Sample(prompts, Settings(), stats);
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  ExpectReference(*batch, Settings());
+  EXPECT_GT(calls["pi.decode"], 0);
+  EXPECT_GT(calls["pi.decode.4"], 0);
+  EXPECT_GT(calls["pi.decode.2"], 0);
+  EXPECT_EQ(calls["pi.decode.9"], 0) << "it is for more rows than the one for all slots";
+  EXPECT_EQ(calls["pi.decode"] + calls["pi.decode.4"] + calls["pi.decode.2"], stats.decode_calls);
+  // One sequence: no more rows than the smallest has room for.
+  calls.clear();
+  SampleOptions one = Settings();
+  one.n = 1;
+  stats = {};
+  prompts.resize(1);
+  ASSERT_TRUE((*roller)->Sample(prompts, one, stats).ok());
+  EXPECT_EQ(calls["pi.decode.2"], stats.decode_calls);
+  EXPECT_GT(stats.decode_calls, 0);
+}
+
+TEST(Rollout, AnEntryForFewRowsOfAnotherKindIsRefused) {
+  auto plan = Plan::Parse(test::ToyPlanBytes({.decode_few = {2}, .decode_few_kind = "prefill"}), "toy.plan");
+  ASSERT_FALSE(plan.ok());
+  EXPECT_THAT(std::string(plan.status().message()), HasSubstr("policy pi: 'pi.decode.2' is not an entry of kind decode"));
+}
 
 TEST(Rollout, SlotsAreKeptBusy) {
   auto session = test::ToySession({.slots = 7});

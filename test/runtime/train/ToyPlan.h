@@ -30,6 +30,8 @@ struct Instr {
 
 struct ToyOptions {
   int64_t slots = 4;
+  std::vector<int64_t> decode_few = {}; // rows of further decode entries, "pi.decode.N"
+  std::string decode_few_kind = "decode";
   int64_t kv_blocks = 0; // 0: as many as all slots need
   int64_t prefill_context = 64, prefill_tokens = 64, prefill_sequences = 16;
   int64_t micro_context = 4096, micro_sequences = 1024;
