@@ -8,8 +8,8 @@ using namespace mlir;
 
 namespace mirl::passes {
 
-// Rows for which a GPU's decoding has kernels of its own, beside those for all slots: a kernel's tiles are chosen for the most rows that
-// it can have, and with a tenth of them products take up to twice as long as they could.
+// Rows for which a GPU's decoding has kernels of its own, beside those for all slots: tiles are chosen for the most rows that a kernel
+// can have, and those for 256 leave most multiprocessors idle when there are few.
 static constexpr int64_t kDecodeRows[] = {16, 64};
 
 // What the user wrote becomes entries of tensor ops.

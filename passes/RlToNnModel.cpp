@@ -150,9 +150,10 @@ nn::LinearLogprobOp Program::logprobs(Entry &entry, const Hidden &hidden, Locati
 SmallVector<int64_t> Program::fewRowsOf(const Policy &policy) const {
   SmallVector<int64_t> rows;
   for (int64_t most : options_.decodeRows)
-    if (most < slotsOf(policy))
+    if (most > 0 && most < slotsOf(policy))
       rows.push_back(most);
   llvm::sort(rows);
+  rows.erase(llvm::unique(rows), rows.end());
   return rows;
 }
 
@@ -202,8 +203,8 @@ void Program::declarePolicy(Policy &policy) {
     few.push_back(FlatSymbolRefAttr::get(context, fewRowsName(policy, rows)));
   plan::PolicyOp::create(builder_, policy.op.getLoc(), name, policy.op.getModel(), policy.op.getRole(),
                          generates ? entry("prefill") : FlatSymbolRefAttr(), generates ? entry("decode") : FlatSymbolRefAttr(),
-                         few.empty() ? ArrayAttr() : builder_.getArrayAttr(few), entry("score"), policy.vocabulary, options_.context, generates ? slotsOf(policy) : 0,
-                         generates ? poolOf(policy) : 0);
+                         few.empty() ? ArrayAttr() : builder_.getArrayAttr(few), entry("score"), policy.vocabulary, options_.context,
+                         generates ? slotsOf(policy) : 0, generates ? poolOf(policy) : 0);
 }
 
 } // namespace mirl::passes::lowering

@@ -4,7 +4,7 @@
 // RUN: mirl-opt %s --verify-rl --split-step --rl-to-nn='micro-tokens=40' | FileCheck %s --check-prefix=MICRO
 // RUN: mirl-opt %s --verify-rl --split-step --rl-to-nn='slots=7' | FileCheck %s --check-prefix=SLOTS
 // RUN: mirl-opt %s --verify-rl --split-step --rl-to-nn='kv-blocks=5' | FileCheck %s --check-prefix=BLOCKS
-// RUN: mirl-opt %s --verify-rl --split-step --rl-to-nn='decode-rows=64,16,128' | FileCheck %s --check-prefix=FEW --implicit-check-not=decode.128
+// RUN: mirl-opt %s --verify-rl --split-step --rl-to-nn='decode-rows=64,16,128,16,0' | FileCheck %s --check-prefix=FEW --implicit-check-not=decode.128 --implicit-check-not=decode.0
 
 // 64 prompts, 2 responses each, of 16 tokens; micro-batches of 1024 tokens. All 128 responses decode at a time.
 // CHECK-DAG: func.func @imitate.micro({{.*}} attributes {nn.capacities = {context = 1024 : i64, group = 64 : i64, sequence = 128 : i64, token = 1024 : i64},
