@@ -101,6 +101,8 @@ absl::StatusOr<RunDirectory> RunDirectory::Create(const std::string &path) {
   RunDirectory directory(path);
   MIRL_TRY(directory.Lock());
   MIRL_TRY(CheckFree(path)); // Another process may have begun one before the lock was ours.
+  // Of a start that was killed before it had begun a run. Other files of that folder are not ours.
+  RemoveLeftovers(path, "run.json");
   return directory;
 }
 

@@ -120,14 +120,17 @@ void RemoveFolder(const std::string &path) {
     fs::remove_all(old, ignored);
 }
 
-void RemoveLeftovers(const std::string &folder) {
+void RemoveLeftovers(const std::string &folder, std::string_view name) {
   std::error_code ignored;
   std::vector<fs::path> leftovers;
   for (const auto &entry : fs::directory_iterator(folder, ignored)) {
-    std::string name = entry.path().filename().string();
-    size_t end = name.find_last_not_of("0123456789") + 1;
-    std::string_view stem = std::string_view(name).substr(0, end);
-    if (end < name.size() && (stem.ends_with(".tmp.") || stem.ends_with(".old.")))
+    std::string found = entry.path().filename().string();
+    size_t end = found.find_last_not_of("0123456789") + 1;
+    std::string_view stem = std::string_view(found).substr(0, end);
+    if (end == found.size() || !(stem.ends_with(".tmp.") || stem.ends_with(".old.")))
+      continue;
+    stem.remove_suffix(5);
+    if (name.empty() || stem == name)
       leftovers.push_back(entry.path());
   }
   for (const fs::path &path : leftovers)

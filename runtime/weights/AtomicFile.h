@@ -46,8 +46,8 @@ absl::Status WriteFolderAtomically(const std::string &path,
 // Removes a folder, first its name: a part of it is never seen under it.
 void RemoveFolder(const std::string &path);
 
-// Removes what these left in a folder when their process was killed: `….tmp.<pid>`, `….old.<pid>`.
-void RemoveLeftovers(const std::string &folder);
+// Removes what these left in a folder when their process was killed: `….tmp.<pid>`, `….old.<pid>`; with `name`, of that file alone.
+void RemoveLeftovers(const std::string &folder, std::string_view name = {});
 
 // Puts the names of a folder on the disk. A folder that cannot be synced (some network file
 // systems) is no error.

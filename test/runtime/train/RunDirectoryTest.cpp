@@ -31,6 +31,17 @@ TEST(RunDirectory, RefusesAFolderThatHoldsARun) {
   EXPECT_FALSE(RunDirectory::Create(folder.path() + "/notes.txt").ok());
 }
 
+// A start that was killed while it wrote the first run.json has left a part of it, and has begun nothing.
+TEST(RunDirectory, ANewRunRemovesWhatAKilledStartLeft) {
+  test::TemporaryFolder folder;
+  for (const char *name : {"run.json.tmp.24172", "run.json.tmp.x", "notes.tmp.7"})
+    folder.Write(name, "{");
+  ASSERT_TRUE(RunDirectory::Create(folder.path()).ok());
+  EXPECT_FALSE(std::filesystem::exists(folder.path() + "/run.json.tmp.24172"));
+  EXPECT_TRUE(std::filesystem::exists(folder.path() + "/run.json.tmp.x"));
+  EXPECT_TRUE(std::filesystem::exists(folder.path() + "/notes.tmp.7")) << "another one's file";
+}
+
 TEST(RunDirectory, AFailedSaveLeavesNothing) {
   test::TemporaryFolder folder;
   absl::Status status = WriteFolderAtomically(folder.path() + "/final", [](const std::string &temporary) {
