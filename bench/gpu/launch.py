@@ -45,14 +45,16 @@ class Cuda:
             self.lib.cuGetErrorString(code, ctypes.byref(text))
             raise RuntimeError(text.value.decode())
 
-    def encode(self, m, address, rows):
+    def encode(self, m, buffer, rows):
+        import torch
         rank = len(m["axes"])
         memory = ctypes.create_string_buffer(128 + 64)
         aligned = (ctypes.addressof(memory) + 63) // 64 * 64
         dims = (ctypes.c_uint64 * rank)(*[size + (rows if axis else 0) for axis, size in zip(m["axes"], m["sizes"])])
         strides = (ctypes.c_uint64 * (rank - 1))(*m["strides"])
         box, steps = (ctypes.c_uint32 * rank)(*m["box"]), (ctypes.c_uint32 * rank)(*[1] * rank)
-        self.check(self.lib.cuTensorMapEncodeTiled(ctypes.c_void_p(aligned), 9, rank, ctypes.c_void_p(address), dims, strides, box, steps, 0,
+        self.check(self.lib.cuTensorMapEncodeTiled(ctypes.c_void_p(aligned), 7 if buffer.dtype == torch.float32 else 9, rank,
+                                                   ctypes.c_void_p(buffer.data_ptr()), dims, strides, box, steps, 0,
                                                    {128: 3, 64: 2, 32: 1}[m["swizzle"][0]], 3, 0))
         result = (ctypes.c_char * 128).from_address(aligned)
         result.memory = memory
@@ -90,7 +92,7 @@ class Kernels:
         work = launch.work
         items = -(-((rows if launch.dynamic else 0) + work["size"]) // work["tile"]) * work["factor"]
         blocks = min(items, cuda.multiprocessors * info["blocks_per_multiprocessor"])
-        arguments = [cuda.encode(m, buffers[m["argument"][0]].data_ptr(), rows) for m in launch.maps]
+        arguments = [cuda.encode(m, buffers[m["argument"][0]], rows) for m in launch.maps]
         arguments += [ctypes.c_uint64(b.data_ptr()) for b in buffers]
         arguments += [ctypes.c_int64(x) for x in (rows, 0, sequences, 0, 0, 0, items)]
         pointers = (ctypes.c_void_p * len(arguments))(*[ctypes.cast(ctypes.byref(a), ctypes.c_void_p) for a in arguments])

@@ -24,7 +24,7 @@ public:
     // shared memory.
     slack = (tile.alternate ? 1 : tile.consumers) * tile.blocks * 64 * kTileRowBytes - partBytes;
     if (copiesResult(p))
-      outBytes = 64 * 2 * resultColumns(p);
+      outBytes = 64 * resultElementBytes(p) * resultColumns(p);
     int64_t fixed = slack + tile.consumers * 2 * outBytes;
     stages =
         std::min(kMostStages, (kSharedBytes - fixed - 16 * (kMostStages + 1)) / stageBytes());
@@ -98,12 +98,12 @@ private:
   // is there.
   Value rowStart(Value row, Value column0, Value &inside);
   Value loadRows(Value row, Value column0);
-  void addRows(Value accumulator, Value row, Value column0);
   Pair resultOf(mlir::ValueRange accumulators, int64_t block, int64_t at, int64_t result);
   // `reduced`: what the epilogue made of each block of 64 rows, where it did.
   using Reduced = llvm::SmallVector<ProductEpilogue::Rows>;
   void copyRows(mlir::ValueRange accumulators, const Reduced &reduced, Value consumer, Value row0,
                 Value column0);
+  void writeSums(Value accumulator, int64_t firstColumn, Value piece);
   void writePiece(mlir::ValueRange accumulators, const Reduced &reduced, int64_t block,
                   int64_t firstColumn, int64_t result, Value piece, Value row0, Value column0);
   // Where the result is C[j, i]: what a thread stores of a half of its rows.
@@ -121,7 +121,6 @@ private:
   // `addends`: of each half, or none, when they are still to be loaded.
   void storeTransposed(mlir::ValueRange accumulators, int64_t block, Value row, Value column0,
                        llvm::ArrayRef<Addends> addends);
-  void ifColumns(Value column, llvm::function_ref<void()> body);
   bool wholeColumns() const {
     if (p.partsOfI || p.parts.empty())
       return p.j && *p.j % tile.n == 0;

@@ -1,18 +1,11 @@
 // What becomes of a product's sums (ProductKernel.h): bias, program, residual and rounding in registers, then to memory
-// directly (f32; rows across), or through shared memory.
+// through shared memory, or directly (rows across).
 
 #include "passes/cuda/ProductKernel.h"
 
 using namespace mlir;
 
 namespace mirl::passes::cuda {
-
-// Columns come in eights: within one, all are there or none is.
-void ProductKernel::ifColumns(Value column, function_ref<void()> body) {
-  if (wholeColumns())
-    return body();
-  b.ifThen(b.lt(column, j), body);
-}
 
 Value ProductKernel::pack(Pair x) {
   auto type = VectorType::get({2}, b.getBF16Type());
@@ -55,43 +48,6 @@ Value ProductKernel::loadRows(Value row, Value column0) {
   return sums;
 }
 
-// Of f32. `row`: the first of a thread's two rows of a block of 64.
-void ProductKernel::addRows(Value accumulator, Value row, Value column0) {
-  Type f32 = b.getF32Type();
-  auto pairType = VectorType::get({2}, f32);
-  bool adds = p.accumulate && !p.continues;
-  for (int64_t half = 0; half < 2; ++half) {
-    Value inside, start = rowStart(b.add(row, 8 * half), column0, inside);
-    Value at = b.at(results[0], start, f32);
-    auto loadOld = [&](int64_t block) -> Value {
-      return LLVM::LoadOp::create(b, pairType, b.at(at, 8 * block, f32), /*alignment=*/8);
-    };
-    b.ifThen(inside, [&] {
-      int64_t count = tile.n / 8;
-      // All old values on their way before the first is used.
-      Values old(count);
-      bool early = adds && wholeColumns();
-      for (int64_t block = 0; early && block < count; ++block)
-        old[block] = loadOld(block);
-      for (int64_t block = 0; block < count; ++block)
-        ifColumns(b.add(column0, 8 * block), [&] {
-          Pair sum(b.element(accumulator, 4 * block + 2 * half),
-                   b.element(accumulator, 4 * block + 2 * half + 1));
-          if (adds) {
-            Value before = early ? old[block] : loadOld(block);
-            sum = fadd({LLVM::ExtractElementOp::create(b, before, b.c(0)),
-                        LLVM::ExtractElementOp::create(b, before, b.c(1))},
-                       sum);
-          }
-          Value pair = LLVM::PoisonOp::create(b, pairType);
-          pair = LLVM::InsertElementOp::create(b, pair, sum.first, b.c(0));
-          pair = LLVM::InsertElementOp::create(b, pair, sum.second, b.c(1));
-          LLVM::StoreOp::create(b, pair, b.at(at, 8 * block, f32), /*alignment=*/8);
-        });
-    });
-  }
-}
-
 // Two neighbours of result `result` in a block of 64 rows of the tile, from element `at` of its
 // accumulator on: before bias, rounding, residual.
 ProductKernel::Pair ProductKernel::resultOf(ValueRange accumulators, int64_t block, int64_t at,
@@ -117,7 +73,7 @@ ProductKernel::Pair ProductKernel::resultOf(ValueRange accumulators, int64_t blo
   return {x, p.epilogue->combine(b, second)[made]};
 }
 
-// Of bf16: piece by piece through shared memory. A consumer has two pieces; one is copied while the
+// Piece by piece through shared memory. A consumer has two pieces; one is copied while the
 // other is written. `row0`: the consumer's first row.
 void ProductKernel::copyRows(ValueRange accumulators, const Reduced &reduced, Value consumer,
                              Value row0, Value column0) {
@@ -134,13 +90,42 @@ void ProductKernel::copyRows(ValueRange accumulators, const Reduced &reduced, Va
     b.meetSome(meeting, kWarpgroup);
     Value piece = b.shared(b.add(mine, at % 2 * outBytes));
     Value rows = b.add(row0, 64 * block);
-    writePiece(accumulators, reduced, block, firstColumn, result, piece, rows, column0);
+    if (p.f32Result)
+      writeSums(accumulators[block], firstColumn, piece);
+    else
+      writePiece(accumulators, reduced, block, firstColumn, result, piece, rows, column0);
     b.publishTile();
     b.meetSome(meeting, kWarpgroup);
     b.ifThen(lead, [&] {
-      b.store(maps[result], piece, {b.add(column0, firstColumn), rows});
+      Values corner = {b.add(column0, firstColumn), resultFirst ? b.add(rows, resultFirst) : rows};
+      if (p.adds())
+        b.addTile(maps[result], piece, corner);
+      else
+        b.store(maps[result], piece, corner);
       b.commitStores();
     });
+  }
+}
+
+// 64 rows of the columns from `firstColumn` of the tile on, in f32, swizzled.
+void ProductKernel::writeSums(Value accumulator, int64_t firstColumn, Value piece) {
+  int64_t columns = resultColumns(p), rowBytes = 4 * columns;
+  auto pairType = VectorType::get({2}, b.getF32Type());
+  Value inQuad = b.rem(lane, 4);
+  for (int64_t half = 0; half < 2; ++half) {
+    Value row = b.add(b.add(b.mul(warp, 16), b.divide(lane, 4)), 8 * half);
+    Value start = b.at(piece, b.mul(row, rowBytes), b.getI8Type());
+    Value swizzle = b.rem(b.divide(b.mul(row, rowBytes), kTileRowBytes), rowBytes / 16);
+    for (int64_t block = 0; block < columns / 8; ++block) {
+      int64_t at = 4 * (firstColumn / 8 + block) + 2 * half;
+      Value pair = LLVM::PoisonOp::create(b, pairType);
+      for (int64_t e = 0; e < 2; ++e)
+        pair = LLVM::InsertElementOp::create(b, pair, b.element(accumulator, at + e), b.c(e));
+      // Two threads have 16 bytes between them.
+      Value sixteen = b.exclusiveOr(b.add(b.divide(inQuad, 2), 2 * block), swizzle);
+      Value offset = b.add(b.mul(sixteen, 16), b.mul(b.rem(inQuad, 2), 8));
+      LLVM::StoreOp::create(b, pair, b.at(start, offset, b.getI8Type()), /*alignment=*/8);
+    }
   }
 }
 

@@ -2,8 +2,8 @@
 //
 // Warpgroup 0 is the producer: one of its threads fills a ring of stages, each with a tile of A and
 // one of B for `depth` values of k. The other warpgroups consume: each keeps its rows of the tile of C
-// in registers until k is through. A result of bf16 goes back by way of shared memory, 64 rows of
-// some columns at a time, copied while the next ones (or the next tile) are computed.
+// in registers until k is through. The result goes back by way of shared memory, 64 rows of
+// some columns at a time, copied (or added) while the next ones (or the next tile) are computed.
 
 #include "passes/cuda/ProductKernel.h"
 
@@ -253,12 +253,8 @@ void ProductKernel::consume(Value consumer) {
       else
         copy();
     } else {
-      for (int64_t block = 0; !p.reduces() && block < tile.blocks; ++block) {
-        if (p.transposed)
-          storeTransposed(sums, block, rowOf(block), column0, addends);
-        else
-          addRows(sums[block], rowOf(block), column0);
-      }
+      for (int64_t block = 0; !p.reduces() && block < tile.blocks; ++block)
+        storeTransposed(sums, block, rowOf(block), column0, addends);
     }
     if (tile.alternate) {
       Stage following = skip({stage, parity}, b.mul(steps, tile.consumers - 1));

@@ -75,6 +75,8 @@ struct TensorCoreProduct {
   bool partsOfI = false;
   ProductTile tile;
 
+  // Whether copies add to what is there.
+  bool adds() const { return accumulate && !continues; }
   // Whether nothing is stored but what an epilogue stores.
   bool reduces() const { return epilogue && epilogue->reduce && !epilogue->replace; }
   // Whether a tile has all parts.
@@ -103,8 +105,9 @@ int64_t tilesOfI(const TensorCoreProduct &product, int64_t extent);
 int64_t tilesOfJ(const TensorCoreProduct &product, int64_t extent);
 // Whether the result goes to memory by copies of pieces: 64 rows of resultColumns(product).
 inline bool copiesResult(const TensorCoreProduct &product) {
-  return !product.transposed && !product.f32Result && !product.reduces();
+  return !product.transposed && !product.reduces();
 }
+inline int64_t resultElementBytes(const TensorCoreProduct &product) { return product.f32Result ? 4 : 2; }
 int64_t resultColumns(const TensorCoreProduct &product);
 // The tensor maps of A and B, which are the first arguments of the launch, and of results that are
 // copied, which are the last ones of its `arguments`.

@@ -223,6 +223,11 @@ void TileKernelBuilder::store(Value map, Value source, ValueRange coordinates) {
                                                      NVVM::TMAStoreMode::TILE, /*predicate=*/Value());
 }
 
+void TileKernelBuilder::addTile(Value map, Value source, ValueRange coordinates) {
+  NVVM::CpAsyncBulkTensorReduceOp::create(*this, map, source, NVVM::TMAReduxKind::ADD, NVVM::TMAStoreMode::TILE, coordinates,
+                                          /*l2CacheHint=*/Value());
+}
+
 void TileKernelBuilder::commitStores() { NVVM::CpAsyncBulkCommitGroupOp::create(*this); }
 
 void TileKernelBuilder::waitStores(int64_t pending) {

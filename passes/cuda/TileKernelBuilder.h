@@ -122,6 +122,8 @@ public:
   // groups still read shared memory.
   void publishTile();
   void store(Value map, Value source, mlir::ValueRange coordinates);
+  // The same, but what is there and the tile are added up.
+  void addTile(Value map, Value source, mlir::ValueRange coordinates);
   void commitStores();
   void waitStores(int64_t pending);
   // Each lane names a row of 8 numbers of 16 bits: lanes 0 to 7 of the first matrix, 8 to 15 of the

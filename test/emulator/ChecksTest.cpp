@@ -210,11 +210,12 @@ TEST(Checks, CopiesUnderWay) {
 
 // Thread 0 does `body` with %rd3, the address of a tensor map of the words from out on in boxes of
 // 32, and with an mbarrier at smem + 2048; all words of smem's first box are written.
-std::string Boxes(const std::string &body) {
+std::string Boxes(const std::string &body, bool f32 = false) {
   TensorMap map;
   map.mark = kTensorMapMark;
   map.rank = 1;
   map.element = 4;
+  map.f32 = f32;
   map.dims[0] = 64;
   map.box[0] = 32;
   uint32_t words[32] = {};
@@ -251,6 +252,19 @@ TEST(Checks, BoxesUnderWay) {
               HasSubstr("ends while the accelerator may still read shared memory"));
   EXPECT_THAT(RunKernel(Boxes(store + "st.shared.b32 [smem], 1;\n")).fault,
               HasSubstr("is written to while a copy to global memory"));
+}
+
+TEST(Checks, BoxesAdded) {
+  const std::string box = "bulk_group [%rd3, {%r2}], [smem];\ncp.async.bulk.commit_group;\n";
+  const std::string twice = "cp.async.bulk.tensor.1d.global.shared::cta." + box +
+                            "cp.reduce.async.bulk.tensor.1d.global.shared::cta.add.tile." + box;
+  // As f32 the words are multiples of the least number.
+  Outcome outcome = RunKernel(Boxes(twice + "cp.async.bulk.wait_group 0;\n", /*f32=*/true));
+  EXPECT_EQ(outcome.fault, "");
+  EXPECT_EQ(outcome.out[31], 62u);
+  EXPECT_THAT(RunKernel(Boxes(twice, /*f32=*/true)).fault,
+              HasSubstr("ends while the accelerator may still read shared memory"));
+  EXPECT_THAT(RunKernel(Boxes(twice)).fault, HasSubstr("the tensor map is not of f32, the type that boxes are added in here"));
 }
 
 // 64 x 8 = 64 x 16 by 16 x 8, without a swizzle; the descriptors are of 1024 and 3072.

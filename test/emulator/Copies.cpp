@@ -199,10 +199,28 @@ void RunLoadBox(Warp &w, const Instruction &i) {
   });
 }
 
+// What a box does to a number in global memory.
+void Replace(const Box &box, uint64_t address, const uint8_t *number) {
+  std::memcpy(reinterpret_cast<void *>(address), number, box.map.element);
+}
+// As add.rn.f32: a device was seen to keep subnormals here.
+void Add(const Box &, uint64_t address, const uint8_t *number) {
+  float sum, term;
+  std::memcpy(&sum, reinterpret_cast<const void *>(address), sizeof sum);
+  std::memcpy(&term, number, sizeof term);
+  sum = sum + term;
+  if (sum != sum)
+    sum = std::bit_cast<float>(0x7fffffffu);
+  std::memcpy(reinterpret_cast<void *>(address), &sum, sizeof sum);
+}
+
+template <void Change(const Box &, uint64_t, const uint8_t *)>
 void RunStoreBox(Warp &w, const Instruction &i) {
   const uint32_t *words = &w.kernel.places[i.list];
   ForActive(w, [&](uint32_t lane) {
     Box box = FindBox(w, i, lane, words + 2 * kAddressWords);
+    if (Change == Add && !box.map.f32)
+      w.Fail(kLaunchFailed, i, lane, "the tensor map is not of f32, the type that boxes are added in here");
     uint64_t shared = AddressOf(w, words + kAddressWords, lane);
     CheckBox(w, i, lane, box, shared, /*writes=*/true);
     uint32_t begin = static_cast<uint32_t>(shared);
@@ -220,10 +238,8 @@ void RunStoreBox(Warp &w, const Instruction &i) {
     w.stores[lane].push_back({w.store_groups[lane], [block, box, begin] {
                                 ForElements(box, [&](uint32_t offset, uint64_t address) {
                                   if (address)
-                                    std::memcpy(
-                                        reinterpret_cast<void *>(address),
-                                        block->Shared(Swizzled(begin + offset, box.map.swizzle)),
-                                        box.map.element);
+                                    Change(box, address,
+                                           block->Shared(Swizzled(begin + offset, box.map.swizzle)));
                                 });
                               }});
   });
@@ -237,21 +253,21 @@ void RunWaitStores(Warp &w, const Instruction &i) {
   ForActive(w, [&](uint32_t lane) { w.FinishStores(lane, static_cast<uint32_t>(i.offset)); });
 }
 
-void DecodeTensorCopy(Decoder &d) {
+void DecodeTensorCopy(Decoder &d, bool reduces) {
   uint32_t rank = d.Take("1d")   ? 1
                   : d.Take("2d") ? 2
                   : d.Take("3d") ? 3
                   : d.Take("4d") ? 4
                   : d.Take("5d") ? 5
                                  : 0;
-  bool load = d.Take("mbarrier::complete_tx::bytes");
-  if (!rank || (!load && !d.Take("bulk_group")))
+  bool load = !reduces && d.Take("mbarrier::complete_tx::bytes");
+  if (!rank || (!load && !d.Take("bulk_group")) || (reduces && !d.Take("add")))
     d.Unknown();
   d.Ignore({"tile", "global", "shared::cta", "shared::cluster"});
   const Operand &tensor = d.operand(load ? 1 : 0), &shared = d.operand(load ? 0 : 1);
   if (tensor.parts.size() != rank)
     d.Fail("the tensor has " + std::to_string(rank) + " coordinates here");
-  d.out.run = load ? RunLoadBox : RunStoreBox;
+  d.out.run = load ? RunLoadBox : reduces ? RunStoreBox<Add> : RunStoreBox<Replace>;
   d.out.option = rank;
   // The list begins behind what the operands of the addresses add to it.
   d.out.list = static_cast<uint32_t>(d.kernel.places.size());
@@ -267,11 +283,16 @@ void DecodeTensorCopy(Decoder &d) {
 
 void DecodeCopy(Decoder &d) {
   d.out.track = Track::kStrict;
+  if (d.Take("reduce")) {
+    if (!d.Take("async") || !d.Take("bulk") || !d.Take("tensor"))
+      d.Unknown();
+    return DecodeTensorCopy(d, /*reduces=*/true);
+  }
   if (!d.Take("async"))
     d.Unknown();
   if (d.Take("bulk")) {
     if (d.Take("tensor"))
-      return DecodeTensorCopy(d);
+      return DecodeTensorCopy(d, /*reduces=*/false);
     if (d.Take("commit_group")) {
       d.out.run = RunCommitStores;
       return;

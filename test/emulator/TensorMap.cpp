@@ -28,6 +28,7 @@ void EncodeTensorMap(uint64_t *words, const TensorMapArguments &a) {
   map.mark = kTensorMapMark;
   map.rank = static_cast<uint8_t>(a.rank);
   map.element = kBytes[a.type];
+  map.f32 = a.type == 7;
   map.swizzle = static_cast<uint8_t>(a.swizzle);
   map.address = a.address;
   for (unsigned d = 0; d < a.rank; ++d) {

@@ -23,7 +23,8 @@ inline constexpr uint32_t kTensorMapMark = 0x544d4150;
 // What the 128 bytes hold here.
 struct TensorMap {
   uint32_t mark = 0;
-  uint8_t rank = 0, element = 0, swizzle = 0, unused = 0;
+  uint8_t rank = 0, element = 0, swizzle = 0;
+  bool f32 = false;
   uint64_t address = 0;
   uint64_t dims[5] = {};
   uint64_t strides[4] = {};

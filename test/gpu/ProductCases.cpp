@@ -27,12 +27,10 @@ struct Case {
   int64_t n, k, capacity;
   std::vector<int64_t> rows;
   bool bias = false, residual = false;
-  // Powers of two by which the operands are multiplied, and whether an infinity is among the left one's numbers; the
-  // accumulator that a weight's gradient is added to is then zero.
+  // Powers of two by which the operands are multiplied (and the gradient of a weight so far, by both), and whether an
+  // infinity is among the left one's numbers; that gradient is then zero.
   int leftPower = 0, rightPower = 0;
   bool infinity = false;
-
-  bool ordinary() const { return !leftPower && !rightPower && !infinity; }
 };
 
 // Below and above 256 rows at capacity (where the operands change sides), odd numbers of rows, extents that no tile
@@ -84,9 +82,8 @@ public:
     Bits right = random(c.kind == Kind::weightGrad ? rows * c.k : c.n * c.k, c.rightPower);
     Bits bias = random(c.n), residual = random(rows * c.n);
     std::vector<float> into(c.n * c.k);
-    if (c.ordinary())
-      for (float &x : into)
-        x = normal(generator);
+    for (float &x : into)
+      x = c.infinity ? 0 : std::ldexp(normal(generator), c.leftPower + c.rightPower);
     if (c.infinity)
       left[left.size() / 2] = round(INFINITY); // one in a sum: no NaN, whose bits are not stated
     add("a", {rows, linear ? c.k : c.n}, left);

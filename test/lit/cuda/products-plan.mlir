@@ -1,4 +1,4 @@
-// What the launch of a product on tiles says: the tensor maps of A, B and a result of bf16, and a work item for each tile.
+// What the launch of a product on tiles says: the tensor maps of A, B and the result, and a work item for each tile.
 // RUN: mirlc %s --target cuda:sm_90a --dtype f32 --emit kernels | FileCheck %s
 
 !x = tensor<?x896xbf16, #nn.axis<context>>
@@ -33,7 +33,8 @@ func.func @few(%x: !x {nn.name = "x", nn.source = "input:x"}, %w: !w {nn.name = 
 // CHECK-LABEL: plan.entry @weight_grad
 // CHECK: plan.launch @tile_linear_weight_grad_context_n1152_k896_{{.*}} over <size = {{[0-9]+}}, tile = 1, factor = 1>
 // CHECK-SAME: maps = [#plan.tensor_map<argument = 0, axes = [0, 1], sizes = [1152, 0], strides = [2304], box = [64, 64], swizzle = 128>,
-// CHECK-SAME: #plan.tensor_map<argument = 1, axes = [0, 1], sizes = [896, 0], strides = [1792], box = [64, 64], swizzle = 128>]
+// CHECK-SAME: #plan.tensor_map<argument = 1, axes = [0, 1], sizes = [896, 0], strides = [1792], box = [64, 64], swizzle = 128>,
+// CHECK-SAME: #plan.tensor_map<argument = 2, axes = [0, 0], sizes = [896, 1152], strides = [3584], box = [{{16|32}}, 64], swizzle = {{64|128}}>]
 // CHECK-SAME: updates = array<i64: 0>
 func.func @weight_grad(%g: !y {nn.name = "g", nn.source = "input:g"}, %x: !x {nn.name = "x", nn.source = "input:x"},
                        %into: !dw {nn.name = "into", nn.source = "input:into"})

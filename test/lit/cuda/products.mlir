@@ -11,10 +11,12 @@
 
 // CHECK-LABEL: .visible .entry tile_linear_weight_grad_context_n1152_k896_{{[at][0-9x]+}}(
 // CHECK: wgmma.mma_async.sync.aligned.m64n{{[0-9]+}}k16.f32.bf16.bf16 {{.*}}, p, 1,  1, 1,  1;
-// The old gradient is read, and the sum is added to it once.
-// CHECK: ld.global.v2.b32
-// CHECK: add.rn.f32
-// CHECK: st.global.v2.b32
+// The sum is added to the gradient once, by the accelerator; no thread reads it.
+// CHECK-NOT: ld.global.v2
+// CHECK: st.shared.v2.b32
+// CHECK: fence.proxy.async.shared::cta
+// CHECK: cp.reduce.async.bulk.tensor.2d.global.shared::cta.add.tile.bulk_group
+// CHECK: cp.async.bulk.wait_group.read 0
 // One thread copies, and ptxas knows that it is one.
 // CHECK: elect.sync
 // CHECK: mbarrier.arrive.expect_tx
