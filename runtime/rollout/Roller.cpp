@@ -299,6 +299,16 @@ void Roller::Prepare(const Step &step) {
   if (!table_)
     return;
   constexpr auto kEntry = static_cast<int64_t>(sizeof(int32_t));
+  if (step.edits.empty())
+    return;
+  // A transfer takes the host as long as some kilobytes do. What lies between the edits is there already.
+  constexpr int64_t kBytesOfTransfer = 4096;
+  const auto [first, last] = std::ranges::minmax(step.edits, {}, &TableEdit::slot);
+  int64_t row = scheduler_->width() * kEntry, bytes = (last.slot - first.slot + 1) * row;
+  if (bytes <= kBytesOfTransfer * static_cast<int64_t>(step.edits.size() - 1)) {
+    session_.PatchBuffer(*table_, first.slot * row, scheduler_->table(first.slot), bytes);
+    return;
+  }
   for (const TableEdit &edit : step.edits)
     session_.PatchBuffer(*table_, (edit.slot * scheduler_->width() + edit.begin) * kEntry,
                          scheduler_->table(edit.slot) + edit.begin,

@@ -204,6 +204,7 @@ def main():
         for done in concurrent.futures.as_completed([pool.submit(check, folder, sanitizer, *what, deadline) for what in order]):
             tool, section, found, other, bad = done.result()
             failed |= bad or not all(good for _, _, good, _ in found)
+            print(f"{time.time() - started:5.0f} s: {tool} {section}, {len(found)} calls", flush=True)
             rows += [(tool, section, name, verdict, took) for name, verdict, _, took in found]
             rows += [(tool, section, "", text, 0.0) for text in other]
             if not found:
