@@ -103,6 +103,11 @@ private:
   using Reduced = llvm::SmallVector<ProductEpilogue::Rows>;
   void copyRows(mlir::ValueRange accumulators, const Reduced &reduced, Value consumer, Value row0,
                 Value column0);
+  // A row of a piece: where it begins, and by what the number of 16 bytes in it is changed.
+  struct SwizzledRow {
+    Value start, swizzle;
+  };
+  SwizzledRow rowOfPiece(Value piece, Value row, int64_t rowBytes);
   void writeSums(Value accumulator, int64_t firstColumn, Value piece);
   void writePiece(mlir::ValueRange accumulators, const Reduced &reduced, int64_t block,
                   int64_t firstColumn, int64_t result, Value piece, Value row0, Value column0);

@@ -19,10 +19,6 @@ Value ProductKernel::pack(Pair x) {
 
 Value ProductKernel::rowStart(Value row, Value column0, Value &inside) {
   inside = b.lt(row, i);
-  if (resultFirst) {
-    row = b.add(row, resultFirst);
-    inside = b.both(inside, b.lt(row, b.c(p.resultPiece->rows)));
-  }
   Value column = b.add(column0, b.mul(b.rem(lane, 4), 2));
   Value start = arith::MulIOp::create(b, b.wide(row), b.wide(j));
   return arith::AddIOp::create(b, start, b.wide(column));
@@ -107,6 +103,11 @@ void ProductKernel::copyRows(ValueRange accumulators, const Reduced &reduced, Va
   }
 }
 
+ProductKernel::SwizzledRow ProductKernel::rowOfPiece(Value piece, Value row, int64_t rowBytes) {
+  Value start = b.at(piece, b.mul(row, rowBytes), b.getI8Type());
+  return {start, b.rem(b.divide(b.mul(row, rowBytes), kTileRowBytes), rowBytes / 16)};
+}
+
 // 64 rows of the columns from `firstColumn` of the tile on, in f32, swizzled.
 void ProductKernel::writeSums(Value accumulator, int64_t firstColumn, Value piece) {
   int64_t columns = resultColumns(p), rowBytes = 4 * columns;
@@ -114,17 +115,16 @@ void ProductKernel::writeSums(Value accumulator, int64_t firstColumn, Value piec
   Value inQuad = b.rem(lane, 4);
   for (int64_t half = 0; half < 2; ++half) {
     Value row = b.add(b.add(b.mul(warp, 16), b.divide(lane, 4)), 8 * half);
-    Value start = b.at(piece, b.mul(row, rowBytes), b.getI8Type());
-    Value swizzle = b.rem(b.divide(b.mul(row, rowBytes), kTileRowBytes), rowBytes / 16);
+    SwizzledRow target = rowOfPiece(piece, row, rowBytes);
     for (int64_t block = 0; block < columns / 8; ++block) {
       int64_t at = 4 * (firstColumn / 8 + block) + 2 * half;
       Value pair = LLVM::PoisonOp::create(b, pairType);
       for (int64_t e = 0; e < 2; ++e)
         pair = LLVM::InsertElementOp::create(b, pair, b.element(accumulator, at + e), b.c(e));
       // Two threads have 16 bytes between them.
-      Value sixteen = b.exclusiveOr(b.add(b.divide(inQuad, 2), 2 * block), swizzle);
+      Value sixteen = b.exclusiveOr(b.add(b.divide(inQuad, 2), 2 * block), target.swizzle);
       Value offset = b.add(b.mul(sixteen, 16), b.mul(b.rem(inQuad, 2), 8));
-      LLVM::StoreOp::create(b, pair, b.at(start, offset, b.getI8Type()), /*alignment=*/8);
+      LLVM::StoreOp::create(b, pair, b.at(target.start, offset, b.getI8Type()), /*alignment=*/8);
     }
   }
 }
@@ -176,11 +176,10 @@ void ProductKernel::writePiece(ValueRange accumulators, const Reduced &reduced, 
   };
   // A lane's row of 16 bytes: of the upper or lower 8 rows, of the first or second 8 columns.
   Value row = b.add(warpRow, b.rem(lane, 16));
-  Value start = b.at(piece, b.mul(row, rowBytes), b.getI8Type());
-  Value swizzle = b.rem(b.divide(b.mul(row, rowBytes), kTileRowBytes), rowBytes / 16);
+  SwizzledRow target = rowOfPiece(piece, row, rowBytes);
   for (int64_t block = 0; block < columns / 8; block += 2) {
-    Value sixteen = b.exclusiveOr(b.add(b.divide(lane, 16), block), swizzle);
-    b.storeMatrices(b.at(start, b.mul(sixteen, 16), b.getI8Type()),
+    Value sixteen = b.exclusiveOr(b.add(b.divide(lane, 16), block), target.swizzle);
+    b.storeMatrices(b.at(target.start, b.mul(sixteen, 16), b.getI8Type()),
                     {word(block, 0), word(block, 1), word(block + 1, 0), word(block + 1, 1)});
   }
 }

@@ -296,11 +296,9 @@ void Roller::Prepare(const Step &step) {
     for (const BlockCopy &copy : step.copies)
       session_.CopyBuffer(*buffer, copy.from * bytes, copy.to * bytes, bytes);
   }
-  if (!table_)
+  if (!table_ || step.edits.empty())
     return;
   constexpr auto kEntry = static_cast<int64_t>(sizeof(int32_t));
-  if (step.edits.empty())
-    return;
   // A transfer takes the host as long as some kilobytes do. What lies between the edits is there already.
   constexpr int64_t kBytesOfTransfer = 4096;
   const auto [first, last] = std::ranges::minmax(step.edits, {}, &TableEdit::slot);

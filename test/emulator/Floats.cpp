@@ -11,8 +11,6 @@ namespace mirl::emulator {
 
 namespace {
 
-inline float Nan() { return std::bit_cast<float>(0x7fffffffu); }
-inline float Proper(float x) { return x == x ? x : Nan(); }
 inline double Proper(double x) { return x == x ? x : std::bit_cast<double>(0x7fffffffffffffffull); }
 // Subnormal numbers as zeros of their sign.
 inline float Flush(float x) {

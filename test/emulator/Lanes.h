@@ -12,6 +12,10 @@
 
 namespace mirl::emulator {
 
+// What arithmetic gives that is no number, and any f32 with that in its place.
+inline float Nan() { return std::bit_cast<float>(0x7fffffffu); }
+inline float Proper(float x) { return x == x ? x : Nan(); }
+
 // d[lane] = value(lane) for the running lanes. `value` must be harmless for the others. A result
 // may lie where an operand does, then lane by lane.
 template <typename T, typename Value> inline void ForLanes(Warp &warp, T *d, Value value) {

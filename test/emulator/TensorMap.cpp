@@ -16,6 +16,7 @@ void EncodeTensorMap(uint64_t *words, const TensorMapArguments &a) {
   };
   // CU_TENSOR_MAP_DATA_TYPE_…: U8, U16, U32, S32, U64, S64, F16, F32, F64, BF16.
   constexpr uint8_t kBytes[] = {1, 2, 4, 4, 8, 8, 2, 4, 8, 2};
+  constexpr int kF32 = 7;
   need(a.type >= 0 && a.type < static_cast<int>(sizeof kBytes),
        "the type " + std::to_string(a.type) + " is not served");
   need(a.rank >= 1 && a.rank <= 5, "a tensor has 1 to 5 dimensions, not " + std::to_string(a.rank));
@@ -28,7 +29,7 @@ void EncodeTensorMap(uint64_t *words, const TensorMapArguments &a) {
   map.mark = kTensorMapMark;
   map.rank = static_cast<uint8_t>(a.rank);
   map.element = kBytes[a.type];
-  map.f32 = a.type == 7;
+  map.f32 = a.type == kF32;
   map.swizzle = static_cast<uint8_t>(a.swizzle);
   map.address = a.address;
   for (unsigned d = 0; d < a.rank; ++d) {
