@@ -156,7 +156,7 @@ Val ModelLowering::callAttention(const Expr &e) {
   if (!scale)
     return Val::error();
   auto op = nn::AttentionOp::create(b, loc(e.span), q.getType(), rows(*heads), q, k, v, function.getArgument(2),
-                                    b.getI64IntegerAttr(*heads), b.getI64IntegerAttr(*kvHeads), b.getF32FloatAttr(*scale), nn::NumericsAttr());
+                                    b.getI64IntegerAttr(*heads), b.getI64IntegerAttr(*kvHeads), b.getF32FloatAttr(*scale), nn::NumericsAttr(), mlir::IntegerAttr());
   return of(op.getResult());
 }
 

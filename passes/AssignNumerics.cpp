@@ -1,15 +1,15 @@
 // assign-numerics: write the order of every reduction into its op.
 //
-// In: nn ops without `numerics`. Out: every op that sums carries the order that the target's
-// schedules implement: `chain` for matrix products and segment sums (one accumulator, indices
-// ascending), `lanes` of 16 for sums over a row (norms of bf16 with `tensor-cores`: of 256, a warp's),
-// `blocks` of 256 for the log-sum-exp over the
-// vocabulary. With `tensor-cores` a product of two bf16 tensors whose rows are multiples of 16
-// bytes is `k16`, which is how Hopper's tensor cores add, and what a program that runs on them
-// means; `k16_blocks` is the log-sum-exp over logits that are such products, sampled from or not, and attention to bf16
-// with heads of 64 or 128 numbers is `tiles` of 64; sums over the rows of a bf16 tensor are
-// `row_blocks`. An op that already states another order is refused: the order is part of its
-// meaning, and this target has no schedule for it.
+// In: nn ops without `numerics`. Out: every op that sums carries the order that the target's schedules implement:
+//  - `chain` for matrix products and segment sums (one accumulator, indices ascending); `lanes` of 16 for sums over a row;
+//    `blocks` of 256 for the log-sum-exp over the vocabulary.
+//  - With `tensor-cores`: a product of two bf16 tensors whose rows are multiples of 16 bytes is `k16`, which is how Hopper's
+//    tensor cores add, and what a program that runs on them means; `k16_blocks` is the log-sum-exp over logits that are such
+//    products, sampled from or not. Attention to bf16 with heads of 64 or 128 numbers is `tiles`, in segments of 1024 keys
+//    unless the op states another width of it. Sums over the rows of a bf16 tensor are `row_blocks`; norms of bf16 are
+//    `lanes` of 256, a warp's.
+// An op that already states another order is refused: the order is part of its meaning, and this target has no schedule
+// for it.
 
 #include "passes/Numerics.h"
 #include "passes/Passes.h"
@@ -98,6 +98,9 @@ constexpr int64_t kWarpLanes = 256;
 // Rows of a block of a sum over bf16 rows, which on a GPU are summed beside each other.
 constexpr int64_t kBlockRows = 128;
 
+// Keys of a segment of attention: decoding computes the segments of a sequence beside each other.
+constexpr int64_t kSegmentKeys = 1024;
+
 // The order of an op's sums; width 0 when it has none.
 std::pair<StringRef, int64_t> orderOf(Operation *op, bool tensorCores) {
   if (tensorCores && isTensorCoreProduct(op))
@@ -105,7 +108,7 @@ std::pair<StringRef, int64_t> orderOf(Operation *op, bool tensorCores) {
                                         : std::pair<StringRef, int64_t>{"k16", 16};
   if (tensorCores && isTensorCoreAttention(op))
     return isa<nn::AttentionGradOp>(op) ? std::pair<StringRef, int64_t>{"k16", 16}
-                                        : std::pair<StringRef, int64_t>{"tiles", 64};
+                                        : std::pair<StringRef, int64_t>{"tiles", kSegmentKeys};
   if (tensorCores && isa<nn::ColumnSumOp, nn::RmsNormWeightGradOp>(op) &&
       isNarrow(op->getOperand(0)))
     return {"row_blocks", kBlockRows};
@@ -137,6 +140,9 @@ struct AssignNumerics : impl::AssignNumericsBase<AssignNumerics> {
       auto wanted =
           nn::NumericsAttr::get(op->getContext(), order, width, Float32Type::get(op->getContext()));
       auto stated = op->getAttrOfType<nn::NumericsAttr>("numerics");
+      // The schedules take segments of any number of blocks; what a program states is the same in all its entries.
+      if (stated && stated.getOrder() == "tiles" && order == "tiles")
+        wanted = nn::NumericsAttr::get(op->getContext(), order, stated.getWidth(), wanted.getAccumulator());
       if (stated && stated != wanted) {
         op->emitOpError() << "states the order " << stated << ", but the target has it only as "
                           << wanted;

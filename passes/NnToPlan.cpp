@@ -76,6 +76,7 @@ public:
   Value &companion(Value tensor) override { return companions_[tensor]; }
   int64_t capacity(RankedTensorType type) override;
   bool stays(Value tensor) override;
+  Value zeros(RankedTensorType type, StringRef name) override;
   bool threaded() const override { return state_.cuda; }
   int64_t itemElements(int64_t operands, bool narrow) const override {
     return state_.cuda ? cuda::elementsOfWarp(operands, narrow) : cpu::Lowering::itemElements(operands, narrow);
@@ -104,6 +105,7 @@ private:
   plan::EntryOp entry_;
   Operation *current_ = nullptr;
   llvm::DenseMap<Value, Value> slices_, companions_;
+  llvm::DenseMap<std::pair<Type, StringRef>, Value> zeros_;
   // Values whose storage is a variable's that they may overwrite, or fresh.
   llvm::DenseSet<Value> overwritable_;
   // Value → the argument whose buffer it is computed into.
@@ -134,6 +136,15 @@ Operation *EntryLowering::topLevel(Operation *op) {
   while (op->getParentOp() != entry_)
     op = op->getParentOp();
   return op;
+}
+
+Value EntryLowering::zeros(RankedTensorType type, StringRef name) {
+  Value &slice = zeros_[{type, name}];
+  if (!slice) {
+    slice = alloc(type, name);
+    fill(slice);
+  }
+  return slice;
 }
 
 Value EntryLowering::alloc(RankedTensorType type, StringRef name) {

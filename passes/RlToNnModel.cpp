@@ -109,7 +109,9 @@ Program::Hidden Program::instantiate(Entry &entry, Policy &policy, bool cached) 
     }
     auto attention = dyn_cast<nn::AttentionOp>(op);
     if (!attention || !cached) {
-      b.clone(op, map);
+      Operation *copy = b.clone(op, map);
+      if (attention && options_.context > 0)
+        cast<nn::AttentionOp>(copy).setLongest(options_.context);
       continue;
     }
     auto [keys, values] = policy.caches[layer++];

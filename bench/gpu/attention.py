@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Attention on the tensor cores beside torch's scaled_dot_product_attention (cuDNN and flash), in the same run.
 
-  attention.py prepare FOLDER [MIRLC]   compiles the kernels; needs ptxas, but no GPU
+  attention.py prepare FOLDER [MIRLC] [--segment=KEYS]   compiles the kernels; needs ptxas, but no GPU
   attention.py run FOLDER...            on the GPU; needs torch. Several folders: one column each
 
 First it checks: results against float32, and paged attention (one row of each sequence, and all rows) against packed attention,
 bit for bit. Then the times: medians of interleaved rounds of CUDA graphs. Of packed sequences FLOP are counted for the keys
-that a query sees. Decoding has one query for each sequence; its peer reads keys and values that lie one after the other.
+that a query sees; the kernel is that of a program whose longest sequence is theirs. --segment: keys of a segment, instead of the compiler's; one that is
+longer than all sequences: one chain. Decoding has one query for each sequence; its peer reads keys and values that lie one after the other.
 """
 
 import random
@@ -32,25 +33,36 @@ DECODE = {
     "decode05_8x4096": (14, 2, 64, 8, 4096),
     "decode05_1x4096": (14, 2, 64, 1, 4096),
     "decode05_1x1024": (14, 2, 64, 1, 1024),
+    "decode05_1x16384": (14, 2, 64, 1, 16384),
+    "decode05_16x16384": (14, 2, 64, 16, 16384),
     "decode15_256x1024": (12, 2, 128, 256, 1024),
     "decode15_64x4096": (12, 2, 128, 64, 4096),
     "decode15_8x4096": (12, 2, 128, 8, 4096),
     "decode15_1x4096": (12, 2, 128, 1, 4096),
     "decode15_1x1024": (12, 2, 128, 1, 1024),
+    "decode15_1x16384": (12, 2, 128, 1, 16384),
+    "decode15_16x16384": (12, 2, 128, 16, 16384),
 }
-WIDTH = 256  # blocks of 16 keys in a row of the table
+WIDTH = 256  # blocks of 16 keys in a row of the table, at least
 
 
-def entry(name, kind, heads, kv, dim, rows, sequences):
+def width_of(keys):
+    return max(WIDTH, -(-keys // 16))
+
+
+def entry(name, kind, heads, kv, dim, rows, sequences, segment="", keys=0):
     context = lambda c, type="bf16": f"tensor<?x{c}x{type}, #nn.axis<context>>"
     port = lambda name, type, source: f'{type} {{nn.name = "{name}", nn.source = "{source}:{name}"}}'
-    attributes = f"{{heads = {heads}, kv_heads = {kv}, scale = {dim ** -0.5:.9e} : f32}}"
-    index, pool = "tensor<?xi32, #nn.axis<context>>", sequences * WIDTH
+    longest = f", longest = {keys}" if kind == "packed" and keys else ""
+    numerics = f', numerics = #nn.numerics<"tiles", {segment}, f32>' if segment else ""
+    attributes = f"{{heads = {heads}, kv_heads = {kv}, scale = {dim ** -0.5:.9e} : f32{numerics}{longest}}}"
+    index, width = "tensor<?xi32, #nn.axis<context>>", width_of(keys)
+    pool = sequences * width
     q, k, lse = context(heads * dim), context(kv * dim), context(heads, "f32")
     if kind == "packed":
         types, results, op = [q, k, k, "tensor<?xi32, #nn.axis<sequence, 1>>"], [q, lse], "nn.attention"
     else:
-        types = [q, f"tensor<{pool}x{kv}x{dim}x16xbf16>", f"tensor<{pool}x{kv}x16x{dim}xbf16>", f"tensor<{sequences}x{WIDTH}xi32>", index, index]
+        types = [q, f"tensor<{pool}x{kv}x{dim}x16xbf16>", f"tensor<{pool}x{kv}x16x{dim}xbf16>", f"tensor<{sequences}x{width}xi32>", index, index]
         results, op = [q], "nn.paged_attention"
     arguments = ", ".join(f"%a{i}: " + port(f"a{i}", t, "input") for i, t in enumerate(types))
     operands = ", ".join(f"%a{i}" for i in range(len(types)))
@@ -64,11 +76,11 @@ def entry(name, kind, heads, kv, dim, rows, sequences):
             f"  return {values} : {', '.join(results)}\n}}\n")
 
 
-def program():
-    text = [entry(name, "packed", h, kv, d, sum(lengths), len(lengths)) for name, (h, kv, d, lengths) in PACKED.items()]
-    text += [entry(name, "decode", h, kv, d, sequences, sequences) for name, (h, kv, d, sequences, _) in DECODE.items()]
+def program(segment=""):
+    text = [entry(name, "packed", h, kv, d, sum(lengths), len(lengths), segment, max(lengths)) for name, (h, kv, d, lengths) in PACKED.items()]
+    text += [entry(name, "decode", h, kv, d, sequences, sequences, segment, keys) for name, (h, kv, d, sequences, keys) in DECODE.items()]
     for name, (h, kv, d) in {"check05": (14, 2, 64), "check15": (12, 2, 128), "check64": (4, 4, 64), "check1": (16, 1, 128)}.items():
-        text += [entry(f"{name}_{kind}", kind, h, kv, d, 16384, 64) for kind in ("packed", "decode", "chunk")]
+        text += [entry(f"{name}_{kind}", kind, h, kv, d, 16384, 64, segment) for kind in ("packed", "decode", "chunk")]
     return "\n".join(text)
 
 
@@ -80,12 +92,18 @@ class Attention:
     def offsets(self, lengths):
         return self.torch.tensor([sum(lengths[:i]) for i in range(len(lengths) + 1)], dtype=self.torch.int32, device="cuda")
 
+    def kept(self, name):
+        """Memory for the sums of segments, and zeros for their counters, where the kernel has them."""
+        types = {"segments": self.torch.float32, "segments_done": self.torch.int32}
+        memory = self.kernels.memory.get(name, {})
+        return [self.torch.zeros(memory[what], dtype=type, device="cuda") for what, type in types.items() if what in memory]
+
     def packed(self, name, q, k, v, lengths, heads):
         torch = self.torch
         y = torch.full_like(q, float("nan"))
         lse = torch.full((q.shape[0], heads), float("nan"), device="cuda")
         counter = torch.zeros(1, dtype=torch.int32, device="cuda")
-        call = self.kernels.call(*self.kernels.launches[name], q.shape[0], [q, k, v, self.offsets(lengths), y, lse, counter], len(lengths))
+        call = self.kernels.call(*self.kernels.launches[name], q.shape[0], [q, k, v, self.offsets(lengths), y, lse, counter, *self.kept(name)], len(lengths))
 
         def run():
             counter.zero_()
@@ -116,7 +134,8 @@ class Attention:
         torch = self.torch
         y = torch.full_like(q, float("nan"))
         ints = lambda x: torch.tensor(x, dtype=torch.int32, device="cuda") if isinstance(x, list) else x.int()
-        return self.kernels.call(*self.kernels.launches[name], q.shape[0], [q, keys, values, table, ints(slots), ints(positions), y]), y
+        return self.kernels.call(*self.kernels.launches[name], q.shape[0], [q, keys, values, table, ints(slots), ints(positions), y,
+                                                                              *self.kept(name)]), y
 
 
 def reference(torch, q, k, v, lengths, heads, kv, dim):
@@ -219,9 +238,10 @@ def measure_decode(columns, only=None):
         if only and only not in name:
             continue
         q = random_rows(sequences, h * d)
-        pool = sequences * WIDTH
+        width = width_of(length)
+        pool = sequences * width
         keys, values = random_rows(pool, kv, d, 16), random_rows(pool, kv, 16, d)
-        table = torch.randperm(pool, device="cuda", generator=generator).int().view(sequences, WIDTH)
+        table = torch.randperm(pool, device="cuda", generator=generator).int().view(sequences, width)
         k, v = (x.view(-1)[:sequences * length * kv * d].view(sequences, kv, length, d) for x in (keys, values))
 
         def flash():

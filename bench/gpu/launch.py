@@ -26,7 +26,7 @@ def prepare(folder, mirlc, text):
     subprocess.run([ptxas, "-arch=sm_90a", "-O3", "-fmad=false", folder / "kernels.ptx", "-o", folder / "kernels.cubin"], check=True)
     # What the launches say is all that a run needs of it.
     lines = (folder / "kernels.mlir").read_text().splitlines()
-    keep = [l for l in lines if re.search(r"plan\.(entry|launch) |llvm\.func @", l)]
+    keep = [l for l in lines if re.search(r"plan\.(entry|alloc|launch) |llvm\.func @", l)]
     (folder / "kernels.mlir").write_text("\n".join(keep) + "\n")
 
 
@@ -69,11 +69,14 @@ class Kernels:
         self.module = ctypes.c_void_p()
         self.image = (folder / "kernels.cubin").read_bytes()
         cuda.check(cuda.lib.cuModuleLoadData(ctypes.byref(self.module), self.image))
-        self.launches, self.kernels = {}, {}  # launches of an entry, numbers of a kernel
+        # Launches of an entry, the extents of its memory by name, numbers of a kernel.
+        self.launches, self.memory, self.kernels = {}, {}, {}
         entry = None
         for line in (folder / "kernels.mlir").read_text().splitlines():
             if found := re.search(r"plan\.entry @(\w+)", line):
                 entry = found[1]
+            elif found := re.search(r'plan\.alloc "([\w.]+)" .*<tensor<([\dx]+)x\w+>>', line):
+                self.memory.setdefault(entry, {})[found[1]] = [int(x) for x in found[2].split("x")]
             elif found := re.search(r"plan\.launch @(\w+) .*? over <(.*?)> ", line):
                 maps = [{key: [int(x) for x in value.strip("[]").split(",")] for key, value in re.findall(r"(\w+) = (\[[^]]*\]|\d+)", m)}
                         for m in re.findall(r"#plan\.tensor_map<(.*?)>", line)]
@@ -133,10 +136,12 @@ def microseconds(graphs, calls, rounds=9):
 
 
 def main(doc, program, run):
-    """The command line that these benchmarks share: prepare FOLDER [MIRLC], or run FOLDER… and options, which `run` gets as they are."""
+    """The command line that these benchmarks share: prepare FOLDER [MIRLC], or run FOLDER…, and options, which `program` or `run` gets as they
+    are."""
     if len(sys.argv) < 3 or sys.argv[1] not in ("prepare", "run"):
         sys.exit(doc)
-    if sys.argv[1] == "prepare":
-        return prepare(pathlib.Path(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else "mirlc", program())
     options = dict(a[2:].split("=", 1) if "=" in a else (a[2:], "") for a in sys.argv[2:] if a.startswith("--"))
-    return run([pathlib.Path(a) for a in sys.argv[2:] if not a.startswith("--")], options)
+    given = [a for a in sys.argv[2:] if not a.startswith("--")]
+    if sys.argv[1] == "prepare":
+        return prepare(pathlib.Path(given[0]), given[1] if len(given) > 1 else "mirlc", program(**options))
+    return run([pathlib.Path(a) for a in given], options)

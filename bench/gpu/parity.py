@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Log-probs recorded while decoding against those of the training pass, bit for bit, at the shapes of real models, on one GPU.
 
-  parity.py prepare FOLDER [BIN] [--size=0.5B] [--target=cuda:sm_90a] [--scale=1]     compiles; needs no GPU. --scale=16: to try it out
+  parity.py prepare FOLDER [BIN] [--size=0.5B] [--target=cuda:sm_90a] [--scale=1] [--prompt=200]
+                    compiles; needs no GPU. --scale=16: to try it out; --prompt=3000: longer prompts, whose attention has several segments
   parity.py run FOLDER [--slots=256,8,1] [--iterations=2] [--tokens=100000]            on the GPU
 
 Weights are random, and a hundredth of the vocabulary ends a response: responses have any length from 1 to 512 tokens (about 100 in the mean), prompts
-from 16 to 200. With 256 slots an iteration is 128 prompts × 8 samples, with 8 or 1 slots 4 × 8: more than run at a time, so sequences join
+from 16 to --prompt. With 256 slots an iteration is 128 prompts × 8 samples, with 8 or 1 slots 4 × 8: more than run at a time, so sequences join
 and leave all the time, in prefill calls that are cut at 512 tokens. The update behind each iteration changes the weights. Every token of every
 response is compared (`mirl train --check-parity`). Exit code 1: bits differ, or fewer than --tokens were compared.
 """
@@ -24,19 +25,19 @@ import model
 PLANS = {256: ("large", 128), 8: ("small", 4), 1: ("small", 4)}
 
 
-def prepare(folder, bin, size, target, scale):
+def prepare(folder, bin, size, target, scale, prompt=200):
     # Random weights would end one response in 150,000 tokens.
     ends = {"eos_token_id": list(range(0, model.shape(size)["vocab_size"], 100))}
     for name, prompts in dict(PLANS.values()).items():
         program = model.edited((model.CHAIN / "mirror_descent.mirl").read_text(), [
-            ("capacity context = 128", "capacity context = 712"), ("max_tokens: int = 64", "max_tokens: int = 512"),
+            ("capacity context = 128", f"capacity context = {prompt + 512}"), ("max_tokens: int = 64", "max_tokens: int = 512"),
             ("lr: f32 = 2e-4", "lr: f32 = 1e-5"), ("draw(prompts, 64)", f"draw(prompts, {max(1, prompts // scale)})"),
             ("batches(y, 256)", f"batches(y, {8 * max(1, prompts // scale)})")])
         model.prepare(folder / name, bin, size, program, target, "--micro-tokens", 8192, "--slots", 256 if name == "large" else 8, config=ends)
     generator = random.Random(1)
     with (folder / "prompts.jsonl").open("w") as file:
         for _ in range(512):
-            text = "".join(generator.choice("0123456789+-*") for _ in range(generator.randint(15, 199)))
+            text = "".join(generator.choice("0123456789+-*") for _ in range(generator.randint(15, prompt - 1)))
             print(json.dumps({"prompt": text + "=", "answer": "2"}), file=file)
     (folder / "work.json").write_text(json.dumps({"size": size}))
 
@@ -86,12 +87,12 @@ def run(folder, slots, iterations, least):
 
 def main():
     action, folder, rest, options = model.arguments(__doc__, ("prepare", "run"), {
-        "size": "0.5B", "target": "cuda:sm_90a", "scale": "1", "slots": "256,8,1", "iterations": "2", "tokens": "100000"})
+        "size": "0.5B", "target": "cuda:sm_90a", "scale": "1", "prompt": "200", "slots": "256,8,1", "iterations": "2", "tokens": "100000"})
     if action == "run":
         return run(folder, [int(n) for n in options["slots"].split(",")], int(options["iterations"]), int(options["tokens"]))
     bin = model.pathlib.Path(rest[0]) if rest else model.ROOT / "build" / "bin"
     folder.mkdir(parents=True, exist_ok=True)
-    prepare(folder, bin, options["size"], options["target"], int(options["scale"]))
+    prepare(folder, bin, options["size"], options["target"], int(options["scale"]), int(options["prompt"]))
     return 0
 
 

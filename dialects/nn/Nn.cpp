@@ -46,6 +46,8 @@ LogicalResult NumericsAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "order is one of " << llvm::join(ArrayRef<StringRef>(orders), ", ") << ", not '" << order << "'";
   if (width < 1)
     return emitError() << "width is at least 1, not " << width;
+  if (order == "tiles" && width % 128)
+    return emitError() << "the width of tiles, the keys of a segment, is a multiple of 128, not " << width;
   if (!accumulator.isF32() && !accumulator.isF64())
     return emitError() << "the accumulator is f32 or f64, not " << accumulator;
   return success();

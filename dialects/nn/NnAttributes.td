@@ -67,8 +67,9 @@ def Nn_NumericsAttr : AttrDef<Nn_Dialect, "Numerics"> {
       segment sums, gradients of weights; the chain goes on from the accumulator operand).
     - `k16`: the sum of Hopper's tensor cores over products of bf16: one accumulator, k ascending in steps of `width` = 16,
       aligned and truncated as `dialects/nn/reference/TensorCore.h` says.
-    - `tiles`: attention in blocks of `width` keys, counted from the sequence's first, with the running maximum, on Hopper's
-      tensor cores (`passes/cuda/AttentionKernel.h` says it in full).
+    - `tiles`: attention in segments of `width` keys (a multiple of 128), counted from the sequence's first, each in blocks of 64 with
+      the running maximum, on Hopper's tensor cores; segments are merged in ascending order (`passes/cuda/AttentionKernel.h` says it in
+      full).
     - `lanes`: `width` partial sums by index modulo `width`, then a pairwise tree (sums over a row:
       norms, softmax): 16 of them, or 256 in norms of bf16 on a GPU.
     - `blocks`: blocks of `width` indices, each reduced as `lanes` of 16 and merged in ascending order

@@ -108,10 +108,13 @@ def Nn_AttentionOp : Nn_TensorOp<"attention", [Differentiable]> {
     j in 16 lanes by j modulo 16; out is a chain over j ascending of p_j·v_j, divided by the sum at the end.
     That is `lanes`; `tiles` is the tensor cores' (`passes/cuda/AttentionKernel.h`).
     `nn.paged_attention` has the same order, hence the same bits.
+
+    No sequence has more rows than `longest`, where that is said: a kernel need not be able to do more.
   }];
   let arguments = (ins Nn_Tensor:$query, Nn_Tensor:$key, Nn_Tensor:$value, Nn_Indices:$offsets,
                        I64Attr:$heads, I64Attr:$kv_heads, F32Attr:$scale,
-                       OptionalAttr<Nn_NumericsAttr>:$numerics);
+                       OptionalAttr<Nn_NumericsAttr>:$numerics,
+                       OptionalAttr<I64Attr>:$longest);
   let results = (outs Nn_Tensor:$result, Nn_Scalars:$lse);
 }
 

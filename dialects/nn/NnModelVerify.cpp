@@ -103,6 +103,8 @@ LogicalResult AttentionOp::verify() {
   check.rank(k, 2).sameRows(k, q).sameType(v, k).offsets({"offsets", getOffsets()}).rank(lse, 2).sameRows(lse, q);
   if (failed(LogicalResult(check)))
     return failure();
+  if (getLongest() && static_cast<int64_t>(*getLongest()) < 1)
+    return emitOpError() << "longest, the rows of the longest sequence, is at least 1, not " << static_cast<int64_t>(*getLongest());
   return check.dim(k, 1, q.columns() / getHeads() * getKvHeads(), "kv_heads times the head dimension of the query")
       .dim(lse, 1, getHeads(), "heads");
 }

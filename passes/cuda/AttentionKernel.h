@@ -1,8 +1,9 @@
 // Kernels of nn.attention and nn.paged_attention on Hopper's tensor cores, for bf16 and heads of 64
 // or 128 numbers. Both have the numerics `tiles`, so both give the same bits.
 //
-// A query meets the keys of its sequence in blocks of 64, counted from the sequence's first, in
-// ascending order. With c = scale · log2(e), rounded to f32:
+// A query meets the keys of its sequence in segments of `width` keys, counted from the sequence's
+// first, and in each of them in blocks of 64, in ascending order. With c = scale · log2(e), rounded to
+// f32, a segment's sums begin with m = −∞, l = 0, o = 0:
 //
 //   s_j  = Σ_i q_i · k_ji          k16 over the head; −∞ for keys that the query does not see
 //   m'   = max(m, max_j s_j)
@@ -11,10 +12,18 @@
 //   l    = l · α + Σ_j p_j         eight partial sums, by j modulo 8, each over j ascending
 //   o    = o · α + Σ_j p_j · v_j   p_j rounded to bf16; k16 over j, which goes on from o · α
 //
-// Then result = o · (1 / l) and lse = m · scale + ln(l), where the eight are added in pairs. exp2
-// is the special function unit's. A block of which the query sees nothing changes nothing: α is 1,
-// all p_j are 0. So no bit depends on the tile, on other queries, or on what a key block holds
-// behind the last key.
+// At its end the eight are added in pairs. The sums of the first segment are the totals M, L, O; those
+// of each later one of which the query sees a key are merged with them:
+//
+//   M'   = max(M, m)
+//   α    = exp2((M − M') · c)
+//   β    = exp2((m − M') · c)
+//   L    = fma(l, β, L · α)
+//   O    = fma(o, β, O · α)
+//
+// Then result = O · (1 / L) and lse = M · scale + ln(L). exp2 is the special function unit's. A block
+// of which the query sees nothing changes nothing: α is 1, all p_j are 0. So no bit depends on the
+// tile, on other queries, on what a key block holds behind the last key, or on who computes a segment.
 
 #ifndef MIRL_PASSES_CUDA_ATTENTIONKERNEL_H
 #define MIRL_PASSES_CUDA_ATTENTIONKERNEL_H
@@ -26,14 +35,21 @@ namespace mirl::passes::cuda {
 
 // Keys of a block.
 inline constexpr int64_t kAttentionKeys = 64;
+// Of a block of the cache's pool.
+inline constexpr int64_t kPoolKeys = 16;
 
 struct Attention {
   int64_t heads = 0, kvHeads = 0, dim = 0;
+  // Keys of a segment, a multiple of 128, and of the longest sequence that there is room for.
+  int64_t segment = 0, longest = 0;
   float scale = 1;
   mlir::RankedTensorType rows; // of the query
   int64_t group() const { return heads / kvHeads; }
   int64_t width() const { return heads * dim; }
   float factor() const; // scale · log2(e)
+  int64_t segments() const { return (longest + segment - 1) / segment; }
+  bool segmented() const { return segments() > 1; }
+  int64_t blocksOfSegment() const { return segment / kAttentionKeys; }
 };
 
 // --- nn.attention: a persistent grid, whose blocks take tiles of queries of one head as they come
@@ -44,13 +60,15 @@ struct PackedAttention : Attention {
   // tenth faster but has not had its bits checked on a GPU.
   int64_t consumers() const { return 3; }
   int64_t tile() const { return 64 * consumers(); }
+  // Of f32, where there are segments: what the grid's threads keep between two of them.
+  int64_t keptElements() const;
 };
 plan::WorkAttr packedAttentionWork(mlir::MLIRContext *context, const PackedAttention &attention);
 // The tensor maps of query, key and value, which are the launch's arguments 0 to 2.
 llvm::SmallVector<mlir::Attribute> packedAttentionMaps(mlir::MLIRContext *context,
                                                        const PackedAttention &attention);
-// Buffers: query, key, value, offsets, then result, lse and the number of the next tile (i32, zero
-// at the launch).
+// Buffers: query, key, value, offsets, then result, lse, the number of the next tile (i32, zero
+// at the launch) and, where there are segments, what is kept.
 void emitPackedAttention(mlir::LLVM::LLVMFuncOp kernel, mlir::Location loc,
                          const PackedAttention &attention);
 
@@ -63,12 +81,21 @@ struct PagedAttention : Attention {
   bool shared = false;
   // Pairs of a row and a head that a block has at a time.
   int64_t pairs() const { return shared ? 16 : 64; }
-  int64_t run() const { return std::clamp<int64_t>(pairs() / group(), 1, 32); }
+  int64_t run() const { return split() ? 1 : std::clamp<int64_t>(pairs() / group(), 1, 32); }
   // Blocks that share the heads of one row.
   int64_t parts() const { return (group() + pairs() - 1) / pairs(); }
+  // Work items of a row, but for its segments.
+  int64_t itemsOfRow() const { return kvHeads * parts(); }
+  // Whether a row's segments are work items of their own, each row for itself. Else a block takes them one after the other.
+  bool split() const { return shared && segmented(); }
+  // Of f32: what is kept of a row's segments when they are split; else of the grid's threads.
+  int64_t keptOfRow() const;
+  int64_t keptElements() const;
 };
 plan::WorkAttr pagedAttentionWork(mlir::MLIRContext *context, const PagedAttention &attention);
-// Buffers: query, key cache, value cache, table, slots, positions, then result.
+// Buffers: query, key cache, value cache, table, slots, positions, then result and, where there are
+// segments, what is kept; where they are split, too, how many of a row's segments are done (i32,
+// itemsOfRow() for each row, zero before the launch and after it).
 void emitPagedAttention(mlir::LLVM::LLVMFuncOp kernel, mlir::Location loc,
                         const PagedAttention &attention);
 
@@ -109,6 +136,59 @@ struct RowTotals {
   mlir::Value top[2], sum[2];
 };
 RowTotals totalsOf(TileKernelBuilder &b, const SoftmaxRows &rows);
+
+// The sums of two rows: o in the accumulator's order, elements 0, 1 of four are row 0's, 2 and 3 row
+// 1's; m and l.
+struct RowSums {
+  llvm::SmallVector<mlir::Value> values;
+  RowTotals totals;
+  static RowSums from(mlir::ValueRange all);
+  llvm::SmallVector<mlir::Value> all() const;
+};
+// The sums so far and those of the next segment become one. Row h keeps what it has where it does not
+// see the segment (`sees`, if there are such rows).
+class SegmentMerge {
+public:
+  SegmentMerge(TileKernelBuilder &b, const RowTotals &before, const RowTotals &segment, float factor,
+               llvm::ArrayRef<mlir::Value> sees = {});
+  // Of a value of row h.
+  mlir::Value merged(int64_t h, mlir::Value before, mlir::Value segment);
+  RowTotals totals;
+
+private:
+  TileKernelBuilder &b;
+  llvm::ArrayRef<mlir::Value> sees;
+  mlir::Value old[2], added[2]; // α, β
+};
+
+// What a thread keeps of two rows in memory, in pieces of 16 bytes; those of 128 threads lie side by
+// side.
+class KeptSums {
+public:
+  // `first`: the first element of 128 threads' (i64); `count`: values of o.
+  KeptSums(TileKernelBuilder &b, mlir::Value buffer, mlir::Value first, mlir::Value thread, int64_t count);
+  // f32 of 128 threads.
+  static int64_t elements(int64_t count) { return 4 * kWarpgroup * (count / 4 + 1); }
+  void store(const RowSums &sums);
+  RowSums load();
+  // Keeps the sums of a segment: the first one's as they are, a later one's merged with what is kept.
+  void add(mlir::Value isFirst, const RowSums &segment, float factor, llvm::ArrayRef<mlir::Value> sees = {});
+  // The sums of the last segment, merged with what is kept where there are `earlier` ones.
+  RowSums addTo(mlir::Value earlier, const RowSums &segment, float factor, llvm::ArrayRef<mlir::Value> sees = {});
+
+private:
+  // Loads that are on their way at a time.
+  static constexpr int64_t kPiecesAhead = 8;
+  mlir::Value piece(int64_t number);
+  void storePiece(int64_t number, llvm::ArrayRef<mlir::Value> four);
+  llvm::SmallVector<mlir::Value> loadPiece(int64_t number);
+  // What is kept, merged with a segment: `use` gets each piece of o as soon as it is there.
+  RowSums merge(const RowSums &segment, float factor, llvm::ArrayRef<mlir::Value> sees,
+                llvm::function_ref<void(int64_t number, llvm::ArrayRef<mlir::Value> four)> use);
+  TileKernelBuilder &b;
+  mlir::Value buffer, place;
+  int64_t count;
+};
 
 // 1 / l and lse of each row.
 struct SoftmaxEnd {

@@ -19,12 +19,14 @@ template <typename Op> void describeHeads(Op op, Attention &attention) {
   attention.kvHeads = op.getKvHeads();
   attention.dim = cpu::columnsOf(attention.rows) / attention.heads;
   attention.scale = op.getScale().convertToFloat();
+  attention.segment = op.getNumerics()->getWidth();
 }
 
 std::string nameOf(StringRef what, const Attention &a) {
   uint64_t scale = APFloat(a.scale).bitcastToAPInt().getZExtValue();
   return (what + "_" + cpu::axisName(a.rows) + "_h" + Twine(a.heads) + "_kv" + Twine(a.kvHeads) +
-          "_d" + Twine(a.dim) + "_s" + llvm::utohexstr(scale, /*LowerCase=*/true))
+          "_d" + Twine(a.dim) + "_s" + llvm::utohexstr(scale, /*LowerCase=*/true) +
+          (a.segmented() ? "_g" + std::to_string(a.segment) : std::string()))
       .str();
 }
 
@@ -35,6 +37,10 @@ void setCost(cpu::LaunchSpec &spec, const Attention &a, double keyBytes) {
   spec.bytes = plan::perRow(a.rows, 4.0 * static_cast<double>(a.width()) + keyBytes);
 }
 
+Value keptSums(ArrayRef<int64_t> shape, Lowering &lowering) {
+  return lowering.scratch(RankedTensorType::get(shape, Float32Type::get(lowering.context())), "segments");
+}
+
 } // namespace
 
 LogicalResult lowerPackedAttention(Operation *op, Lowering &lowering) {
@@ -42,6 +48,9 @@ LogicalResult lowerPackedAttention(Operation *op, Lowering &lowering) {
   PackedAttention a;
   describeHeads(attention, a);
   a.offsets = typeOf(attention.getOffsets());
+  a.longest = lowering.capacity(a.rows);
+  if (std::optional<uint64_t> longest = attention.getLongest())
+    a.longest = std::min(a.longest, static_cast<int64_t>(*longest));
   Type i32 = IntegerType::get(lowering.context(), 32);
   Value counter = lowering.scratch(RankedTensorType::get({1}, i32), "next_tile");
   lowering.fill(counter);
@@ -52,6 +61,8 @@ LogicalResult lowerPackedAttention(Operation *op, Lowering &lowering) {
   spec.writes = {lowering.slice(attention.getResult()), lowering.slice(attention.getLse()),
                  counter};
   spec.updates = {2};
+  if (a.segmented())
+    spec.writes.push_back(keptSums({a.keptElements()}, lowering));
   spec.work = packedAttentionWork(lowering.context(), a);
   spec.maps = packedAttentionMaps(lowering.context(), a);
   setCost(spec, a, 4.0 * static_cast<double>(a.kvHeads * a.dim));
@@ -68,6 +79,7 @@ LogicalResult lowerPagedAttention(Operation *op, Lowering &lowering) {
   // One row of each slot: a row's heads are too few for all warps.
   auto kind = op->getParentOp()->getAttrOfType<StringAttr>(nn::attr::kKind);
   a.shared = kind && kind.getValue() == "decode" && a.group() <= 16;
+  a.longest = a.tableWidth * kPoolKeys;
   cpu::LaunchSpec spec;
   spec.kernel = nameOf(a.shared ? "tile_paged_attention_decode" : "tile_paged_attention", a) +
                 "_t" + std::to_string(a.tableWidth);
@@ -76,6 +88,15 @@ LogicalResult lowerPagedAttention(Operation *op, Lowering &lowering) {
       lowering.slice(attention.getValueCache()), lowering.slice(attention.getTable()),
       lowering.slice(attention.getSlots()),      lowering.slice(attention.getPositions())};
   spec.writes = {lowering.slice(attention.getResult())};
+  if (a.split()) {
+    int64_t rows = lowering.capacity(a.rows);
+    spec.writes.push_back(keptSums({rows, a.keptOfRow()}, lowering));
+    spec.writes.push_back(lowering.zeros(RankedTensorType::get({rows, a.itemsOfRow()}, IntegerType::get(lowering.context(), 32)),
+                                         "segments_done"));
+    spec.updates = {2};
+  } else if (a.segmented()) {
+    spec.writes.push_back(keptSums({a.keptElements()}, lowering));
+  }
   spec.work = pagedAttentionWork(lowering.context(), a);
   setCost(spec, a, 4.0 * 64 * static_cast<double>(a.kvHeads * a.dim));
   lowering.launchTiles(

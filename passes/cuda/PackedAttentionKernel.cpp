@@ -84,7 +84,9 @@ private:
   Value scores(Value queries, Stage stage);
   Value weigh(ValueRange words, Stage stage, Value accumulator);
   Values scaleSums(ValueRange sums, const Value (&scales)[2]);
-  void store(ValueRange sums, const RowTotals &rows, Value row, Value end, Value head);
+  void store(const RowSums &sums, Value row, Value end, Value head);
+  // What this thread keeps between two segments.
+  KeptSums kept(Value consumer);
 
   TileKernelBuilder &b;
   const PackedAttention &a;
@@ -209,9 +211,15 @@ Values PackedKernel::scaleSums(ValueRange sums, const Value (&scales)[2]) {
       needed, [&] { return scaleRows(b, sums, scales); }, sums);
 }
 
-void PackedKernel::store(ValueRange sums, const RowTotals &rows, Value row, Value end, Value head) {
-  SoftmaxEnd done = finishSoftmax(b, rows, a.scale);
-  Values scaled = scaleRows(b, sums, done.inverse);
+KeptSums PackedKernel::kept(Value consumer) {
+  Value group = b.add(b.mul(b.firstItem(), a.consumers()), consumer);
+  Value first = arith::MulIOp::create(b, b.wide(group), b.c64(KeptSums::elements(a.dim / 2)));
+  return KeptSums(b, b.buffer(7), first, b.threadOfGroup(), a.dim / 2);
+}
+
+void PackedKernel::store(const RowSums &sums, Value row, Value end, Value head) {
+  SoftmaxEnd done = finishSoftmax(b, sums.totals, a.scale);
+  Values scaled = scaleRows(b, sums.values, done.inverse);
   Value result = b.buffer(4), lse = b.buffer(5), quarter = b.rem(lane, 4);
   for (int64_t h = 0; h < 2; ++h) {
     Value here = b.add(row, 8 * h);
@@ -283,31 +291,67 @@ void PackedKernel::consume(Value consumer) {
           init.append(packWeights(b, soft.weights));
           // While the values of a block are multiplied by its weights, the next block's scores
           // become weights.
-          Values done =
-              b.loop(b.c(0), mine, b.c(1), init, [&](Value block, ValueRange carried) -> Values {
-                Stage stage{carried[1], carried[2]}, following = next(stage, stages);
-                Value ahead = scores(address, following);
-                Value sums = weigh(carried.drop_front(3 + SoftmaxRows::kValues), stage, carried[0]);
-                Value ready = waitProducts(b, 1, {ahead})[0];
-                release(keysEmpty(following.number));
-                SoftmaxBlock soft = soften(ready, b.eq(b.add(block, 1), mine),
-                                           SoftmaxRows::from(carried.drop_front(3)));
-                sums = waitProducts(b, 0, {sums})[0];
-                release(valuesEmpty(stage.number));
-                // Not before the products have read the last ones.
-                Values words = packWeights(b, elements(b, gather(b, soft.weights)));
-                Values next = {gather(b, scaleSums(elements(b, sums), soft.scales)),
-                               following.number, following.parity};
-                soft.rows.append(next);
-                next.append(words);
-                return next;
-              });
+          auto goOn = [&](Value block, ValueRange carried) -> Values {
+            Stage stage{carried[1], carried[2]}, following = next(stage, stages);
+            Value ahead = scores(address, following);
+            Value sums = weigh(carried.drop_front(3 + SoftmaxRows::kValues), stage, carried[0]);
+            Value ready = waitProducts(b, 1, {ahead})[0];
+            release(keysEmpty(following.number));
+            SoftmaxBlock soft = soften(ready, b.eq(b.add(block, 1), mine),
+                                       SoftmaxRows::from(carried.drop_front(3)));
+            sums = waitProducts(b, 0, {sums})[0];
+            release(valuesEmpty(stage.number));
+            // Not before the products have read the last ones.
+            Values words = packWeights(b, elements(b, gather(b, soft.weights)));
+            Values next = {gather(b, scaleSums(elements(b, sums), soft.scales)),
+                           following.number, following.parity};
+            soft.rows.append(next);
+            next.append(words);
+            return next;
+          };
+          // The same where the next block is the first of a segment: this one's sums are kept.
+          auto beginSegment = [&](Value block, ValueRange carried) -> Values {
+            Stage stage{carried[1], carried[2]}, following = next(stage, stages);
+            Value ahead = scores(address, following);
+            Value sums = weigh(carried.drop_front(3 + SoftmaxRows::kValues), stage, carried[0]);
+            Values ready = waitProducts(b, 0, {ahead, sums});
+            release(keysEmpty(following.number));
+            release(valuesEmpty(stage.number));
+            RowSums segment{elements(b, ready[1]), totalsOf(b, SoftmaxRows::from(carried.drop_front(3)))};
+            Value through = b.add(block, 1);
+            SoftmaxBlock soft = soften(ready[0], b.eq(through, mine), SoftmaxRows::start(b));
+            Values next = {b.zero(b.accumulator(a.dim)), following.number, following.parity};
+            soft.rows.append(next);
+            next.append(packWeights(b, soft.weights));
+            kept(consumer).add(b.eq(through, b.c(a.blocksOfSegment())), segment, a.factor());
+            return next;
+          };
+          Values done;
+          if (a.segmented()) {
+            Values from = {b.c(0)};
+            from.append(init);
+            done = b.repeat(from, [&](ValueRange carried) -> Values {
+              Value last = b.min(mine, b.add(carried[0], a.blocksOfSegment() - 1));
+              Values state = b.loop(carried[0], last, b.c(1), carried.drop_front(1), goOn);
+              Value more = b.lt(last, mine);
+              Values next = {more, b.add(last, 1)};
+              next.append(b.choose(
+                  more, [&] { return beginSegment(last, state); }, state));
+              return next;
+            });
+            done.erase(done.begin());
+          } else {
+            done = b.loop(b.c(0), mine, b.c(1), init, goOn);
+          }
           Stage stage{done[1], done[2]}, following = next(stage, stages);
           SoftmaxRows rows = SoftmaxRows::from(ValueRange(done).drop_front(3));
           Value sums = weigh(ValueRange(done).drop_front(3 + SoftmaxRows::kValues), stage, done[0]);
           Value through = waitProducts(b, 0, {sums})[0];
           release(valuesEmpty(stage.number));
-          store(elements(b, through), totalsOf(b, rows), b.add(first, rowOfThread), end, head);
+          RowSums all{elements(b, through), totalsOf(b, rows)};
+          if (a.segmented())
+            all = kept(consumer).addTo(b.lt(b.c(a.blocksOfSegment() - 1), mine), all, a.factor());
+          store(all, b.add(first, rowOfThread), end, head);
           return {following.number, following.parity, b.add(mine, 1)};
         },
         {ring.number, ring.parity, b.c(0)});
@@ -363,6 +407,10 @@ void PackedKernel::emit() {
 
 } // namespace
 
+int64_t PackedAttention::keptElements() const {
+  return kMostMultiprocessors * consumers() * KeptSums::elements(dim / 2);
+}
+
 plan::WorkAttr packedAttentionWork(MLIRContext *context, const PackedAttention &a) {
   // The counter gives out the tiles: this says no more than how many blocks there may be, one for
   // each row and head.
@@ -387,7 +435,7 @@ SmallVector<Attribute> packedAttentionMaps(MLIRContext *context, const PackedAtt
 }
 
 void emitPackedAttention(LLVM::LLVMFuncOp kernel, Location loc, const PackedAttention &attention) {
-  TileKernelBuilder builder(loc, kernel, /*maps=*/3, /*buffers=*/7, /*waits=*/true);
+  TileKernelBuilder builder(loc, kernel, /*maps=*/3, /*buffers=*/attention.segmented() ? 8 : 7, /*waits=*/true);
   PackedKernel(builder, attention).emit();
 }
 

@@ -131,9 +131,18 @@ void PagedKernel::attendApart(const Run &run) {
   for (int64_t stage = 0; stage + 1 < stages(); ++stage)
     copyStage(b.c(stage), b.c(stage));
   size_t sumCount = static_cast<size_t>(a.dim / 2);
+  Values start(sumCount, number(0));
+  SoftmaxRows::start(b).append(start);
   Values init = {b.c(0)};
-  init.append(sumCount, number(0));
-  SoftmaxRows::start(b).append(init);
+  init.append(start);
+  const int64_t per = a.blocksOfSegment();
+  auto sumsOf = [&](ArrayRef<Value> state) {
+    return RowSums{Values(state.take_front(sumCount)), totalsOf(b, SoftmaxRows::from(state.drop_front(sumCount)))};
+  };
+  auto kept = [&] {
+    Value first = wideMul(b.wide(b.firstItem()), b.c64(KeptSums::elements(a.dim / 2)));
+    return KeptSums(b, b.buffer(7), first, thread, a.dim / 2);
+  };
   Values done = b.loop(b.c(0), end, b.c(1), init, [&](Value block, ValueRange carried) -> Values {
     Value stage = carried[0];
     // This block's copies are through; everybody has done with the block before, whose stage is
@@ -142,6 +151,17 @@ void PagedKernel::attendApart(const Run &run) {
     b.meet();
     Value before = b.select(b.eq(stage, b.c(0)), b.c(stages() - 1), b.sub(stage, b.c(1)));
     copyStage(b.add(block, stages() - 1), before);
+    Values state(carried.drop_front(1));
+    if (a.segmented()) {
+      Value begins = b.both(b.lt(b.c(0), block), b.eq(b.rem(block, per), b.c(0)));
+      state = b.choose(
+          begins,
+          [&] {
+            kept().add(b.eq(block, b.c(per)), sumsOf(state), a.factor(), seesFrom(pairs, b.sub(block, b.c(per))));
+            return start;
+          },
+          state);
+    }
     Value firstKey = b.add(b.mul(block, kAttentionKeys), b.mul(quarter, 2));
     auto sees = [&](int64_t j, int64_t h) -> Value {
       return arith::CmpIOp::create(b, arith::CmpIPredicate::sle, b.add(firstKey, j),
@@ -149,26 +169,34 @@ void PagedKernel::attendApart(const Run &run) {
     };
     Value keys = b.mul(stage, 2 * half);
     SoftmaxBlock soft =
-        softmaxBlock(b, SoftmaxRows::from(carried.take_back(SoftmaxRows::kValues)),
+        softmaxBlock(b, SoftmaxRows::from(ArrayRef(state).take_back(SoftmaxRows::kValues)),
                      maskScores(b, scores(queries, keys, kPools), sees), a.factor());
     Values next = {b.select(b.eq(stage, b.c(stages() - 1)), b.c(0), b.add(stage, 1))};
     next.append(weigh(packWeights(b, soft.weights), b.add(keys, half), b.c(0),
-                      scaleRows(b, carried.slice(1, sumCount), soft.scales)));
+                      scaleRows(b, ArrayRef(state).take_front(sumCount), soft.scales)));
     soft.rows.append(next);
     return next;
   });
   // The next item's copies may overwrite what the last products read.
   b.meet();
-  ValueRange state = ValueRange(done).drop_front(1);
-  ValueRange sums = state.take_front(sumCount);
-  SoftmaxRows rows = SoftmaxRows::from(state.drop_front(sumCount));
-  store(pairs, b.c(0), sums, totalsOf(b, rows));
+  RowSums sums = sumsOf(ArrayRef(done).drop_front(1));
+  if (a.segmented()) {
+    Value last = b.sub(end, b.c(1));
+    sums = kept().addTo(b.lt(b.c(per - 1), last), sums, a.factor(), seesFrom(pairs, b.mul(b.divide(last, per), per)));
+  }
+  store(pairs, b.c(0), sums);
 }
 
-void PagedKernel::store(const Pair (&pairs)[2], Value firstColumn, ValueRange sums,
-                        const RowTotals &rows) {
-  Values scaled = scaleRows(b, sums, finishSoftmax(b, rows, a.scale).inverse);
-  int64_t columns = static_cast<int64_t>(sums.size()) * 2;
+PagedKernel::Values PagedKernel::seesFrom(const Pair (&pairs)[2], Value block) {
+  Values sees;
+  for (const Pair &pair : pairs)
+    sees.push_back(arith::CmpIOp::create(b, arith::CmpIPredicate::sle, b.mul(block, kAttentionKeys), pair.position));
+  return sees;
+}
+
+void PagedKernel::store(const Pair (&pairs)[2], Value firstColumn, const RowSums &sums) {
+  Values scaled = scaleRows(b, sums.values, finishSoftmax(b, sums.totals, a.scale).inverse);
+  int64_t columns = static_cast<int64_t>(scaled.size()) * 2;
   for (int64_t h = 0; h < 2; ++h)
     b.ifThen(pairs[h].there, [&] {
       Value to =
@@ -193,56 +221,93 @@ void PagedKernel::emit() {
   Value piece = b.add(b.mul(along, 2), b.exclusiveOr(across, b.rem(b.divide(inMatrix, 4), 2)));
   keyAt = b.mul(piece, 16);
   valueAt = b.mul(along, a.dim * 2);
-  emitRuns();
+  if (a.split())
+    emitSplitRuns();
+  else
+    emitRuns();
   b.finish(/*warpgroups=*/1, a.shared ? togetherBytes() : stages() * 2 * kPools * poolBytes(),
-           /*blocks=*/2);
+           kBlocks);
 }
 
 void PagedKernel::emitRuns() {
-  Value slots = b.buffer(4), positions = b.buffer(5);
   b.loop(b.firstItem(), b.items(), b.itemStep(), {}, [&](Value item, ValueRange) -> Values {
-    Run run;
-    Value rest = b.rem(item, a.kvHeads * a.parts());
-    run.row = b.divide(item, a.kvHeads * a.parts());
-    run.kv = b.divide(rest, a.parts());
-    run.firstPair = b.mul(b.rem(rest, a.parts()), a.pairs());
-    run.slot = word(slots, run.row);
-    Value first = b.eq(b.rem(run.row, a.run()), b.c(0));
-    Value before = word(slots, b.select(first, run.row, b.sub(run.row, b.c(1))));
-    Value different = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, before, run.slot);
-    b.ifThen(b.either(first, different), [&] {
-      // Each lane looks at a row: those of the same slot up to the next multiple of run() belong to
-      // it.
-      Value here = b.add(run.row, lane), inside = b.lt(here, rows);
-      Value safe = b.select(inside, here, run.row);
-      Value same = b.both(inside, b.eq(word(slots, safe), run.slot));
-      same = b.both(same, b.lt(lane, b.sub(b.c(a.run()), b.rem(run.row, a.run()))));
-      Value others = ballot(
-          b, arith::XOrIOp::create(b, same, arith::ConstantOp::create(b, b.getBoolAttr(true))));
-      run.length = math::CountTrailingZerosOp::create(b, others);
-      Value keys = b.add(b.select(b.lt(lane, run.length), word(positions, safe), b.c(0)), 1);
-      for (int64_t distance = 16; distance; distance /= 2)
-        keys = arith::MaxUIOp::create(b, keys, b.exchange(keys, distance));
-      run.keys = b.uniform(keys);
-      run.length = b.uniform(run.length);
-      if (a.shared)
-        attendTogether(run);
-      else
-        attendApart(run);
+    emitRun(item, Value());
+    return {};
+  });
+}
+
+// Most items are of segments that their sequence does not have. Each lane looks at an item.
+void PagedKernel::emitSplitRuns() {
+  Value perSegment = b.mul(rows, a.itemsOfRow()), positions = b.buffer(5);
+  b.loop(b.firstItem(), b.items(), b.mul(b.itemStep(), kLanes), {}, [&](Value base, ValueRange) -> Values {
+    auto itemOf = [&](Value lane) { return b.add(base, b.mul(lane, b.itemStep())); };
+    Value mine = itemOf(lane), inside = b.lt(mine, b.items());
+    Value row = b.divide(b.rem(b.select(inside, mine, base), perSegment), a.itemsOfRow());
+    Value keys = b.add(word(positions, row), 1);
+    Value some = b.both(inside, b.lt(b.mul(b.divide(mine, perSegment), a.segment), keys));
+    b.repeat({ballot(b, some)}, [&](ValueRange left) -> Values {
+      Value any = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, left[0], b.c(0));
+      b.ifThen(any, [&] {
+        Value item = itemOf(math::CountTrailingZerosOp::create(b, left[0]));
+        emitRun(b.rem(item, perSegment), b.divide(item, perSegment));
+      });
+      return {any, arith::AndIOp::create(b, left[0], b.sub(left[0], b.c(1)))};
     });
     return {};
   });
 }
 
+void PagedKernel::emitRun(Value item, Value segment) {
+  Value slots = b.buffer(4), positions = b.buffer(5);
+  Run run;
+  run.item = item;
+  run.segment = segment;
+  Value rest = b.rem(item, a.itemsOfRow());
+  run.row = b.divide(item, a.itemsOfRow());
+  run.kv = b.divide(rest, a.parts());
+  run.firstPair = b.mul(b.rem(rest, a.parts()), a.pairs());
+  run.slot = word(slots, run.row);
+  Value first = b.eq(b.rem(run.row, a.run()), b.c(0));
+  Value before = word(slots, b.select(first, run.row, b.sub(run.row, b.c(1))));
+  Value different = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, before, run.slot);
+  b.ifThen(b.either(first, different), [&] {
+    // Each lane looks at a row: those of the same slot up to the next multiple of run() belong to
+    // it.
+    Value here = b.add(run.row, lane), inside = b.lt(here, rows);
+    Value safe = b.select(inside, here, run.row);
+    Value same = b.both(inside, b.eq(word(slots, safe), run.slot));
+    same = b.both(same, b.lt(lane, b.sub(b.c(a.run()), b.rem(run.row, a.run()))));
+    Value others = ballot(
+        b, arith::XOrIOp::create(b, same, arith::ConstantOp::create(b, b.getBoolAttr(true))));
+    run.length = math::CountTrailingZerosOp::create(b, others);
+    Value keys = b.add(b.select(b.lt(lane, run.length), word(positions, safe), b.c(0)), 1);
+    for (int64_t distance = kLanes / 2; distance; distance /= 2)
+      keys = arith::MaxUIOp::create(b, keys, b.exchange(keys, distance));
+    run.keys = b.uniform(keys);
+    run.length = b.uniform(run.length);
+    if (a.shared)
+      attendTogether(run);
+    else
+      attendApart(run);
+  });
+}
+
+int64_t PagedAttention::keptOfRow() const {
+  return itemsOfRow() * segments() * KeptSums::elements(dim / 2 / PagedKernel::kWarps);
+}
+int64_t PagedAttention::keptElements() const {
+  return kMostMultiprocessors * PagedKernel::kBlocks * KeptSums::elements(dim / 2);
+}
+
 plan::WorkAttr pagedAttentionWork(MLIRContext *context, const PagedAttention &a) {
-  int64_t each = a.kvHeads * a.parts();
+  int64_t each = a.itemsOfRow() * (a.split() ? a.segments() : 1);
   if (std::optional<nn::AxisAttr> axis = nn::axisOf(a.rows))
     return plan::WorkAttr::get(context, axis->getAxis(), axis->getExtra(), 1, each);
   return plan::WorkAttr::get(context, std::nullopt, a.rows.getDimSize(0) * each);
 }
 
 void emitPagedAttention(LLVM::LLVMFuncOp kernel, Location loc, const PagedAttention &attention) {
-  TileKernelBuilder builder(loc, kernel, /*maps=*/0, /*buffers=*/7);
+  TileKernelBuilder builder(loc, kernel, /*maps=*/0, /*buffers=*/attention.split() ? 9 : attention.segmented() ? 8 : 7);
   PagedKernel(builder, attention).emit();
 }
 

@@ -18,6 +18,10 @@ namespace mirl::passes::cuda {
 
 class PagedKernel {
 public:
+  static constexpr int64_t kWarps = 4, kLanes = 32;
+  // Blocks of the grid on a multiprocessor.
+  static constexpr int64_t kBlocks = 2;
+
   PagedKernel(TileKernelBuilder &b, const PagedAttention &a) : b(b), a(a) {}
   void emit();
 
@@ -26,14 +30,15 @@ private:
   using ValueRange = mlir::ValueRange;
   using Values = llvm::SmallVector<Value>;
 
-  static constexpr int64_t kWarps = 4;
   // Positions of a block of the pool, and blocks of the pool in a block of keys.
-  static constexpr int64_t kPool = 16, kPools = kAttentionKeys / kPool;
+  static constexpr int64_t kPool = kPoolKeys, kPools = kAttentionKeys / kPool;
 
   struct Run {
     Value row, slot, kv,
         firstPair;      // firstPair: of the heads, where a row has more than a block takes
     Value length, keys; // rows, and keys that the last of them sees
+    // The segment that is this item's, and which item it would be were they not split.
+    Value segment, item;
   };
   // The pair of this thread's row h of its warp's tile.
   struct Pair {
@@ -48,6 +53,8 @@ private:
   int64_t poolBytes() const { return kPool * a.dim * 2; }
 
   void emitRuns();
+  void emitSplitRuns();
+  void emitRun(Value item, Value segment);
   Pair pairOf(const Run &run, int64_t h);
   // Where this thread's first column of a pair's query lies, and of its result.
   Value startOf(const Pair &pair);
@@ -61,13 +68,17 @@ private:
   Values scores(ValueRange queries, Value keys, int64_t pools);
   // sums + weights · values, of 64 keys and the columns of `sums` from `firstColumn` on.
   Values weigh(ValueRange words, Value values, Value firstColumn, ValueRange sums);
-  void store(const Pair (&pairs)[2], Value firstColumn, ValueRange sums, const RowTotals &rows);
+  void store(const Pair (&pairs)[2], Value firstColumn, const RowSums &sums);
+  // Whether the row of each pair sees the segment that begins with this block of keys.
+  Values seesFrom(const Pair (&pairs)[2], Value block);
 
   // Each warp has a tile of 16 pairs (PagedAttentionKernel.cpp).
   int64_t stages() const { return 3; }
   void attendApart(const Run &run);
   // The warps share one (PagedDecodeKernel.cpp).
   void attendTogether(const Run &run);
+  // Ends an item whose sequence has other segments: who comes last merges all of them.
+  void endSegment(const Run &run, const Pair (&pairs)[2], Value firstColumn, const RowSums &sums);
   int64_t togetherBytes() const;
 
   TileKernelBuilder &b;

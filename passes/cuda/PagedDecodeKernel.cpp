@@ -43,7 +43,13 @@ void PagedKernel::attendTogether(const Run &run) {
   Pair pairs[2] = {pairOf(run, 0), pairOf(run, 1)};
   Values queries = loadQueries(pairs);
   Value quarter = b.rem(lane, 4), c = number(a.factor());
-  Value end = b.ceilDivide(run.keys, kAttentionKeys), rounds = b.ceilDivide(end, 2);
+  // The blocks of keys of this item: all of them, or those of its segment.
+  Value from = b.c(0), end = b.ceilDivide(run.keys, kAttentionKeys);
+  if (run.segment) {
+    from = b.mul(run.segment, a.blocksOfSegment());
+    end = b.min(end, b.add(from, a.blocksOfSegment()));
+  }
+  Value rounds = b.ceilDivide(b.sub(end, from), 2);
   const int64_t ring = halvesOf(a), roundPools = kRound / kPool, half = roundPools * poolBytes();
   const int64_t behind = ring * half;
   Type f32 = b.getF32Type();
@@ -71,7 +77,7 @@ void PagedKernel::attendTogether(const Run &run) {
   auto copyHalf = [&](Value round, bool keys, Value place) {
     b.ifThen(b.lt(round, rounds), [&] {
       Value to = b.mul(place, half), none;
-      Value pool = b.mul(b.mul(round, 2), kPools);
+      Value pool = b.mul(b.add(from, b.mul(round, 2)), kPools);
       copyPools(run, pool, roundPools, keys ? to : none, keys ? none : to);
     });
     commitPieces(b);
@@ -99,7 +105,7 @@ void PagedKernel::attendTogether(const Run &run) {
         b.meet();
         copyHalf(b.add(round, (ring - 1) / 2), ring % 2 == 1,
                  b.select(b.eq(place, b.c(0)), b.c(ring - 1), b.sub(place, b.c(1))));
-        Value firstBlock = b.mul(round, 2);
+        Value firstBlock = b.add(from, b.mul(round, 2));
         Value firstKey =
             b.add(b.add(b.mul(firstBlock, kAttentionKeys), b.mul(warp, kRound / kWarps)),
                   b.mul(quarter, 2));
@@ -192,8 +198,49 @@ void PagedKernel::attendTogether(const Run &run) {
   // The next item's copies may overwrite what the last products read.
   b.meet();
   RowTotals rows{{done[1], done[2]}, {load(f32At(kSums, row)), load(f32At(kSums, b.add(row, 8)))}};
-  ValueRange sums = ValueRange(done).drop_front(4);
-  store(pairs, firstColumn, sums, rows);
+  RowSums sums{Values(ArrayRef(done).drop_front(4)), rows};
+  if (!run.segment) {
+    store(pairs, firstColumn, sums);
+    return;
+  }
+  b.ifElse(
+      b.lt(b.c(a.segment), run.keys), [&] { endSegment(run, pairs, firstColumn, sums); },
+      [&] { store(pairs, firstColumn, sums); });
+}
+
+// The blocks' threads are alike, so each merges what the same thread of the others has kept. A counter
+// says who comes last. Behind the fences what was kept before it was raised is seen by who raises it later.
+void PagedKernel::endSegment(const Run &run, const Pair (&pairs)[2], Value firstColumn, const RowSums &sums) {
+  const int64_t count = static_cast<int64_t>(sums.values.size());
+  auto kept = [&](Value segment) {
+    Value number = wideAdd(wideMul(b.wide(run.item), b.c64(a.segments())), b.wide(segment));
+    return KeptSums(b, b.buffer(7), wideMul(number, b.c64(KeptSums::elements(count))), thread, count);
+  };
+  Type i32 = b.getI32Type();
+  Value counter = b.at(b.buffer(8), run.item, i32), last = b.divide(b.sub(run.keys, b.c(1)), a.segment);
+  Value before = b.at(b.shared(b.c(halvesOf(a) * (kRound / kPool) * poolBytes() + kTops)), 0, i32);
+  kept(run.segment).store(sums);
+  b.meet();
+  b.ifThen(b.eq(thread, b.c(0)), [&] {
+    LLVM::FenceOp::create(b, LLVM::AtomicOrdering::acq_rel, "device");
+    Value done = LLVM::AtomicRMWOp::create(b, LLVM::AtomicBinOp::add, counter, b.c(1), LLVM::AtomicOrdering::monotonic, "device");
+    LLVM::FenceOp::create(b, LLVM::AtomicOrdering::acq_rel, "device");
+    LLVM::StoreOp::create(b, done, before, /*alignment=*/4);
+  });
+  b.meet();
+  b.ifThen(b.eq(LLVM::LoadOp::create(b, i32, before, /*alignment=*/4), last), [&] {
+    Values all = b.loop(b.c(1), b.add(last, 1), b.c(1), kept(b.c(0)).load().all(), [&](Value segment, ValueRange so) {
+      RowSums before = RowSums::from(so), next = kept(segment).load();
+      SegmentMerge merge(b, before.totals, next.totals, a.factor());
+      RowSums merged{{}, merge.totals};
+      for (auto [i, x] : llvm::enumerate(before.values))
+        merged.values.push_back(merge.merged(static_cast<int64_t>(i) / 2 % 2, x, next.values[i]));
+      return merged.all();
+    });
+    store(pairs, firstColumn, RowSums::from(all));
+    // As the next launch needs it.
+    b.ifThen(b.eq(thread, b.c(0)), [&] { LLVM::StoreOp::create(b, b.c(0), counter, /*alignment=*/4); });
+  });
 }
 
 } // namespace mirl::passes::cuda

@@ -21,6 +21,9 @@ inline constexpr int64_t kWarpgroup = 128;
 inline constexpr int64_t kTileRow = 64;
 inline constexpr int64_t kTileRowBytes = 2 * kTileRow;
 
+// No GPU of sm_90 has more: a grid that keeps something for each of its blocks has room for so many.
+inline constexpr int64_t kMostMultiprocessors = 144;
+
 // Position of loop 0's counter among the dims of a kernel.
 inline constexpr unsigned kLoop = 4;
 

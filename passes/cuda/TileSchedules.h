@@ -22,6 +22,8 @@ public:
   // Whether no command of the entry writes the tensor's bytes: it is a variable that keeps its value.
   // verify-plan looks at what is made of it.
   virtual bool stays(mlir::Value tensor) = 0;
+  // A slice of zeros, one of that name for all of the entry: a launch may write it, and leaves zeros.
+  virtual mlir::Value zeros(mlir::RankedTensorType type, llvm::StringRef name) = 0;
   // Rows of a tensor at the entry's capacities.
   virtual int64_t capacity(mlir::RankedTensorType type) = 0;
 };

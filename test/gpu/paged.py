@@ -3,11 +3,13 @@
 The result over packed sequences is compared with the CPU's, whose sums are others: an error of 2e-3 of the norm was seen, most of it
 the rounding of the result. Everything else is by bits: twice, sequences in another order, and over the cache all rows of
 all sequences at once, some of them, and the last of each as in decoding. Blocks of the pool are anywhere, and hold no
-numbers where nothing was written.
+numbers where nothing was written. All of it twice: with sequences that are one segment, and in segments of 128 keys.
 """
 
 import array
 import random
+import re
+import sys
 
 from tensors import distance, largest, read_safetensors, to_bf16, write_safetensors
 
@@ -15,11 +17,21 @@ from tensors import distance, largest, read_safetensors, to_bf16, write_safetens
 CASES = [(14, 2, 64), (4, 2, 128), (3, 3, 64), (17, 1, 128)]
 # Single rows, the borders of the pool's blocks, of blocks of keys, and of tiles of 192 and 256 rows; more keys than decoding has in
 # shared memory at a time.
-LENGTHS = [1, 2, 15, 16, 17, 63, 64, 65, 127, 129, 191, 193, 257, 300, 610]
+LENGTHS = [1, 2, 15, 16, 17, 63, 64, 65, 127, 129, 191, 193, 256, 257, 300, 610]
 POOL, SLOTS, WIDTH, NAN = 160, 16, 40, 0x7FC0
 
 
+def segmented(text):
+    """The program with segments of 128 keys, which only a GPU has."""
+    return re.sub(r"scale = [\d.]+ : f32", r'\g<0>, numerics = #nn.numerics<"tiles", 128, f32>', text)
+
+
 def check(comparison, scratch):
+    for plan in ("paged", "segments"):
+        check_plan(comparison, scratch, plan)
+
+
+def check_plan(comparison, scratch, plan):
     generator = random.Random(0)
     given, out = scratch / "in.safetensors", scratch / "out.safetensors"
     starts = [sum(LENGTHS[:i]) for i in range(len(LENGTHS) + 1)]
@@ -27,13 +39,13 @@ def check(comparison, scratch):
 
     def call(device, entry, tensors):
         write_safetensors(given, tensors)
-        done, seconds = comparison.run("call", comparison.folder / f"paged.{device}.plan", entry, "--in", given, "--out", out)
+        done, seconds = comparison.run("call", comparison.folder / f"{plan if device == 'cuda' else 'paged'}.{device}.plan", entry, "--in", given, "--out", out)
         if done.returncode:
             raise RuntimeError(f"FAILED on {device}: {done.stderr}")
         return read_safetensors(out), seconds
 
     for heads, kv, dim in CASES:
-        name = f"{heads}_{kv}_{dim}"
+        name, shown = f"{heads}_{kv}_{dim}", f"attention {heads}_{kv}_{dim}{'' if plan == 'paged' else ' in segments'}"
         width = {"q": heads * dim, "k": kv * dim, "v": kv * dim}
         data = {n: to_bf16(generator.gauss(0, 2) for _ in range(total * w)) for n, w in width.items()}
         rows = lambda values, columns, which: array.array("H", [x for r in which for x in values[r * columns:(r + 1) * columns]])
@@ -71,13 +83,17 @@ def check(comparison, scratch):
                 result, _ = call("cuda", f"decode_{name}", {"q": tensor("q", which), **cache, **where(which)})
                 decoded[what] = array.array("H", result["o"]) == rows(found, width["q"], which)
         except RuntimeError as error:
-            comparison.add(f"attention {name}", str(error), False)
+            comparison.add(shown, str(error), False)
             continue
         worst, worst_lse = distance(found, expected), float("inf")
         if len(lse) == len(logs):
             worst_lse = largest(abs(a - b) for a, b in zip(lse, logs))
-        comparison.add(f"attention {name}", f"within {worst:.1e} of the CPU's, lse {worst_lse:.1e}", worst < 6e-3 and worst_lse < 1e-3, (cpu, gpu))
+        comparison.add(shown, f"within {worst:.1e} of the CPU's, lse {worst_lse:.1e}", worst < 6e-3 and worst_lse < 1e-3, (cpu, gpu))
         equal = {"twice": found == again, "packed backwards": backwards == rows(found, width["q"], reversed_rows),
                  "over the cache": array.array("H", filled["o"]) == found, **{f"decode, {k}": v for k, v in decoded.items()}}
         for what, same in equal.items():
-            comparison.add(f"attention {name} {what}", "equal" if same else "DIFFERS", same)
+            comparison.add(f"{shown} {what}", "equal" if same else "DIFFERS", same)
+
+
+if __name__ == "__main__":
+    print(segmented(open(sys.argv[1]).read()), end="")

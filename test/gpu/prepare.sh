@@ -59,6 +59,8 @@ python3 "$root/test/gpu/logprob.py" "$folder/logprob.mlir" "$folder/logprob_kept
 plan logprob.kept.plan "$folder/logprob_kept.mlir" "${gpu[@]}" --dtype f32
 both attention "$folder/attention.mlir" --dtype f32
 both paged "$folder/paged.mlir" --dtype f32
+python3 "$root/test/gpu/paged.py" "$folder/paged.mlir" >"$folder/segments.mlir"
+plan segments.cuda.plan "$folder/segments.mlir" "${gpu[@]}" --dtype f32
 python3 "$root/test/gpu/updates.py" "$folder/updates.mlir"
 both updates "$folder/updates.mlir" --dtype f32
 both sft "$chain/sft.mirl" --model "$chain/model" --dtype f32

@@ -45,7 +45,7 @@ func.func @packed(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: !kv {nn.nam
                   %v: !kv {nn.name = "v", nn.source = "input:v"}, %o: !offsets {nn.name = "o", nn.source = "input:o"})
     -> (!q {nn.name = "y", nn.source = "output:y"}, !lse {nn.name = "l", nn.source = "output:l"})
     attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64, sequence = 64 : i64}} {
-  %y, %l = nn.attention %q, %k, %v, %o {heads = 4, kv_heads = 2, scale = 8.83883461e-02 : f32} : (!q, !kv, !kv, !offsets) -> (!q, !lse)
+  %y, %l = nn.attention %q, %k, %v, %o {heads = 4, kv_heads = 2, scale = 8.83883461e-02 : f32, longest = 1024 : i64} : (!q, !kv, !kv, !offsets) -> (!q, !lse)
   return %y, %l : !q, !lse
 }
 
@@ -85,5 +85,54 @@ func.func @chunk(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: !keys {nn.na
                  %s: !index {nn.name = "s", nn.source = "input:s"}, %p: !index {nn.name = "p", nn.source = "input:p"})
     -> (!q {nn.name = "y", nn.source = "output:y"}) attributes {nn.kind = "prefill", nn.capacities = {context = 64 : i64}} {
   %y = nn.paged_attention %q, %k, %v, %t, %s, %p {heads = 4, kv_heads = 2, scale = 8.83883461e-02 : f32} : (!q, !keys, !values, !table, !index, !index) -> !q
+  return %y : !q
+}
+
+// Sequences of several segments of 1024 keys. Between two of them a thread keeps its 64 sums and four numbers more of its rows in
+// memory, 16 bytes at a time: the first segment's as they are, later ones merged with them.
+// CHECK-LABEL: .visible .entry tile_attention_context_h4_kv2_d128_s3db504f3_g1024_sequence1(
+// CHECK: wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16
+// CHECK: st.global.v4.b32
+// CHECK: ld.global.v4.b32
+// CHECK: lg2.approx.ftz.f32
+func.func @packed_long(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: !kv {nn.name = "k", nn.source = "input:k"},
+                       %v: !kv {nn.name = "v", nn.source = "input:v"}, %o: !offsets {nn.name = "o", nn.source = "input:o"})
+    -> (!q {nn.name = "y", nn.source = "output:y"}, !lse {nn.name = "l", nn.source = "output:l"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64, sequence = 64 : i64}} {
+  %y, %l = nn.attention %q, %k, %v, %o {heads = 4, kv_heads = 2, scale = 8.83883461e-02 : f32} : (!q, !kv, !kv, !offsets) -> (!q, !lse)
+  return %y, %l : !q, !lse
+}
+
+// In decoding a segment is an item. Each lane looks for one that there is; the block that is the last of a row's to add one to the
+// counter merges them, and leaves zero.
+// CHECK-LABEL: .visible .entry tile_paged_attention_decode_context_h4_kv2_d128_s3db504f3_g1024_t128(
+// CHECK: vote.sync.ballot
+// CHECK: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
+// CHECK: st.global.v4.b32
+// CHECK: bar.sync
+// CHECK: fence.acq_rel.gpu
+// CHECK: atom{{.*}}.global.add.u32
+// CHECK: fence.acq_rel.gpu
+// CHECK: bar.sync
+// CHECK: ld.global.v4.b32
+// CHECK: st.global.b32 {{.*}}, 0
+func.func @decode_long(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: tensor<512x2x128x16xbf16> {nn.name = "k", nn.source = "input:k"},
+                       %v: tensor<512x2x16x128xbf16> {nn.name = "v", nn.source = "input:v"}, %t: tensor<4x128xi32> {nn.name = "t", nn.source = "input:t"},
+                       %s: !index {nn.name = "s", nn.source = "input:s"}, %p: !index {nn.name = "p", nn.source = "input:p"})
+    -> (!q {nn.name = "y", nn.source = "output:y"}) attributes {nn.kind = "decode", nn.capacities = {context = 4 : i64}} {
+  %y = nn.paged_attention %q, %k, %v, %t, %s, %p {heads = 4, kv_heads = 2, scale = 8.83883461e-02 : f32} : (!q, tensor<512x2x128x16xbf16>, tensor<512x2x16x128xbf16>, tensor<4x128xi32>, !index, !index) -> !q
+  return %y : !q
+}
+
+// Prefill goes through them as training does.
+// CHECK-LABEL: .visible .entry tile_paged_attention_context_h4_kv2_d128_s3db504f3_g1024_t128(
+// CHECK-NOT: atom
+// CHECK: st.global.v4.b32
+// CHECK-NOT: atom
+func.func @chunk_long(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: tensor<512x2x128x16xbf16> {nn.name = "k", nn.source = "input:k"},
+                      %v: tensor<512x2x16x128xbf16> {nn.name = "v", nn.source = "input:v"}, %t: tensor<4x128xi32> {nn.name = "t", nn.source = "input:t"},
+                      %s: !index {nn.name = "s", nn.source = "input:s"}, %p: !index {nn.name = "p", nn.source = "input:p"})
+    -> (!q {nn.name = "y", nn.source = "output:y"}) attributes {nn.kind = "prefill", nn.capacities = {context = 64 : i64}} {
+  %y = nn.paged_attention %q, %k, %v, %t, %s, %p {heads = 4, kv_heads = 2, scale = 8.83883461e-02 : f32} : (!q, tensor<512x2x128x16xbf16>, tensor<512x2x16x128xbf16>, tensor<4x128xi32>, !index, !index) -> !q
   return %y : !q
 }

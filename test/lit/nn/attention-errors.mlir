@@ -152,3 +152,14 @@ func.func @f(%query: tensor<?x8xf32, #nn.axis<context>>, %key: tensor<?x4xf32, #
       -> (tensor<?x8xf32, #nn.axis<context>>, tensor<?x2xf32, #nn.axis<context>>)
   return
 }
+
+// -----
+
+func.func @f(%query: tensor<?x8xf32, #nn.axis<context>>, %key: tensor<?x4xf32, #nn.axis<context>>,
+             %value: tensor<?x4xf32, #nn.axis<context>>, %offsets: tensor<?xi32, #nn.axis<sequence, 1>>) {
+  // expected-error @+1 {{longest, the rows of the longest sequence, is at least 1, not 0}}
+  %0:2 = nn.attention %query, %key, %value, %offsets {heads = 4, kv_heads = 2, scale = 0.5 : f32, longest = 0}
+    : (tensor<?x8xf32, #nn.axis<context>>, tensor<?x4xf32, #nn.axis<context>>, tensor<?x4xf32, #nn.axis<context>>, tensor<?xi32, #nn.axis<sequence, 1>>)
+      -> (tensor<?x8xf32, #nn.axis<context>>, tensor<?x4xf32, #nn.axis<context>>)
+  return
+}

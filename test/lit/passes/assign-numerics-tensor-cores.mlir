@@ -87,9 +87,9 @@ func.func @attention(%x: !heads, %f: !wide, %n: !narrow, %lse: !scalars, %offset
 // Attention to bf16 with heads of 64 or 128 numbers; what goes over the cache has the same order.
 // CHECK-LABEL: @attention_forward
 func.func @attention_forward(%q: !q, %h: !q96, %f: !qf, %o: tensor<?xi32, #nn.axis<sequence, 1>>, %kc: tensor<2x2x64x16xbf16>, %vc: tensor<2x2x16x64xbf16>, %kf: tensor<2x2x64x16xf32>, %vf: tensor<2x2x16x64xf32>, %t: tensor<2x1xi32>, %s: !i) {
-  // CHECK-NEXT: nn.attention {{.*}}<"tiles", 64, f32>
+  // CHECK-NEXT: nn.attention {{.*}}<"tiles", 1024, f32>
   %0:2 = nn.attention %q, %q, %q, %o {heads = 2, kv_heads = 2, scale = 1.0 : f32} : (!q, !q, !q, tensor<?xi32, #nn.axis<sequence, 1>>) -> (!q, !lse)
-  // CHECK-NEXT: nn.paged_attention {{.*}}<"tiles", 64, f32>
+  // CHECK-NEXT: nn.paged_attention {{.*}}<"tiles", 1024, f32>
   %1 = nn.paged_attention %q, %kc, %vc, %t, %s, %s {heads = 2, kv_heads = 2, scale = 1.0 : f32} : (!q, tensor<2x2x64x16xbf16>, tensor<2x2x16x64xbf16>, tensor<2x1xi32>, !i, !i) -> !q
   // Heads of 48 numbers.
   // CHECK-NEXT: nn.attention {{.*}}<"lanes", 16, f32>
