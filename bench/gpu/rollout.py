@@ -23,7 +23,7 @@ import model
 def prepare(folder, bin, size, sequences, prompt, new, target, products, parity):
     program = model.edited((model.CHAIN / "mirror_descent.mirl").read_text(), [
         ("capacity context = 128", f"capacity context = {prompt + new}"), ("max_tokens: int = 64", f"max_tokens: int = {new}")])
-    model.prepare(folder, bin, size, program, target, "--slots", sequences, "--micro-tokens", 4096, "--products", products, "--parity", parity)
+    model.prepare(folder, bin, size, program, target, "--slots", sequences, "--micro-tokens", max(4096, prompt + new), "--products", products, "--parity", parity)
     model.write_prompts(folder / "prompts.jsonl", sequences, prompt)
     (folder / "work.json").write_text(json.dumps({"size": size, "sequences": sequences, "prompt": prompt, "new": new}))
 
