@@ -103,7 +103,7 @@ class Report:
     def rollouts(self):
         rows = []
         for part, what, least in (("rollout", "0.5B, 256 sequences", 120_000), ("rollout15", "1.5B, 256 sequences", 90_000),
-                                  ("one", "0.5B, one sequence, in a plan for 256", 1000)):
+                                  ("one", "0.5B, one sequence, in a plan for 256", 1000), ("long", "0.5B, 8 sequences, 8,192 tokens of prompt", None)):
             peer = next(iter(self.got(part, "peer")), None)
             theirs = peer["sequences"] * peer["new"] / peer["median"] if peer else None
             if peer:
@@ -111,9 +111,9 @@ class Report:
             rates = [one["tokens"] / max(one["seconds"], 1e-9) for one in self.got(part, "mirl")]
             if rates:
                 middle = statistics.median(rates)
-                rows.append((what, self.bar(f"decoding, {what}", middle, several(rates, "{:,.0f}"), least=least, unit=" tokens/s"),
+                rows.append((what, self.bar(f"decoding, {what}", middle if least else None, several(rates, "{:,.0f}"), least=least, unit=" tokens/s"),
                              f"{middle / theirs:.2f}" if peer else "-"))
-        self.section("Rollouts, 128 tokens of prompt, 256 new, log-probs returned", ("", "tokens/s", "beside PyTorch"), rows,
+        self.section("Rollouts, 128 tokens of prompt unless said, 256 new, log-probs returned", ("", "tokens/s", "beside PyTorch"), rows,
                      "Of several rounds the median is compared.")
         commands = [one["command"] for one in self.got("first", "mirl")]
         if commands:

@@ -56,9 +56,9 @@ def train(size, work, micro_tokens, budget):
         folder, bin, o.size(size), "tiny" if o.tiny else work, o.target, budget, 256 if o.tiny else micro_tokens, "own", "on"), size)
 
 
-def sample(size):
+def sample(size, sequences=256, prompt=128):
     return Program(lambda folder, bin, o: rollout.prepare(
-        folder, bin, o.size(size), *((8, 16, 16) if o.tiny else (256, 128, 256)), o.target, "own", "on"), size)
+        folder, bin, o.size(size), *((8, 16, 16) if o.tiny else (sequences, prompt, 256)), o.target, "own", "on"), size)
 
 
 def head(budget):
@@ -84,6 +84,7 @@ PROGRAMS = {
     "iteration": train("0.5B", "iteration", 16384, ""),
     "rollout": sample("0.5B"),
     "rollout15": sample("1.5B"),
+    "long": sample("0.5B", 8, 8192),
     "logprob": head(""),
     "logprob1120": head("1120MiB"),
     "logprob2800": head("2800MiB"),
@@ -162,6 +163,7 @@ PARTS = {
     "rollout": sample_part(300, "rollout"),
     "rollout15": sample_part(400, "rollout15"),
     "one": sample_part(300, "rollout", 1),
+    "long": sample_part(300, "long"),
     "first": Part(120, ["rollout"], [Step("mirl", lambda root: rollout.run(root / "rollout", 3, 1, 1))]),
     # Three rounds: the same program is faster or slower by 5 % from one run to the next.
     "logprob": Part(570, list(HEADS), 3 * [Step("peer", lambda root: logprob.peer(root / "logprob", 8), "cuda"),

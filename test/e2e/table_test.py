@@ -152,7 +152,8 @@ class Table(unittest.TestCase):
         rounds = lambda tokens, seconds: [{"tokens": tokens, "seconds": s, "command": s, "memory": {"shown": None, "said": None}} for s in seconds]
         peer = [{"sequences": 256, "new": 250, "median": 2.0}]
         text = self.table(rollout=record(peer=peer, mirl=rounds(64000, [0.5, 0.4, 0.8])), one=record(mirl=rounds(256, [0.256])),
-                          first=record(mirl=rounds(1, [0.9, 3.1])))
+                          first=record(mirl=rounds(1, [0.9, 3.1])), long=record(peer=[{"sequences": 8, "new": 250, "median": 2.0}], mirl=rounds(2000, [0.5])))
+        self.assertIn("| 0.5B, 8 sequences, 8,192 tokens of prompt | 4,000 | 4.00 |", text)
         self.assertIn("| 0.5B, 256 sequences | 128,000, 160,000, 80,000 (≥ 120,000 tokens/s: met) | 4.00 |", text)
         self.assertIn("1,000 (≥ 1,000 tokens/s: met)", text)
         self.assertIn("0.90, 3.10 (≤ 3 s: **not met**) s", text)
