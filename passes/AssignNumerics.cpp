@@ -140,7 +140,7 @@ struct AssignNumerics : impl::AssignNumericsBase<AssignNumerics> {
       auto wanted =
           nn::NumericsAttr::get(op->getContext(), order, width, Float32Type::get(op->getContext()));
       auto stated = op->getAttrOfType<nn::NumericsAttr>("numerics");
-      // The schedules take segments of any number of blocks; what a program states is the same in all its entries.
+      // The schedules take segments of any even number of blocks. Who states a length and wants entries to agree states it in all.
       if (stated && stated.getOrder() == "tiles" && order == "tiles")
         wanted = nn::NumericsAttr::get(op->getContext(), order, stated.getWidth(), wanted.getAccumulator());
       if (stated && stated != wanted) {

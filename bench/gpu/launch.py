@@ -3,6 +3,7 @@ them."""
 
 import collections
 import ctypes
+import inspect
 import pathlib
 import re
 import shutil
@@ -143,5 +144,7 @@ def main(doc, program, run):
     options = dict(a[2:].split("=", 1) if "=" in a else (a[2:], "") for a in sys.argv[2:] if a.startswith("--"))
     given = [a for a in sys.argv[2:] if not a.startswith("--")]
     if sys.argv[1] == "prepare":
+        if options.keys() - inspect.signature(program).parameters.keys():
+            sys.exit(doc)
         return prepare(pathlib.Path(given[0]), given[1] if len(given) > 1 else "mirlc", program(**options))
     return run([pathlib.Path(a) for a in given], options)

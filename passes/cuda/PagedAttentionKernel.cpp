@@ -58,14 +58,14 @@ PagedKernel::Values PagedKernel::loadQueries(const Pair (&pairs)[2]) {
 void PagedKernel::copyPools(const Run &run, Value firstPool, int64_t pools, Value keysTo,
                             Value valuesTo) {
   Value keys = b.buffer(1), values = b.buffer(2), table = b.buffer(3);
-  Value lastPool = b.divide(b.sub(run.keys, b.c(1)), kPool);
+  Value lastPool = b.divide(b.sub(run.keys, b.c(1)), kPoolKeys);
   Value rowOfTable = b.mul(run.slot, a.tableWidth);
   int64_t perPool = poolBytes() / (16 * kWarpgroup); // pieces of 16 bytes of a thread
   for (int64_t pool = 0; pool < pools; ++pool) {
     Value number = b.add(firstPool, pool);
     Value inPool = word(table, b.add(rowOfTable, b.min(number, lastPool)));
     Value from = wideMul(b.wide(b.add(b.mul(inPool, a.kvHeads), run.kv)), b.c64(poolBytes()));
-    Value left = b.sub(run.keys, b.min(b.mul(number, kPool), run.keys)); // keys from here on
+    Value left = b.sub(run.keys, b.min(b.mul(number, kPoolKeys), run.keys)); // keys from here on
     auto copy = [&](Value to, Value buffer, Value source, Value place, Value there) {
       copyPiece(b, b.add(b.add(to, pool * poolBytes()), b.mul(place, 16)),
                 b.at(buffer, source, b.getI8Type()), there);
@@ -87,10 +87,10 @@ void PagedKernel::copyPools(const Run &run, Value firstPool, int64_t pools, Valu
 
 PagedKernel::Values PagedKernel::scores(ValueRange queries, Value keys, int64_t pools) {
   Value from = b.add(keyAt, keys);
-  Values sums(pools * kPool / 2, number(0));
+  Values sums(pools * kPoolKeys / 2, number(0));
   for (int64_t pool = 0; pool < pools; ++pool)
     for (int64_t k = 0; k < a.dim / 16; ++k) {
-      Values words = loadMatrices(b, b.add(from, pool * poolBytes() + k * 16 * kPool * 2));
+      Values words = loadMatrices(b, b.add(from, pool * poolBytes() + k * 16 * kPoolKeys * 2));
       for (int64_t eight = 0; eight < 2; ++eight)
         multiplyWarp(b, queries.slice(4 * k, 4), ValueRange(words).slice(2 * eight, 2),
                      MutableArrayRef<Value>(sums).slice(4 * (2 * pool + eight), 4));

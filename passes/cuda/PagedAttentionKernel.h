@@ -30,8 +30,8 @@ private:
   using ValueRange = mlir::ValueRange;
   using Values = llvm::SmallVector<Value>;
 
-  // Positions of a block of the pool, and blocks of the pool in a block of keys.
-  static constexpr int64_t kPool = kPoolKeys, kPools = kAttentionKeys / kPool;
+  // Blocks of the pool in a block of keys.
+  static constexpr int64_t kPools = kAttentionKeys / kPoolKeys;
 
   struct Run {
     Value row, slot, kv,
@@ -50,7 +50,7 @@ private:
   Value word(Value pointer, Value index);
   Value number(double x);
   // Bytes of the keys, or values, of a block of the pool.
-  int64_t poolBytes() const { return kPool * a.dim * 2; }
+  int64_t poolBytes() const { return kPoolKeys * a.dim * 2; }
 
   void emitRuns();
   void emitSplitRuns();

@@ -36,7 +36,7 @@ int64_t halvesOf(const PagedAttention &a) { return a.dim == 64 ? 6 : 3; }
 } // namespace
 
 int64_t PagedKernel::togetherBytes() const {
-  return halvesOf(a) * (kRound / kPool) * poolBytes() + kBytes;
+  return halvesOf(a) * (kRound / kPoolKeys) * poolBytes() + kBytes;
 }
 
 void PagedKernel::attendTogether(const Run &run) {
@@ -50,7 +50,7 @@ void PagedKernel::attendTogether(const Run &run) {
     end = b.min(end, b.add(from, a.blocksOfSegment()));
   }
   Value rounds = b.ceilDivide(b.sub(end, from), 2);
-  const int64_t ring = halvesOf(a), roundPools = kRound / kPool, half = roundPools * poolBytes();
+  const int64_t ring = halvesOf(a), roundPools = kRound / kPoolKeys, half = roundPools * poolBytes();
   const int64_t behind = ring * half;
   Type f32 = b.getF32Type();
   auto f32At = [&](int64_t part, Value index) {
@@ -218,7 +218,7 @@ void PagedKernel::endSegment(const Run &run, const Pair (&pairs)[2], Value first
   };
   Type i32 = b.getI32Type();
   Value counter = b.at(b.buffer(8), run.item, i32), last = b.divide(b.sub(run.keys, b.c(1)), a.segment);
-  Value before = b.at(b.shared(b.c(halvesOf(a) * (kRound / kPool) * poolBytes() + kTops)), 0, i32);
+  Value before = b.at(b.shared(b.c(halvesOf(a) * (kRound / kPoolKeys) * poolBytes() + kTops)), 0, i32);
   kept(run.segment).store(sums);
   b.meet();
   b.ifThen(b.eq(thread, b.c(0)), [&] {
