@@ -32,10 +32,13 @@ Scheduler::Scheduler(const SchedulerLimits &limits)
   free_slots_.reserve(slots);
   active_.reserve(slots);
   held_.reserve(width);
-  step_.copies.reserve(2 * slots);
-  step_.edits.reserve(4 * slots);
-  step_.pieces.reserve(2 * slots);
-  step_.sampled.reserve(slots);
+  for (Step &step : steps_) {
+    step.copies.reserve(2 * slots);
+    step.edits.reserve(4 * slots);
+    step.pieces.reserve(2 * slots);
+    step.sampled.reserve(slots);
+    step.carried.reserve(kMostRuns);
+  }
   Begin();
 }
 
@@ -53,6 +56,8 @@ void Scheduler::Begin(const RolloutGoal &goal, int64_t weights) {
   next_ = unfinished_ = 0;
   groups_.clear();
   ended_groups_ = overdue_groups_ = 0;
+  open_steps_ = 0;
+  may_keep_ = false;
   goal_ = goal;
   weights_ = weights;
   stats_ = {};
@@ -95,6 +100,7 @@ absl::Status Scheduler::Add(const SequenceSpec &spec) {
   ++group.open;
   overdue_groups_ += spec.overdue && !group.overdue;
   group.overdue |= spec.overdue;
+  may_keep_ |= spec.key >= 0 && spec.budget != kNoLimit && !spec.overdue;
   sequences_.push_back(sequence);
   ++unfinished_;
   return absl::OkStatus();
@@ -116,35 +122,12 @@ int64_t Scheduler::unused_positions() const {
   return unused;
 }
 
-const Step *Scheduler::Next() {
-  step_.copies.clear();
-  step_.edits.clear();
-  step_.pieces.clear();
-  step_.sampled.clear();
-  step_.rows = 0;
-  step_.decode = true;
-  if (stats_.steps == 0 && ReachedGoal())
-    SuspendRest();
-  if (unfinished_ == 0)
-    return nullptr;
-  samples_left_ = goal_.budget;
-  Advance();
-  ++stats_.steps;
-  stats_.decode_steps += step_.decode;
-  stats_.rows += step_.rows;
-  stats_.sampled += static_cast<int64_t>(step_.sampled.size());
-  stats_.copies += static_cast<int64_t>(step_.copies.size());
-  stats_.peak_blocks = std::max(stats_.peak_blocks, pool_.used());
-  return &step_;
-}
-
 void Scheduler::AddPiece(int32_t index, int64_t count, bool samples, bool again) {
   Sequence &s = at(index);
-  step_.pieces.push_back({index, s.slot, static_cast<int32_t>(s.computed),
+  step_->pieces.push_back({index, s.slot, static_cast<int32_t>(s.computed),
                           static_cast<int32_t>(count), samples ? 1 : 0});
-  step_.rows += count;
-  stats_.kv_reads += count * s.computed + count * (count + 1) / 2;
-  step_.decode &= count == 1 && samples;
+  step_->rows += count;
+  step_->decode &= count == 1 && samples;
   int64_t known = std::clamp<int64_t>(s.reached - s.computed, 0, count);
   stats_.recomputed_rows += known;
   if (!again && (count > 1 || !samples || s.computed < s.spec.prompt))
@@ -154,7 +137,7 @@ void Scheduler::AddPiece(int32_t index, int64_t count, bool samples, bool again)
 }
 
 void Scheduler::TakeSample(int32_t index) {
-  step_.sampled.push_back(index);
+  step_->sampled.push_back(index);
   if (samples_left_ > 0 && samples_left_ != kNoLimit)
     --samples_left_;
 }
@@ -214,7 +197,7 @@ void Scheduler::Share(Sequence &sequence, const int32_t *source, int64_t count) 
   }
   blocks(sequence) = count;
   if (count > 0)
-    step_.edits.push_back({sequence.slot, 0, static_cast<int32_t>(count)});
+    step_->edits.push_back({sequence.slot, 0, static_cast<int32_t>(count)});
 }
 
 void Scheduler::Occupy(int32_t index) {
@@ -232,9 +215,9 @@ void Scheduler::Occupy(int32_t index) {
 bool Scheduler::AdmitBesides() {
   auto index = static_cast<int32_t>(next_);
   Sequence &s = at(index);
-  if (step_.pieces.empty() || s.spec.response > 0)
+  if (step_->pieces.empty() || s.spec.response > 0)
     return false;
-  Piece &piece = step_.pieces.back();
+  Piece &piece = step_->pieces.back();
   const Sequence &first = at(piece.sequence);
   if (piece.samples == 0 || first.spec.group != s.spec.group ||
       piece.first + piece.count != s.spec.prompt)
@@ -245,7 +228,7 @@ bool Scheduler::AdmitBesides() {
   Share(s, row(first), BlocksOf(s.spec.prompt));
   s.computed = s.reached = s.spec.prompt;
   ++piece.samples;
-  step_.decode = false;
+  step_->decode = false;
   TakeSample(index);
   return true;
 }
@@ -321,7 +304,7 @@ bool Scheduler::AdmitKept(int64_t &extra) {
   Occupy(index);
   std::copy(kept.blocks.begin(), kept.blocks.end(), row(s));
   blocks(s) = have;
-  step_.edits.push_back({s.slot, 0, static_cast<int32_t>(have)});
+  step_->edits.push_back({s.slot, 0, static_cast<int32_t>(have)});
   s.computed = s.reached = kept.computed;
   s.weights = kept.weights;
   s.kept = false;
@@ -418,7 +401,7 @@ bool Scheduler::Reserve(int32_t index, int64_t end) {
           return false;
         continue;
       }
-      step_.copies.push_back({own[b], copy});
+      step_->copies.push_back({own[b], copy});
       pool_.Release(own[b]);
       own[b] = copy;
       first = b;
@@ -435,7 +418,7 @@ bool Scheduler::Reserve(int32_t index, int64_t end) {
       return false;
   }
   if (first < count)
-    step_.edits.push_back({s.slot, static_cast<int32_t>(first), static_cast<int32_t>(count)});
+    step_->edits.push_back({s.slot, static_cast<int32_t>(first), static_cast<int32_t>(count)});
   return true;
 }
 
@@ -533,44 +516,6 @@ void Scheduler::SuspendRest() {
       Leave(static_cast<int32_t>(index), SequenceState::suspended);
   }
   SkipToWaiting();
-}
-
-void Scheduler::Complete(std::span<const uint8_t> stop) {
-  for (const Piece &piece : step_.pieces) {
-    Sequence &s = at(piece.sequence);
-    s.computed += piece.count;
-    s.reached = std::max(s.reached, s.computed);
-  }
-  bool left = false;
-  for (size_t i = 0; i < step_.sampled.size(); ++i) {
-    int32_t index = step_.sampled[i];
-    Sequence &s = at(index);
-    ++s.known;
-    ++s.sampled;
-    if (goal_.budget > 0 && goal_.budget != kNoLimit)
-      --goal_.budget;
-    SequenceState state = SequenceState::running;
-    if (stop[i] || s.known - s.spec.prompt >= s.spec.limit)
-      state = SequenceState::ended;
-    else if (s.sampled >= s.spec.budget && !s.spec.overdue)
-      state = SequenceState::suspended;
-    if (state == SequenceState::running)
-      continue;
-    if (state == SequenceState::ended)
-      EndOne(s);
-    Hold(s);
-    Leave(index, state);
-    left = true;
-  }
-  if (ReachedGoal()) {
-    SuspendRest();
-    left = true;
-  }
-  if (left) {
-    std::erase_if(active_, [&](int32_t index) { return at(index).slot < 0; });
-    if (held_group_ >= 0 && (next_ >= sequences() || at(next_).spec.group != held_group_))
-      DropHeld();
-  }
 }
 
 } // namespace mirl::rt

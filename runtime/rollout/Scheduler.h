@@ -21,6 +21,10 @@
 // again it goes on without a row that was computed before. Kept blocks are given up before an active
 // sequence is preempted, and before one that waits has to, the youngest sequence's first; what lost
 // them is computed again.
+//
+// A step of decode can be followed by another one before its tokens are known: they tell only which of its
+// sequences have ended. Such a step is *ahead*. A sequence that has ended has a dead row in it, whose token
+// nobody looks at. Its blocks are free at once: the device runs the steps in their order.
 
 #ifndef MIRL_RUNTIME_ROLLOUT_SCHEDULER_H
 #define MIRL_RUNTIME_ROLLOUT_SCHEDULER_H
@@ -33,6 +37,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "runtime/executor/RowRun.h"
 #include "runtime/rollout/BlockPool.h"
 
 namespace mirl::rt {
@@ -98,8 +103,11 @@ struct Step {
   std::vector<int32_t> sampled; // the sequences that get a token, in the order of the pieces
   int64_t rows = 0;
   bool decode = false; // every piece is one row that samples one token
+  // Of a step ahead: its rows' tokens are those that these rows of the step before sample.
+  std::vector<RowRun> carried;
 };
 
+// A dead row is a row that reads the cache, as it is on the device; it samples nothing.
 struct SchedulerStats {
   int64_t steps = 0, decode_steps = 0;
   int64_t rows = 0, sampled = 0;
@@ -110,6 +118,7 @@ struct SchedulerStats {
   // Sequences that went on with the blocks that were kept, positions in them; those that lost theirs.
   int64_t kept = 0, kept_positions = 0, given_up = 0;
   int64_t peak_blocks = 0;
+  int64_t ahead_steps = 0, dead_rows = 0;
 };
 
 class Scheduler {
@@ -124,10 +133,19 @@ public:
   absl::Status Add(const SequenceSpec &spec);
 
   // The next step; nullptr when all have ended or are suspended. Valid until the next call of any
-  // function that is not const. Complete must come before the next Next.
+  // function that is not const, but for a NextAhead and the Complete of this step. Every step must be
+  // completed before the next Next.
   const Step *Next();
-  // The step was done; stop[i]: the token sampled for sampled[i] ends its sequence (an end token, a
-  // repetition). Length and budgets are the scheduler's.
+  // The step behind the one that is not completed yet, which may lose sequences until its turn comes, and gets
+  // none. nullptr when what comes next cannot be said now, or is no business of NextAhead: the step is no decode
+  // step, or one is ahead of it already; the tokens of all are counted (RolloutGoal); something waits that could
+  // be admitted; blocks would have to be copied or taken from somebody; what is kept would be at stake, so that
+  // the order of steps mattered beyond this rollout; its rows lie in more than kMostRuns runs in the step before,
+  // or are fewer than `least`.
+  const Step *NextAhead(int64_t least = 1);
+  static constexpr int64_t kMostRuns = 8;
+  // The oldest step was done; stop[i]: the token sampled for sampled[i] ends its sequence (an end token, a
+  // repetition). Length and budgets are the scheduler's. What is said of a dead row does not matter.
   void Complete(std::span<const uint8_t> stop);
 
   int64_t sequences() const { return static_cast<int64_t>(sequences_.size()); }
@@ -169,6 +187,9 @@ private:
     int32_t group = 0; // its place in groups_
     bool kept = false; // waits with blocks
     SequenceState state = SequenceState::waiting; // prefilling stands for running too
+    // With the token that the step samples which is not completed yet.
+    bool ends() const { return known + 1 - spec.prompt >= spec.limit || (sampled + 1 >= spec.budget && !spec.overdue); }
+    bool gone() const { return state == SequenceState::ended || state == SequenceState::suspended; }
   };
 
   struct Group {
@@ -187,6 +208,13 @@ private:
 
   bool MaySample(const Sequence &sequence) const { return sequence.spec.overdue || samples_left_ > 0; }
   void TakeSample(int32_t index);
+  // Whether a step can be ahead, whatever its rows; then its rows.
+  bool MayGoAhead() const;
+  bool FindAhead(const Step &before, Step &step) const;
+  // Makes room for what `step` is to be.
+  static void Clear(Step &step);
+  // Adds a step to the statistics, when its turn has come.
+  void Count(const Step &step);
   void Advance(); // rows for the active ones
   void Admit();   // rows for waiting ones
   bool AdmitBesides();
@@ -234,7 +262,10 @@ private:
   int64_t held_group_ = -1;
   std::vector<int32_t> held_;
   std::map<int64_t, Kept> kept_;
-  Step step_;
+  bool may_keep_ = false;         // a sequence of this rollout
+  Step steps_[2];
+  Step *step_ = steps_;           // the oldest that is not completed, or the last one
+  int64_t open_steps_ = 0;        // that are not completed
   SchedulerStats stats_;
 };
 
