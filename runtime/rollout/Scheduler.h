@@ -139,7 +139,7 @@ public:
   // The step behind the one that is not completed yet, which may lose sequences until its turn comes, and gets
   // none. nullptr when what comes next cannot be said now, or is no business of NextAhead: the step is no decode
   // step, or one is ahead of it already; the tokens of all are counted (RolloutGoal); something waits that could
-  // be admitted; blocks would have to be copied or taken from somebody; what is kept would be at stake, so that
+  // be admitted; blocks would have to be taken from somebody; what is kept would be at stake, so that
   // the order of steps mattered beyond this rollout; its rows lie in more than kMostRuns runs in the step before,
   // or are fewer than `least`.
   const Step *NextAhead(int64_t least = 1);

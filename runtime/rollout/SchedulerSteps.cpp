@@ -73,12 +73,10 @@ bool Scheduler::FindAhead(const Step &before, Step &step) const {
       step.carried.push_back({from, to, 1});
     else
       return false;
-    int64_t block = (piece.first + 1) / kBlockTokens, count = slot_blocks_[static_cast<size_t>(s.slot)];
-    if (block >= count) {
+    // Its last block has no other owner: the step before writes into it.
+    if (int64_t block = (piece.first + 1) / kBlockTokens; block >= blocks_of_slot(s.slot)) {
       ++missing;
-      step.edits.push_back({s.slot, static_cast<int32_t>(count), static_cast<int32_t>(block) + 1});
-    } else if (pool_.owners(table(s.slot)[block]) > 1) {
-      return false;
+      step.edits.push_back({s.slot, static_cast<int32_t>(block), static_cast<int32_t>(block) + 1});
     }
     step.pieces.push_back({piece.sequence, s.slot, piece.first + 1, 1, 1});
     step.sampled.push_back(piece.sequence);

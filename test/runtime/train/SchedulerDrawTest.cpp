@@ -37,7 +37,7 @@ struct Draw {
 TEST(Scheduler, HoldsWhatItPromisesForDrawnSettings) {
   Draw draw;
   SCOPED_TRACE(testing::Message() << "MIRL_SEED=" << draw.seed);
-  int64_t preemptions = 0, copies = 0, suspended = 0;
+  int64_t preemptions = 0, copies = 0, suspended = 0, ahead = 0, dead = 0;
   for (int round = 0; round < 400; ++round) {
     SchedulerLimits limits = draw.limits(/*spare=*/4);
     auto scheduler = Make(limits);
@@ -59,7 +59,8 @@ TEST(Scheduler, HoldsWhatItPromisesForDrawnSettings) {
         }
       }
       Engine engine(*scheduler, specs);
-      ASSERT_NO_FATAL_FAILURE(engine.RunToLengths(lengths)) << "round " << round;
+      int64_t often = draw(0, 4); // that a step is ahead
+      ASSERT_NO_FATAL_FAILURE(engine.RunToLengths(lengths, [&] { return draw(1, 4) <= often; })) << "round " << round;
       for (size_t i = 0; i < specs.size(); ++i) {
         const SequenceSpec &spec = specs[i];
         SequenceState state = scheduler->state(static_cast<int64_t>(i));
@@ -77,12 +78,16 @@ TEST(Scheduler, HoldsWhatItPromisesForDrawnSettings) {
       ASSERT_EQ(scheduler->pool().used(), 0);
       preemptions += scheduler->stats().preemptions;
       copies += scheduler->stats().copies;
+      ahead += scheduler->stats().ahead_steps;
+      dead += scheduler->stats().dead_rows;
     }
   }
   // It did meet what is hard.
   EXPECT_GT(preemptions, 100);
   EXPECT_GT(copies, 100);
   EXPECT_GT(suspended, 100);
+  EXPECT_GT(ahead, 1000);
+  EXPECT_GT(dead, 100);
 }
 
 // The same of rollouts of which the next one goes on with what is kept, with other weights or not.
@@ -139,6 +144,66 @@ TEST(Scheduler, KeepsWhatItPromisesForDrawnSettings) {
   EXPECT_GT(kept, 1000);
   EXPECT_GT(given_up, 100);
   EXPECT_GT(preemptions, 100);
+}
+
+// With steps ahead or without: what is kept, what of it is used and what is given up is the same, since it is
+// computed again with other weights.
+TEST(Scheduler, StepsAheadChangeNothingOfWhatIsKept) {
+  Draw draw;
+  SCOPED_TRACE(testing::Message() << "MIRL_SEED=" << draw.seed);
+  int64_t ahead = 0, given_up = 0;
+  for (int round = 0; round < 200; ++round) {
+    SchedulerLimits limits = draw.limits(/*spare=*/20);
+    std::unique_ptr<Scheduler> schedulers[] = {Make(limits), Make(limits)};
+    Cache caches[] = {Cache(*schedulers[0]), Cache(*schedulers[0])};
+    std::vector<SequenceSpec> specs;
+    std::vector<int64_t> lengths;
+    int64_t prompt = draw(1, limits.max_context - 1), n = draw(1, 30);
+    for (int64_t i = 0; i < n; ++i) {
+      specs.push_back({.group = i, .prompt = prompt, .limit = limits.max_context - prompt, .key = i});
+      lengths.push_back(draw(1, specs.back().limit));
+    }
+    for (int again = 0; !specs.empty(); ++again) {
+      // All go on without a budget once in a while, and leave others' blocks behind.
+      int64_t budget = draw(0, 2) ? draw(1, 50) : kNoLimit;
+      std::vector<SequenceSpec> some;
+      std::vector<int64_t> some_lengths;
+      std::vector<size_t> which;
+      for (size_t i = 0; i < specs.size(); ++i)
+        if (draw(0, 3)) {
+          some.push_back(specs[i]);
+          some.back().budget = budget;
+          some_lengths.push_back(lengths[i]);
+          which.push_back(i);
+        }
+      std::vector<int64_t> reached[2];
+      for (size_t k : {0u, 1u}) {
+        schedulers[k]->Begin({}, again);
+        for (const SequenceSpec &spec : some)
+          ASSERT_TRUE(schedulers[k]->Add(spec).ok());
+        Engine engine(*schedulers[k], some, &caches[k], again);
+        ASSERT_NO_FATAL_FAILURE(engine.RunToLengths(some_lengths, [&] { return k == 1; })) << "round " << round;
+        reached[k] = engine.lengths();
+      }
+      ASSERT_EQ(reached[0], reached[1]);
+      ASSERT_EQ(schedulers[0]->stats().kept_positions, schedulers[1]->stats().kept_positions);
+      ASSERT_EQ(schedulers[0]->stats().given_up, schedulers[1]->stats().given_up);
+      ASSERT_EQ(schedulers[0]->kept().size(), schedulers[1]->kept().size());
+      for (const auto &[key, kept] : schedulers[0]->kept())
+        ASSERT_EQ(kept.computed, schedulers[1]->kept().at(key).computed);
+      ahead += schedulers[1]->stats().ahead_steps;
+      given_up += schedulers[1]->stats().given_up;
+      for (size_t i = which.size(); i-- > 0;) {
+        specs[which[i]].response = reached[0][i];
+        if (reached[0][i] < some_lengths[i])
+          continue;
+        specs.erase(specs.begin() + static_cast<int64_t>(which[i]));
+        lengths.erase(lengths.begin() + static_cast<int64_t>(which[i]));
+      }
+    }
+  }
+  EXPECT_GT(ahead, 100);
+  EXPECT_GT(given_up, 100);
 }
 
 } // namespace

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -53,30 +54,50 @@ public:
     return (key << 24 | static_cast<uint64_t>(p)) + 1;
   }
 
-  // `end(i, length)`: whether the token that makes the response so long ends it.
-  template <typename End> void Run(End end) {
+  using Ahead = std::function<bool()>;
+  // `end(i, length)`: whether the token that makes the response so long ends it. `ahead()`: whether a step
+  // is to be ahead now, if it can.
+  template <typename End> void Run(End end, const Ahead &ahead = nullptr) {
     std::vector<uint8_t> stop;
-    while (const Step *step = scheduler_.Next()) {
+    const Step *step = scheduler_.Next();
+    if (step)
       ASSERT_NO_FATAL_FAILURE(Check(*step));
+    while (step) {
+      const Step *next = ahead && ahead() ? scheduler_.NextAhead() : nullptr;
+      if (next) // The device runs it behind the other one, whatever the tokens are.
+        ASSERT_NO_FATAL_FAILURE(Check(*next, step));
       stop.clear();
+      std::vector<int32_t> sampled;
       for (int32_t i : step->sampled) {
+        SequenceState state = scheduler_.state(i);
+        if (state == SequenceState::ended || state == SequenceState::suspended) {
+          stop.push_back(steps_ % 2 == 0);
+          continue;
+        }
         auto &length = lengths_[static_cast<size_t>(i)];
         ++length;
         ++tokens_;
+        sampled.push_back(i);
         stop.push_back(end(i, length));
       }
-      std::vector<int32_t> sampled = step->sampled;
       scheduler_.Complete(stop);
       for (int32_t i : sampled)
         ended_[static_cast<size_t>(i)] += scheduler_.state(i) == SequenceState::ended;
       ASSERT_NO_FATAL_FAILURE(CheckBlocks());
+      ASSERT_EQ(scheduler_.stats().sampled, tokens_ + (next ? Alive(*next) : 0));
       ASSERT_LT(++steps_, 1'000'000) << "it does not end";
+      if (!next) {
+        next = scheduler_.Next();
+        if (next)
+          ASSERT_NO_FATAL_FAILURE(Check(*next));
+      }
+      step = next;
     }
   }
 
   // `length`: of each sequence's response when it ends by itself.
-  void RunToLengths(const std::vector<int64_t> &lengths) {
-    Run([&](int32_t i, int64_t length) { return length >= lengths[static_cast<size_t>(i)]; });
+  void RunToLengths(const std::vector<int64_t> &lengths, const Ahead &ahead = nullptr) {
+    Run([&](int32_t i, int64_t length) { return length >= lengths[static_cast<size_t>(i)]; }, ahead);
   }
 
   const std::vector<int64_t> &lengths() const { return lengths_; }
@@ -84,8 +105,25 @@ public:
   int64_t tokens() const { return tokens_; }
 
 private:
-  void Check(const Step &step) {
+  int64_t Alive(const Step &step) const {
+    return std::ranges::count_if(step.sampled, [&](int32_t i) { return scheduler_.state(i) == SequenceState::running; });
+  }
+
+  // `before`: that it is ahead of the tokens of.
+  void Check(const Step &step, const Step *before = nullptr) {
     ASSERT_FALSE(step.pieces.empty());
+    ASSERT_EQ(step.carried.empty(), before == nullptr);
+    if (before) {
+      ASSERT_TRUE(before->decode && step.decode && step.copies.empty());
+      ASSERT_LE(static_cast<int64_t>(step.carried.size()), Scheduler::kMostRuns);
+      int32_t row = 0;
+      for (const RowRun &run : step.carried) {
+        ASSERT_EQ(run.to, row);
+        for (int32_t i = 0; i < run.count; ++i, ++row)
+          ASSERT_EQ(before->sampled.at(static_cast<size_t>(run.from + i)), step.sampled.at(static_cast<size_t>(row)));
+      }
+      ASSERT_EQ(row, step.rows);
+    }
     ASSERT_LE(step.rows, scheduler_.limits().rows);
     auto place = [&](int64_t block, int64_t within) {
       return static_cast<size_t>(block * kBlockTokens + within);
@@ -134,7 +172,7 @@ private:
         int32_t sampler = step.sampled[k];
         ASSERT_TRUE(once.insert(sampler).second) << "one token a step";
         const SequenceSpec &spec = specs_[static_cast<size_t>(sampler)];
-        ASSERT_EQ(piece.first + piece.count, spec.prompt + lengths_[static_cast<size_t>(sampler)])
+        ASSERT_EQ(piece.first + piece.count, spec.prompt + lengths_[static_cast<size_t>(sampler)] + (before != nullptr))
             << "the last known token predicts the next";
         ASSERT_EQ(spec.group, specs_[static_cast<size_t>(piece.sequence)].group);
       }
