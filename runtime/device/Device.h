@@ -69,6 +69,12 @@ public:
   virtual absl::Status Launch(uint32_t kernel, void *const *buffers, uint32_t count, const int64_t *dims, int64_t items,
                               int64_t grain, std::span<const TensorMap> maps) = 0;
   virtual absl::Status Synchronize() = 0;
+  // Whether what is queued runs while the host does something else.
+  virtual bool runs_behind() const { return false; }
+  // Notes this place of the queue, as number 0 or 1. Await waits until the device has got to where this number was noted
+  // last, and not for what was queued since.
+  virtual absl::Status Note(int /*number*/) { return absl::OkStatus(); }
+  virtual absl::Status Await(int /*number*/) { return Synchronize(); }
   // The library that a plan's library calls ask for. It must not outlive the device.
   virtual absl::StatusOr<std::unique_ptr<ProductLibrary>> OpenProducts() {
     return absl::UnimplementedError("this device has no library of matrix products");

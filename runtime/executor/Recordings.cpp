@@ -13,7 +13,7 @@ constexpr size_t kMostSeen = 4096;
 
 size_t CallKeyHash::operator()(const CallKey &key) const {
   size_t hash = std::hash<const void *>()(key.entry);
-  for (int64_t extent : {key.context, key.token, key.sequence, key.group})
+  for (int64_t extent : {key.context, key.token, key.sequence, key.group, int64_t{key.transfers}})
     hash = (hash ^ static_cast<size_t>(extent)) * 0x9e3779b97f4a7c15u;
   return hash ^ (hash >> 32);
 }

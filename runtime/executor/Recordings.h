@@ -17,10 +17,12 @@
 
 namespace mirl::rt {
 
-// What makes a call the same as another one: its entry and the extents of the four axes.
+// What makes a call the same as another one: its entry and the extents of the four axes, and whether the
+// recording has its transfers.
 struct CallKey {
   const void *entry = nullptr;
   int64_t context = 0, token = 0, sequence = 0, group = 0;
+  bool transfers = true;
   bool operator==(const CallKey &) const = default;
 };
 struct CallKeyHash {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 
 #include "runtime/artifact/Macros.h"
 #include "runtime/artifact/Validate.h"
@@ -76,7 +77,8 @@ struct Session::Impl {
   TraceSink trace;
   std::chrono::steady_clock::time_point trace_begin;
   std::vector<const RunStep *> traced; // of this Run; step i ran between marks 2i + 1 and 2i + 2
-  absl::Status pending; // what went wrong in work that was queued before a Run
+  absl::Status pending; // what went wrong in work that was queued before a call
+  const fb::Entry *under_way[2] = {}; // of calls that were begun, by turn
 
   static absl::Status Named(const absl::Status &status, std::string_view where) {
     return absl::Status(status.code(), Cat(where, ": ", status.message()));
@@ -91,6 +93,11 @@ struct Session::Impl {
     if (source && source->line())
       where = Cat(View(source->file()), ":", source->line(), ":", source->column(), ": ");
     return Named(status, Cat(where, View(step.launch->op())));
+  }
+
+  // What a kernel did wrong shows here at the latest, and not of which op it was.
+  static absl::Status Late(const fb::Entry &entry, const absl::Status &status) {
+    return Named(status, Cat("entry ", View(entry.name()), " (--profile tells the op)"));
   }
 
   std::vector<RunStep> Prepare(const fb::Entry &entry,
@@ -218,10 +225,10 @@ struct Session::Impl {
     return absl::OkStatus();
   }
 
-  // Queues all of a call: its inputs, its commands, its outputs.
-  absl::Status Queue(const fb::Entry &entry, const std::vector<RunStep> &steps, const Extents &extents) {
+  // Queues a call: its inputs, its commands, its outputs. Or its commands alone.
+  absl::Status Queue(const fb::Entry &entry, const std::vector<RunStep> &steps, const Extents &extents, bool transfers) {
     int64_t dims[6] = {extents.context, extents.token, extents.sequence, extents.group, 0, 0};
-    if (device->on_host())
+    if (device->on_host() || !transfers)
       return Execute(steps, extents, dims);
     MIRL_TRY(staging.Transfer(entry, extents, /*inputs=*/true, *device));
     MIRL_TRY(Execute(steps, extents, dims));
@@ -230,8 +237,9 @@ struct Session::Impl {
 
   // Replays a call's recording, which is made if it is worth it. False: the call is still to be queued. An error says so too,
   // and why there is no recording.
-  absl::StatusOr<bool> Replay(const fb::Entry &entry, const std::vector<RunStep> &steps, const Extents &extents) {
-    CallKey key{&entry, extents.context, extents.token, extents.sequence, extents.group};
+  absl::StatusOr<bool> Replay(const fb::Entry &entry, const std::vector<RunStep> &steps, const Extents &extents,
+                              bool transfers) {
+    CallKey key{&entry, extents.context, extents.token, extents.sequence, extents.group, transfers};
     std::optional<uint64_t> recording = recordings.Find(key);
     if (!recording) {
       int64_t commands = CountCommands(steps, extents);
@@ -240,7 +248,7 @@ struct Session::Impl {
       for (uint64_t gone : recordings.MakeRoom(commands))
         device->Forget(gone);
       MIRL_TRY(device->BeginRecording());
-      absl::Status queued = Queue(entry, steps, extents);
+      absl::Status queued = Queue(entry, steps, extents, transfers);
       absl::StatusOr<uint64_t> made = device->EndRecording();
       if (!queued.ok() && made.ok())
         device->Forget(*made);
@@ -251,6 +259,52 @@ struct Session::Impl {
     }
     MIRL_TRY(device->Replay(*recording));
     return true;
+  }
+
+  // Queues a call as a recording, if there is one or it is to get one, else command by command.
+  absl::Status Submit(const fb::Entry &entry, const std::vector<RunStep> &steps, const Extents &extents, bool transfers) {
+    absl::StatusOr<bool> replayed = false;
+    if (record && !trace)
+      replayed = Replay(entry, steps, extents, transfers);
+    absl::Status overlapped; // why kernels do not overlap any more
+    if (!replayed.ok() && device->StopOverlapping()) {
+      overlapped = replayed.status();
+      ForgetRecordings();
+      replayed = Replay(entry, steps, extents, transfers);
+    }
+    if (!replayed.ok()) {
+      // It may have been memory that was missing.
+      record = false;
+      ForgetRecordings();
+    }
+    if (!replayed.ok() || !*replayed)
+      MIRL_TRY(Queue(entry, steps, extents, transfers));
+    auto tell = [&](const absl::Status &why, std::string_view now) {
+      if (!why.ok() && warn)
+        warn(Cat("entry ", View(entry.name()), ": ", why.message(), "; from now on ", now));
+    };
+    if (replayed.ok())
+      tell(overlapped, "the kernels of a CUDA graph do not overlap");
+    tell(replayed.status(), "kernels are launched one by one");
+    return absl::OkStatus();
+  }
+
+  // The commands of an entry that may be called with these extents now.
+  absl::StatusOr<const std::vector<RunStep> *> Admit(const fb::Entry &entry, const Extents &extents) const {
+    for (uint32_t i = 0; i < Length(entry.capacities()); ++i) {
+      const fb::Capacity &capacity = *entry.capacities()->Get(i);
+      int64_t extent = AxisExtent(capacity.axis(), extents);
+      if (extent < 0 || extent > capacity.extent()) {
+        return absl::OutOfRangeError(Cat(
+            "entry ", View(entry.name()), ": the ", AxisName(capacity.axis()), " axis has ", extent,
+            " rows; the plan was compiled for at most ", capacity.extent()));
+      }
+    }
+    auto found = entries.find(&entry);
+    if (found == entries.end())
+      return absl::InvalidArgumentError("the entry belongs to another plan, or the session has buffers only");
+    MIRL_TRY(pending);
+    return &found->second;
   }
 
   void ForgetRecordings() {
@@ -333,7 +387,9 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const m
   const fb::Plan &root = impl.plan->root();
 
   auto refused = [&](const absl::Status &status) { return Impl::Named(status, impl.plan->name()); };
-  if (View(root.target()) == "cuda" && !options.buffers_only) {
+  if (options.device) {
+    impl.device = options.device(impl.plan);
+  } else if (View(root.target()) == "cuda" && !options.buffers_only) {
     auto device = CudaDevice::Create(impl.plan, options.cuda_driver, options.cublaslt);
     if (!device.ok())
       return refused(device.status());
@@ -418,10 +474,10 @@ void Session::CopyBuffer(const fb::Buffer &buffer, int64_t from, int64_t to, int
     impl_->pending.Update(Impl::Named(status, Cat("copying within ", View(buffer.name()))));
 }
 
-uint8_t *Session::PortData(const fb::Entry &entry, const fb::Port &port) {
+uint8_t *Session::PortData(const fb::Entry &entry, const fb::Port &port, int turn) {
   const fb::Slice *slice = entry.slices()->Get(port.slice());
   if (!impl_->device->on_host())
-    return impl_->staging.At(slice);
+    return impl_->staging.At(slice, impl_->device->runs_behind() ? turn : 0);
   return impl_->arena + slice->offset();
 }
 
@@ -440,19 +496,9 @@ const fb::Port *Session::FindOutput(const fb::Entry &entry, std::string_view sou
 }
 
 absl::Status Session::Run(const fb::Entry &entry, const Extents &extents) {
-  for (uint32_t i = 0; i < Length(entry.capacities()); ++i) {
-    const fb::Capacity &capacity = *entry.capacities()->Get(i);
-    int64_t extent = AxisExtent(capacity.axis(), extents);
-    if (extent < 0 || extent > capacity.extent()) {
-      return absl::OutOfRangeError(Cat(
-          "entry ", View(entry.name()), ": the ", AxisName(capacity.axis()), " axis has ", extent,
-          " rows; the plan was compiled for at most ", capacity.extent()));
-    }
-  }
-  auto found = impl_->entries.find(&entry);
-  if (found == impl_->entries.end())
-    return absl::InvalidArgumentError("the entry belongs to another plan, or the session has buffers only");
-  MIRL_TRY(impl_->pending);
+  MIRL_ASSIGN(const std::vector<RunStep> *steps, impl_->Admit(entry, extents));
+  if (impl_->under_way[0] || impl_->under_way[1])
+    return absl::FailedPreconditionError(Cat("entry ", View(entry.name()), ": a call is still under way"));
   if (impl_->poison)
     MIRL_TRY(Poison(impl_->plan->root(), entry, extents, *impl_->device));
   NamedRange range(impl_->ranges ? entry.name()->c_str() : nullptr);
@@ -462,35 +508,63 @@ absl::Status Session::Run(const fb::Entry &entry, const Extents &extents) {
     start = std::chrono::steady_clock::now();
     MIRL_TRY(impl_->device->Mark(0));
   }
-  absl::StatusOr<bool> replayed = false;
-  if (impl_->record && !impl_->trace)
-    replayed = impl_->Replay(entry, found->second, extents);
-  absl::Status overlapped; // why kernels do not overlap any more
-  if (!replayed.ok() && impl_->device->StopOverlapping()) {
-    overlapped = replayed.status();
-    impl_->ForgetRecordings();
-    replayed = impl_->Replay(entry, found->second, extents);
-  }
-  if (!replayed.ok()) {
-    // It may have been memory that was missing.
-    impl_->record = false;
-    impl_->ForgetRecordings();
-  }
-  if (!replayed.ok() || !*replayed)
-    MIRL_TRY(impl_->Queue(entry, found->second, extents));
-  auto warn = [&](const absl::Status &why, std::string_view now) {
-    if (!why.ok() && impl_->warn)
-      impl_->warn(Cat("entry ", View(entry.name()), ": ", why.message(), "; from now on ", now));
-  };
-  if (replayed.ok())
-    warn(overlapped, "the kernels of a CUDA graph do not overlap");
-  warn(replayed.status(), "kernels are launched one by one");
+  MIRL_TRY(impl_->Submit(entry, *steps, extents, /*transfers=*/true));
   if (impl_->trace)
     MIRL_TRY(impl_->device->Mark(2 * impl_->traced.size() + 1));
-  // What a kernel did wrong shows here at the latest, and not of which op it was.
   if (absl::Status status = impl_->device->Synchronize(); !status.ok())
-    return Impl::Named(status, Cat("entry ", View(entry.name()), " (--profile tells the op)"));
+    return Impl::Late(entry, status);
   return impl_->trace ? impl_->Report(entry, extents, start) : absl::OkStatus();
+}
+
+bool Session::RunsAhead() const {
+  return impl_->device->runs_behind() && !impl_->trace && !impl_->profile && !impl_->poison && !impl_->ranges;
+}
+
+bool Session::CanCarry(const fb::Entry &from, const fb::Port &output, const fb::Entry &to, const fb::Port &input) {
+  const fb::Slice &source = *from.slices()->Get(output.slice()), &target = *to.slices()->Get(input.slice());
+  return Length(source.type()->dims()) == 1 && Length(target.type()->dims()) == 1 &&
+         source.type()->dtype() == target.type()->dtype() &&
+         (source.offset() + source.bytes() <= target.offset() || target.offset() + target.bytes() <= source.offset());
+}
+
+absl::Status Session::Begin(const fb::Entry &entry, const Extents &extents, int turn, const Carried *carried) {
+  MIRL_ASSIGN(const std::vector<RunStep> *steps, impl_->Admit(entry, extents));
+  if (!RunsAhead() || impl_->under_way[turn])
+    return absl::FailedPreconditionError(Cat("entry ", View(entry.name()), " cannot be begun now"));
+  const fb::Slice *target = nullptr;
+  if (carried) {
+    // Before the other inputs, which may lie where the output does.
+    const fb::Slice &source = *carried->entry->slices()->Get(carried->output->slice());
+    target = entry.slices()->Get(carried->input->slice());
+    auto bytes = static_cast<uint64_t>(ElementBytes(target->type()->dtype()));
+    for (const RowRun &run : carried->runs) {
+      absl::Status status = impl_->device->Copy(source.offset() + static_cast<uint64_t>(run.from) * bytes,
+                                                target->offset() + static_cast<uint64_t>(run.to) * bytes,
+                                                static_cast<uint64_t>(run.count) * bytes, 1, 0);
+      if (!status.ok())
+        return Impl::Named(status, Cat("entry ", View(entry.name()), ", input ", View(carried->input->name())));
+    }
+  }
+  MIRL_TRY(impl_->staging.Transfer(entry, extents, /*inputs=*/true, *impl_->device, turn, target));
+  MIRL_TRY(impl_->Submit(entry, *steps, extents, /*transfers=*/false));
+  MIRL_TRY(impl_->staging.Transfer(entry, extents, /*inputs=*/false, *impl_->device, turn));
+  if (absl::Status status = impl_->device->Note(turn); !status.ok())
+    return Impl::Late(entry, status);
+  impl_->under_way[turn] = &entry;
+  return absl::OkStatus();
+}
+
+absl::Status Session::End(int turn) {
+  const fb::Entry *entry = std::exchange(impl_->under_way[turn], nullptr);
+  if (!entry)
+    return absl::FailedPreconditionError("no call of this turn is under way");
+  absl::Status status = impl_->device->Await(turn);
+  return status.ok() ? status : Impl::Late(*entry, status);
+}
+
+void Session::Drain() {
+  impl_->under_way[0] = impl_->under_way[1] = nullptr;
+  impl_->device->Synchronize().IgnoreError();
 }
 
 void Session::Trace(TraceSink sink) {

@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "runtime/artifact/Plan.h"
 #include "runtime/device/Device.h"
+#include "runtime/executor/RowRun.h"
 
 namespace mirl::rt {
 
@@ -43,6 +44,8 @@ struct SessionOptions {
   bool buffers_only = false;
   const cuda::Driver *cuda_driver = nullptr; // null: the machine's
   const cuda::CublasLt *cublaslt = nullptr;  // null: the machine's, if the plan asks for it
+  // For tests: makes the device, in place of the one that the plan is for.
+  std::function<std::unique_ptr<Device>(std::shared_ptr<const Plan>)> device;
   // How long the choice between kernels and a library may take at most (ProductChoice.h): none is begun later.
   double choice_seconds = 30;
   // On a device that records (Device.h): commands in the recordings that are kept; 0 launches one by one.
@@ -103,9 +106,9 @@ public:
   // Copies all bytes of a buffer out of the device or into it. `data` has BufferBytes bytes.
   absl::Status ReadBuffer(const fb::Buffer &buffer, void *data);
   absl::Status WriteBuffer(const fb::Buffer &buffer, const void *data);
-  // These three are queued before the next Run, which reports their errors.
+  // These three are queued before the next call, Run or Begin, which reports their errors.
   void ZeroBuffer(const fb::Buffer &buffer);
-  // `bytes` bytes from offset `at` on; `data` must stay as it is until the next Run is done.
+  // `bytes` bytes from offset `at` on; `data` must stay as it is until the next call is done.
   void PatchBuffer(const fb::Buffer &buffer, int64_t at, const void *data, int64_t bytes);
   // Within one buffer: `pieces` pieces of `bytes` bytes from offset `from` on to offset `to` on, each `stride`
   // bytes behind the one before. Pieces must not overlap.
@@ -115,8 +118,9 @@ public:
   // Where an input's bytes must be written before Run, and an output's read after it. Inputs of
   // different ports never overlap; all of an entry's inputs may be written before Run. Transient
   // outputs are valid until the next Run. Always host memory, at the same place as long as the session lives: a
-  // device with memory of its own gets an input's bytes, as many as the call's extents say, when Run begins.
-  uint8_t *PortData(const fb::Entry &entry, const fb::Port &port);
+  // device with memory of its own gets an input's bytes, as many as the call's extents say, when Run begins. Run has
+  // turn 0; for turn 1 see Begin.
+  uint8_t *PortData(const fb::Entry &entry, const fb::Port &port, int turn = 0);
 
   // The port with this source, or nullptr.
   static const fb::Port *FindInput(const fb::Entry &entry, std::string_view source);
@@ -127,6 +131,29 @@ public:
   // names the op that is to blame; if they run, there is a warning, and nothing is recorded any more. Refuses extents beyond the entry's capacities, naming the axis
   // and both numbers.
   absl::Status Run(const fb::Entry &entry, const Extents &extents);
+
+  // Run in two parts, so that a call is queued while the one before it still runs. Two may be under way, of turns 0 and 1,
+  // whose inputs and outputs lie in two places (PortData). End waits for the call of this turn, and reports what went wrong
+  // in it; its outputs are valid until the next Begin of this turn. What Begin refuses is not under way, and the other call
+  // is as it was. Of a call's recording only the commands are a part.
+  //
+  // `carried`: an input's rows that are taken from an output of the call begun before, which CanCarry; none of this input
+  // is sent to the device. Copies between persistent buffers and so on come before it.
+  struct Carried {
+    const fb::Entry *entry; // of the call before
+    const fb::Port *output, *input;
+    std::span<const RowRun> runs;
+  };
+  absl::Status Begin(const fb::Entry &entry, const Extents &extents, int turn, const Carried *carried = nullptr);
+  absl::Status End(int turn);
+  // Whether there are Begin and End now: on a device that runs while the host does something else, where nothing is
+  // measured (profile, ranges, Trace) or poisoned.
+  bool RunsAhead() const;
+  // Whether rows of this output can become rows of that input: they are numbers of one kind, and the two places do not
+  // overlap.
+  static bool CanCarry(const fb::Entry &from, const fb::Port &output, const fb::Entry &to, const fb::Port &input);
+  // Waits for all that is under way, whatever comes of it.
+  void Drain();
 
   // From now on `sink` gets all that runs, when its Run is done: commands in order, then the entry. Null: no more. On a GPU
   // the times are the device's, and commands are not waited for.

@@ -43,7 +43,9 @@ absl::Status Staging::Allocate(const fb::Plan &plan, Device &device) {
   }
   if (offsets.empty())
     return absl::OkStatus();
-  MIRL_ASSIGN(uint8_t * memory, device.AllocateStaging(std::max<uint64_t>(bytes, 64)));
+  bytes = std::max<uint64_t>(64, (bytes + 63) / 64 * 64);
+  turn_bytes_ = static_cast<int64_t>(bytes);
+  MIRL_ASSIGN(uint8_t * memory, device.AllocateStaging(device.runs_behind() ? 2 * bytes : bytes));
   for (auto [slice, offset] : offsets)
     places_[slice] = memory + offset;
   for (auto &[entry, all] : ports_)
@@ -54,23 +56,27 @@ absl::Status Staging::Allocate(const fb::Plan &plan, Device &device) {
 }
 
 absl::Status Staging::Transfer(const fb::Entry &entry, const Extents &extents, bool inputs,
-                               Device &device) const {
+                               Device &device, int turn, const fb::Slice *left_out) const {
   const Ports &all = ports_.at(&entry);
   const std::vector<Piece> &pieces = inputs ? all.inputs : all.outputs;
   for (size_t first = 0, next = 0; first < pieces.size(); first = next) {
     const Piece &begin = pieces[first];
+    if (begin.slice == left_out) {
+      next = first + 1;
+      continue;
+    }
     uint64_t offset = begin.slice->offset();
     auto bytes = static_cast<uint64_t>(ByteSize(*begin.slice->type(), extents));
     for (next = first + 1; next < pieces.size(); ++next) {
       const Piece &piece = pieces[next];
       uint64_t distance = piece.slice->offset() - offset;
-      if (offset < persistent_ || piece.host != begin.host + distance || distance < bytes ||
+      if (piece.slice == left_out || offset < persistent_ || piece.host != begin.host + distance || distance < bytes ||
           distance - bytes > kNear)
         break;
       bytes = distance + static_cast<uint64_t>(ByteSize(*piece.slice->type(), extents));
     }
-    absl::Status status = inputs ? device.Upload(offset, begin.host, bytes)
-                                 : device.Download(offset, begin.host, bytes);
+    uint8_t *host = begin.host + turn * turn_bytes_;
+    absl::Status status = inputs ? device.Upload(offset, host, bytes) : device.Download(offset, host, bytes);
     if (!status.ok()) {
       std::string names(View(begin.port->name()));
       if (next > first + 1)

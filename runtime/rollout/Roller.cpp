@@ -27,6 +27,8 @@ absl::StatusOr<std::unique_ptr<Roller>> Roller::Create(Session &session, const f
   }
   roller->decode_.push_back(decode);
   std::ranges::sort(roller->decode_, {}, &Sampler::sequences);
+  roller->FindLeastAhead();
+  roller->run_ahead_ = options.run_ahead;
   for (uint32_t i = 0; i < Length(policy.kv_buffers()); ++i)
     roller->kv_.push_back(plan.root().buffers()->Get(policy.kv_buffers()->Get(i)));
   if (Length(policy.kv_table()) > 0)
@@ -99,7 +101,6 @@ int64_t Roller::BlocksInMemory(int64_t limit, int64_t bytes) {
 
 absl::StatusOr<Roller::Sampler> Roller::Resolve(std::string_view name) const {
   Sampler sampler;
-  Ports &ports = sampler.ports;
   const fb::Entry *entry = sampler.entry = session_.plan().FindEntry(name);
   if (!entry)
     return Invalid(session_.plan().name(), ": there is no entry ", name);
@@ -122,10 +123,20 @@ absl::StatusOr<Roller::Sampler> Roller::Resolve(std::string_view name) const {
       break;
     }
   }
-  for (uint32_t i = 0; i < Length(entry->inputs()); ++i) {
-    const fb::Port &port = *entry->inputs()->Get(i);
+  sampler.ids_port = Session::FindInput(*entry, "ids");
+  sampler.token_port = Session::FindOutput(*entry, "token");
+  for (int turn : {0, 1}) {
+    MIRL_ASSIGN(sampler.ports[turn], ResolvePorts(*entry, turn));
+  }
+  return sampler;
+}
+
+absl::StatusOr<Roller::Ports> Roller::ResolvePorts(const fb::Entry &entry, int turn) const {
+  Ports ports;
+  for (uint32_t i = 0; i < Length(entry.inputs()); ++i) {
+    const fb::Port &port = *entry.inputs()->Get(i);
     std::string_view source = View(port.source());
-    uint8_t *data = session_.PortData(*entry, port);
+    uint8_t *data = session_.PortData(entry, port, turn);
     auto is = [&](std::string_view wanted, auto *&pointer) {
       if (source != wanted)
         return false;
@@ -139,16 +150,26 @@ absl::StatusOr<Roller::Sampler> Roller::Resolve(std::string_view name) const {
         !is("sequence_ids", ports.sequence_ids) && !is("seed", ports.seed) &&
         !is("temperature", ports.temperature) && !is("top_k", ports.top_k) &&
         !is("top_p", ports.top_p))
-      return Invalid(session_.plan().name(), ": entry ", name, " asks for '", source,
+      return Invalid(session_.plan().name(), ": entry ", View(entry.name()), " asks for '", source,
                      "', which a rollout does not have");
   }
-  const fb::Port *token = Session::FindOutput(*entry, "token"),
-                 *logprob = Session::FindOutput(*entry, "logprob");
+  const fb::Port *token = Session::FindOutput(entry, "token"),
+                 *logprob = Session::FindOutput(entry, "logprob");
   if (!token || !logprob)
-    return Invalid(session_.plan().name(), ": entry ", name, " must give a token and its logprob");
-  ports.token = reinterpret_cast<const int32_t *>(session_.PortData(*entry, *token));
-  ports.logprob = reinterpret_cast<const float *>(session_.PortData(*entry, *logprob));
-  return sampler;
+    return Invalid(session_.plan().name(), ": entry ", View(entry.name()), " must give a token and its logprob");
+  ports.token = reinterpret_cast<const int32_t *>(session_.PortData(entry, *token, turn));
+  ports.logprob = reinterpret_cast<const float *>(session_.PortData(entry, *logprob, turn));
+  return ports;
+}
+
+void Roller::FindLeastAhead() {
+  auto carries = [](const Sampler &from, const Sampler &to) {
+    return to.ids_port && Session::CanCarry(*from.entry, *from.token_port, *to.entry, *to.ids_port);
+  };
+  for (auto from = decode_.begin(); from != decode_.end(); ++from)
+    for (auto to = decode_.begin(); to <= from; ++to)
+      if (!carries(*from, *to))
+        from->least_ahead = to->sequences() + 1;
 }
 
 const Roller::Sampler &Roller::SamplerOf(const Step &step) const {
@@ -259,22 +280,13 @@ absl::Status Roller::Continue(const Batch &batch, const SampleOptions &options,
     return Invalid("a budget must be at least one token; they are ", options.budget,
                    " for a sequence and ", options.total_budget, " for all");
   MIRL_TRY(Add(batch, options));
-  int64_t before = stats.tokens;
-  while (const Step *step = scheduler_->Next()) {
-    stats.slot_steps += limits().slots;
-    stats.busy_slot_steps += scheduler_->active();
-    Prepare(*step);
-    MIRL_TRY(Call(*step, options));
-    imported_.clear();
-    MIRL_TRY(Take(*step, options));
-    stats.tokens += static_cast<int64_t>(step->sampled.size());
-    if (step->decode)
-      stats.decode_rows += step->rows;
-    if (watcher_)
-      watcher_(*scheduler_, stats.tokens - before);
+  if (absl::Status status = RunSteps(options, stats); !status.ok()) {
+    session_.Drain();
+    return status;
   }
   const SchedulerStats &scheduled = scheduler_->stats();
   stats.decode_calls += scheduled.decode_steps;
+  stats.ahead_calls += scheduled.ahead_steps;
   stats.prefill_calls += scheduled.steps - scheduled.decode_steps;
   stats.prefill_tokens += scheduled.prefill_rows;
   stats.preemptions += scheduled.preemptions;
@@ -289,7 +301,41 @@ absl::Status Roller::Continue(const Batch &batch, const SampleOptions &options,
   return absl::OkStatus();
 }
 
-// Brings the cache and its table to what the step expects.
+absl::Status Roller::RunSteps(const SampleOptions &options, RolloutStats &stats) {
+  int64_t before = stats.tokens;
+  int turn = 0;
+  const Step *step = scheduler_->Next();
+  if (step)
+    MIRL_TRY(Call(*step, turn, options));
+  while (step) {
+    stats.slot_steps += limits().slots;
+    stats.busy_slot_steps += scheduler_->active();
+    const Step *next = begun_[turn] && session_.RunsAhead() ? scheduler_->NextAhead(SamplerOf(*step).least_ahead) : nullptr;
+    // What is wrong with it is said when it would have been its turn.
+    absl::Status status;
+    if (next)
+      status = Call(*next, 1 - turn, options, step);
+    MIRL_ASSIGN(int64_t tokens, Take(*step, turn, options));
+    imported_.clear();
+    stats.tokens += tokens;
+    if (step->decode)
+      stats.decode_rows += step->rows;
+    if (watcher_)
+      watcher_(*scheduler_, stats.tokens - before);
+    MIRL_TRY(status);
+    if (!next) {
+      next = scheduler_->Next();
+      if (next)
+        MIRL_TRY(Call(*next, 1 - turn, options));
+    }
+    step = next;
+    turn = 1 - turn;
+  }
+  return absl::OkStatus();
+}
+
+// Brings the cache and its table to what the step expects. While the transfers are under way the scheduler may
+// change the table for the step behind this one: entries of positions that no row has got to before.
 void Roller::Prepare(const Step &step) {
   for (const fb::Buffer *buffer : kv_) {
     int64_t bytes = session_.BufferBytes(*buffer) / policy_.kv_blocks();
@@ -313,9 +359,11 @@ void Roller::Prepare(const Step &step) {
                          (edit.end - edit.begin) * kEntry);
 }
 
-absl::Status Roller::Call(const Step &step, const SampleOptions &options) {
+absl::Status Roller::Call(const Step &step, int turn, const SampleOptions &options, const Step *before) {
+  Prepare(step);
   const Sampler &sampler = SamplerOf(step);
-  const Ports &ports = sampler.ports;
+  begun_[turn] = before || (run_ahead_ && session_.RunsAhead());
+  const Ports &ports = sampler.ports[begun_[turn] ? turn : 0];
   auto set = [](auto *port, int64_t at, auto value) {
     if (port)
       port[at] = static_cast<std::remove_pointer_t<decltype(port)>>(value);
@@ -332,8 +380,9 @@ absl::Status Roller::Call(const Step &step, const SampleOptions &options) {
     const std::vector<int32_t> &prompt = *trajectory.prompt.ids;
     auto size = static_cast<int32_t>(prompt.size());
     for (int32_t p = piece.first; p < piece.first + piece.count; ++p, ++row) {
-      set(ports.ids, row, p < size ? prompt[static_cast<size_t>(p)]
-                                   : trajectory.response[static_cast<size_t>(p - size)]);
+      if (!before)
+        set(ports.ids, row, p < size ? prompt[static_cast<size_t>(p)]
+                                     : trajectory.response[static_cast<size_t>(p - size)]);
       set(ports.positions, row, p);
       set(ports.slots, row, piece.slot);
     }
@@ -341,20 +390,36 @@ absl::Status Roller::Call(const Step &step, const SampleOptions &options) {
       const Trajectory &sampled =
           *running_[static_cast<size_t>(step.sampled[static_cast<size_t>(token)])];
       set(ports.rows, token, row - 1);
-      set(ports.steps, token, sampled.response_size());
+      set(ports.steps, token, piece.first + piece.count - size);
       set(ports.sequence_ids, token, sampled.sequence_id);
     }
     ++sequence;
   }
   offsets();
   Scalars(ports, options);
-  return session_.Run(*sampler.entry, {row, token, sequence, sequence});
+  Extents extents{row, token, sequence, sequence};
+  if (!begun_[turn])
+    return session_.Run(*sampler.entry, extents);
+  if (!before)
+    return session_.Begin(*sampler.entry, extents, turn);
+  const Sampler &source = SamplerOf(*before);
+  Session::Carried carried{source.entry, source.token_port, sampler.ids_port, step.carried};
+  return session_.Begin(*sampler.entry, extents, turn, &carried);
 }
 
-absl::Status Roller::Take(const Step &step, const SampleOptions &options) {
-  const Ports &ports = SamplerOf(step).ports;
+absl::StatusOr<int64_t> Roller::Take(const Step &step, int turn, const SampleOptions &options) {
+  if (begun_[turn])
+    MIRL_TRY(session_.End(turn));
+  const Ports &ports = SamplerOf(step).ports[begun_[turn] ? turn : 0];
+  constexpr uint8_t kStops = 1, kDead = 2;
+  int64_t alive = 0;
   size_t count = step.sampled.size();
   for (size_t i = 0; i < count; ++i) {
+    if (running_[static_cast<size_t>(step.sampled[i])]->ending != Ending::none) { // In the step before.
+      stop_[i] = kDead;
+      continue;
+    }
+    ++alive;
     int32_t token = ports.token[i];
     if (token < 0 || token >= policy_.vocab_size())
       return absl::InternalError(Cat("policy ", View(policy_.name()), " sampled token ", token,
@@ -366,10 +431,13 @@ absl::Status Roller::Take(const Step &step, const SampleOptions &options) {
       trajectory.ending = Ending::eos;
     else if (Repeats(trajectory.response, options.repeat))
       trajectory.ending = Ending::repeat;
-    stop_[i] = trajectory.ending != Ending::none;
+    stop_[i] = trajectory.ending != Ending::none ? kStops : 0;
   }
   scheduler_->Complete({stop_.data(), count});
-  for (int32_t index : step.sampled) {
+  for (size_t i = 0; i < count; ++i) {
+    if (stop_[i] == kDead)
+      continue;
+    int32_t index = step.sampled[i];
     Trajectory &trajectory = *running_[static_cast<size_t>(index)];
     if (trajectory.ending == Ending::none && scheduler_->state(index) == SequenceState::ended)
       trajectory.ending = Ending::length;
@@ -378,7 +446,7 @@ absl::Status Roller::Take(const Step &step, const SampleOptions &options) {
   }
   if (options.stepped)
     options.stepped();
-  return absl::OkStatus();
+  return alive;
 }
 
 } // namespace mirl::rt

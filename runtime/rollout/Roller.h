@@ -4,6 +4,10 @@
 // Rows never see each other, sums have a fixed order, and the generator is keyed by sequence id and
 // step. So tokens and log-probs depend on weights, seed, sequence id, prompt and sampling settings,
 // and on nothing that the scheduler decides.
+//
+// On a GPU a step of decode is queued before the one in front of it is done, where the scheduler knows it by
+// then (NextAhead): all but the tokens to feed is known on the host, and those the device has. So it does not
+// wait for the host between two steps.
 
 #ifndef MIRL_RUNTIME_ROLLOUT_ROLLER_H
 #define MIRL_RUNTIME_ROLLOUT_ROLLER_H
@@ -47,7 +51,7 @@ struct SampleOptions {
   bool keep = false;
   RepeatOptions repeat;
   // Called when a response has ended, and behind every step of the engine; what they take is the
-  // rollout's time.
+  // rollout's time. A step may run by then: they must not use the session.
   std::function<void(const Trajectory &)> ended = nullptr; // NOLINT(readability-redundant-member-init)
   std::function<void()> stepped = nullptr;                 // NOLINT(readability-redundant-member-init)
 };
@@ -60,6 +64,7 @@ struct RollerOptions {
   // for it on the CPU, room for the longest sequence at least; no limit on another device.
   int64_t kv_bytes = 0;
   int64_t chunk = 0;     // most prompt tokens of a call; 0: as many as a call has room for
+  bool run_ahead = true; // where the session does
   // For benchmarks of lengths that the model does not have: how many tokens a response gets, at most
   // as many as without it. No end token ends one then. It must be a function of prompt and id.
   std::function<int64_t(const Trajectory &)> forced_length = nullptr; // NOLINT(readability-redundant-member-init)
@@ -68,7 +73,9 @@ struct RollerOptions {
 struct RolloutStats {
   int64_t tokens = 0;         // generated
   int64_t prefill_tokens = 0; // of prompts (and of responses that go on), the first time
-  int64_t prefill_calls = 0, decode_rows = 0, decode_calls = 0;
+  // A call ahead is one of decode that was queued before the tokens of the one in front were read. Rows of it
+  // whose sequence ended with that one are decode rows, and no tokens.
+  int64_t prefill_calls = 0, decode_rows = 0, decode_calls = 0, ahead_calls = 0;
   int64_t preemptions = 0, recomputed_tokens = 0;
   // Responses that went on with the blocks that were kept, positions in them; those that lost theirs.
   int64_t kept = 0, kept_tokens = 0, given_up = 0;
@@ -108,7 +115,8 @@ public:
   absl::Status ExportKept(const std::string &key, StateDict &state);
   absl::Status ImportKept(const std::string &key, const StateDict &state);
 
-  // Called after every step of a rollout, with the scheduler and the tokens of this rollout so far.
+  // Called after every step of a rollout, with the scheduler and the tokens of this rollout so far. It must not
+  // use the session.
   using Watcher = std::function<void(const Scheduler &, int64_t tokens)>;
   void Watch(Watcher watcher) { watcher_ = std::move(watcher); }
 
@@ -127,10 +135,13 @@ private:
     const int32_t *token = nullptr;
     const float *logprob = nullptr;
   };
-  // An entry that samples, the addresses of its ports, and how much a call has room for.
+  // An entry that samples, the addresses of its ports in both turns, and how much a call has room for.
   struct Sampler {
     const fb::Entry *entry = nullptr;
-    Ports ports;
+    const fb::Port *ids_port = nullptr, *token_port = nullptr;
+    Ports ports[2];
+    // Of decode: rows that a step ahead of one of this entry must have, as smaller entries cannot take its tokens.
+    int64_t least_ahead = 1;
     int64_t context = INT64_MAX, token = INT64_MAX, sequence = INT64_MAX, group = INT64_MAX;
     // Sequences of a call, each with one row and one token.
     int64_t sequences() const { return std::min({context, token, sequence, group}); }
@@ -138,6 +149,8 @@ private:
 
   Roller(Session &session, const fb::Policy &policy) : session_(session), policy_(policy) {}
   absl::StatusOr<Sampler> Resolve(std::string_view name) const;
+  absl::StatusOr<Ports> ResolvePorts(const fb::Entry &entry, int turn) const;
+  void FindLeastAhead();
   // That of the step: of decode entries the one for the fewest sequences.
   const Sampler &SamplerOf(const Step &step) const;
   absl::Status Limit(const RollerOptions &options);
@@ -147,10 +160,14 @@ private:
   absl::Status CheckPrompt(const Prompt &prompt) const;
   // Gives the scheduler the sequences that have not ended.
   absl::Status Add(const Batch &batch, const SampleOptions &options);
+  absl::Status RunSteps(const SampleOptions &options, RolloutStats &stats);
   void Prepare(const Step &step);
-  absl::Status Call(const Step &step, const SampleOptions &options);
-  // Records the tokens that the call sampled, and says to the scheduler which end.
-  absl::Status Take(const Step &step, const SampleOptions &options);
+  // Begins the call of a step, in this turn, or runs it where the session runs nothing ahead. `before`: the step
+  // that this one is ahead of.
+  absl::Status Call(const Step &step, int turn, const SampleOptions &options, const Step *before = nullptr);
+  // Waits for the call, records the tokens that it sampled, and says to the scheduler which end. Returns how
+  // many they are.
+  absl::StatusOr<int64_t> Take(const Step &step, int turn, const SampleOptions &options);
 
   Session &session_;
   const fb::Policy &policy_;
@@ -161,12 +178,14 @@ private:
   std::vector<uint8_t> is_eos_; // by token
   std::unique_ptr<Scheduler> scheduler_;
   std::function<int64_t(const Trajectory &)> forced_length_;
+  bool run_ahead_ = true;
 
   Watcher watcher_;
 
   // The state of one rollout; kept for its memory.
   std::vector<Trajectory *> running_; // by the scheduler's number
   std::vector<uint8_t> stop_;
+  bool begun_[2] = {}; // by turn: the call is one to wait for
   std::vector<std::vector<uint8_t>> imported_; // on their way to the device until the next call
 };
 

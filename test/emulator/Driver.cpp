@@ -415,6 +415,7 @@ MIRL_EXPORT cuEventRecord(Event event, Stream) {
   event->time = std::chrono::steady_clock::now();
   return Device::Get().fault;
 }
+MIRL_EXPORT cuEventSynchronize(Event) { return Device::Get().fault; }
 MIRL_EXPORT cuEventElapsedTime(float *milliseconds, Event from, Event to) {
   *milliseconds = std::chrono::duration<float, std::milli>(to->time - from->time).count();
   return Device::Get().fault;

@@ -52,7 +52,10 @@ absl::Status CudaDevice::Open() {
                                              ": compile with --target cuda:sm_90a for an H100 or H200, or with --target cpu"));
   MIRL_TRY(driver_->Check(driver_->PrimaryContextRetain(&context_, device_), Cat("starting ", name_)));
   MIRL_TRY(driver_->Check(driver_->ContextSetCurrent(context_), Cat("starting ", name_)));
-  return driver_->Check(driver_->StreamCreate(&stream_, cuda::kNonBlockingStream), Cat("starting ", name_));
+  MIRL_TRY(driver_->Check(driver_->StreamCreate(&stream_, cuda::kNonBlockingStream), Cat("starting ", name_)));
+  for (cuda::Event &note : notes_)
+    MIRL_TRY(driver_->Check(driver_->EventCreate(&note, cuda::kEventWithoutTime), Cat("starting ", name_)));
+  return absl::OkStatus();
 }
 
 absl::Status CudaDevice::LoadKernels() {
@@ -91,6 +94,9 @@ CudaDevice::~CudaDevice() {
     driver_->GraphExecDestroy(graph);
   for (cuda::Event mark : marks_)
     driver_->EventDestroy(mark);
+  for (cuda::Event note : notes_)
+    if (note)
+      driver_->EventDestroy(note);
   for (void *memory : staging_)
     driver_->HostFree(memory);
   if (arena_)
@@ -235,6 +241,14 @@ absl::Status CudaDevice::Launch(uint32_t kernel, void *const *buffers, uint32_t 
 
 absl::Status CudaDevice::Synchronize() {
   return driver_->Check(driver_->StreamSynchronize(stream_), Cat("running on ", name_));
+}
+
+absl::Status CudaDevice::Note(int number) {
+  return driver_->Check(driver_->EventRecord(notes_[number], stream_), Cat("running on ", name_));
+}
+
+absl::Status CudaDevice::Await(int number) {
+  return driver_->Check(driver_->EventSynchronize(notes_[number]), Cat("running on ", name_));
 }
 
 absl::StatusOr<std::unique_ptr<ProductLibrary>> CudaDevice::OpenProducts() {

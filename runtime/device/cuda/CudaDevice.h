@@ -36,6 +36,9 @@ public:
   absl::Status Launch(uint32_t kernel, void *const *buffers, uint32_t count, const int64_t *dims, int64_t items,
                       int64_t grain, std::span<const TensorMap> maps) override;
   absl::Status Synchronize() override;
+  bool runs_behind() const override { return true; }
+  absl::Status Note(int number) override;
+  absl::Status Await(int number) override;
   absl::StatusOr<std::unique_ptr<ProductLibrary>> OpenProducts() override;
   // Recordings are CUDA graphs, captured from the stream.
   bool records() const override { return true; }
@@ -68,6 +71,7 @@ private:
   std::vector<cuda::Function> functions_;
   std::vector<void *> staging_;
   std::vector<cuda::Event> marks_;
+  cuda::Event notes_[2] = {};
   std::unordered_map<uint64_t, cuda::GraphExec> graphs_;
   uint64_t next_graph_ = 0;
   // Whether kernels of a recording overlap; whether the stream is recorded, and the last thing queued was a kernel.

@@ -75,6 +75,7 @@ inline constexpr int kOverlappingGraphs = 12030;      // CUDA 12.3: graphs keep 
 std::string VersionText(int version);
 inline constexpr unsigned kDeviceMemory = 2;         // CU_MEMORYTYPE_DEVICE
 inline constexpr unsigned kNonBlockingStream = 1;    // CU_STREAM_NON_BLOCKING
+inline constexpr unsigned kEventWithoutTime = 2;     // CU_EVENT_DISABLE_TIMING
 inline constexpr int kCaptureThread = 1;             // CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
 inline constexpr int kMaxDynamicShared = 8;          // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 inline constexpr int kMultiprocessors = 16;           // CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
@@ -114,6 +115,7 @@ inline constexpr int kComputeMajor = 75, kComputeMinor = 76; // CU_DEVICE_ATTRIB
   F(EventCreate, "cuEventCreate", (Event *, unsigned))                                                                 \
   F(EventDestroy, "cuEventDestroy_v2", (Event))                                                                        \
   F(EventRecord, "cuEventRecord", (Event, Stream))                                                                     \
+  F(EventSynchronize, "cuEventSynchronize", (Event))                                                                   \
   F(EventElapsed, "cuEventElapsedTime", (float *, Event, Event))                                                       \
   F(BeginCapture, "cuStreamBeginCapture_v2", (Stream, int))                                                            \
   F(EndCapture, "cuStreamEndCapture", (Stream, Graph *))                                                               \

@@ -102,7 +102,7 @@ TEST(CudaDevice, MemoryInUse) {
 
 // Whichever call fails when a plan is loaded: an error that names the plan, and nothing left behind.
 TEST(CudaDevice, EveryFaultAtLoad) {
-  for (const char *call : {"DeviceGetCount", "DeviceGet", "PrimaryContextRetain", "ContextSetCurrent", "StreamCreate", "ModuleLoad",
+  for (const char *call : {"DeviceGetCount", "DeviceGet", "PrimaryContextRetain", "ContextSetCurrent", "StreamCreate", "EventCreate", "ModuleLoad",
                            "ModuleGetFunction", "MemoryInfo", "MemoryAllocate", "Set", "HostAllocate", "CopyToDevice",
                            "StreamSynchronize"}) {
     SCOPED_TRACE(call);

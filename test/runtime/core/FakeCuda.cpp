@@ -118,11 +118,12 @@ FakeCuda::FakeCuda() {
   };
   d.CopyPieces = [](const Copy2D *copy, Stream) -> Result {
     FAKE(CopyPieces);
-    fake->clock += 1;
-    for (size_t row = 0; row < copy->height; ++row)
-      std::memcpy(Host<char>(copy->target_device) + row * copy->target_pitch,
-                  Host<char>(copy->source_device) + row * copy->source_pitch, copy->width);
-    return 0;
+    return Queue([copy = *copy] {
+      fake->clock += 1;
+      for (size_t row = 0; row < copy.height; ++row)
+        std::memcpy(Host<char>(copy.target_device) + row * copy.target_pitch,
+                    Host<char>(copy.source_device) + row * copy.source_pitch, copy.width);
+    });
   };
   d.Set = [](Address address, unsigned char value, size_t bytes, Stream) -> Result {
     FAKE(Set);
@@ -178,6 +179,7 @@ FakeCuda::FakeCuda() {
   d.StreamSynchronize = [](Stream) -> Result {
     FAKE(StreamSynchronize);
     EXPECT_FALSE(fake->capturing) << "nothing may be waited for in a capture";
+    fake->CatchUp(fake->done + fake->queue.size());
     return 0;
   };
   d.BeginCapture = [](Stream, int) -> Result {
@@ -205,7 +207,7 @@ FakeCuda::FakeCuda() {
   d.GraphLaunch = [](GraphExec ready, Stream) -> Result {
     FAKE(GraphLaunch);
     for (const std::function<void()> &work : *reinterpret_cast<Work *>(ready))
-      work();
+      fake->Enqueue(work);
     return 0;
   };
   d.GraphExecDestroy = [](GraphExec ready) { return delete reinterpret_cast<Work *>(ready), --fake->graphs, 0; };
@@ -218,7 +220,15 @@ FakeCuda::FakeCuda() {
   d.EventDestroy = [](Event event) { return delete &TimeOf(event), --fake->events, 0; };
   d.EventRecord = [](Event event, Stream) -> Result {
     FAKE(EventRecord);
-    TimeOf(event) = fake->clock;
+    EXPECT_FALSE(fake->capturing);
+    Queue([=] { TimeOf(event) = fake->clock; });
+    fake->noted[event] = fake->done + fake->queue.size();
+    return 0;
+  };
+  d.EventSynchronize = [](Event event) -> Result {
+    FAKE(EventSynchronize);
+    EXPECT_FALSE(fake->capturing) << "nothing may be waited for in a capture";
+    fake->CatchUp(fake->noted[event]);
     return 0;
   };
   d.EventElapsed = [](float *milliseconds, Event from, Event to) -> Result {
@@ -236,8 +246,17 @@ FakeCuda::FakeCuda() {
 void FakeCuda::Enqueue(std::function<void()> work) {
   if (capturing)
     captured.push_back(std::move(work));
+  else if (late)
+    queue.push_back(std::move(work));
   else
     work();
+}
+
+void FakeCuda::CatchUp(size_t until) {
+  for (; done < until; ++done) {
+    queue.front()();
+    queue.pop_front();
+  }
 }
 
 FakeCuda::~FakeCuda() {

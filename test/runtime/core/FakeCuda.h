@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <string>
@@ -48,12 +49,18 @@ public:
   };
   std::vector<Launched> launches;
   std::function<void()> kernel; // what every kernel does, if anything
+  // Whether what is queued is done when it is waited for, and not at once.
+  bool late = false;
+  std::deque<std::function<void()>> queue;
+  size_t done = 0;                     // of what was queued late
+  std::map<cuda::Event, size_t> noted; // how much was to be done before
+  void CatchUp(size_t until);            // of all that was queued late
   std::vector<void *> allocations; // of the GPU's memory
   bool capturing = false;
   std::vector<std::function<void()>> captured;
   int64_t memory = 0, host_memory = 0, events = 0, modules = 0, streams = 0, contexts = 0,
           graphs = 0; // that are alive
-  // Does it now, or, in a capture, whenever its graph is launched.
+  // Does it now, or later; or, in a capture, whenever its graph is launched.
   void Enqueue(std::function<void()> work);
   double clock = 0; // milliseconds; a launch takes 2, a copy or a fill 1
 

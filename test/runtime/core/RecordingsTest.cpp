@@ -24,7 +24,7 @@ TEST(Recordings, TheSecondTime) {
   EXPECT_EQ(recordings.Find(Key(1)), 7u);
   // Each extent is part of what makes a call the same.
   for (CallKey other : {CallKey{&recordings, 0, 1, 0, 0}, CallKey{nullptr, 1, 1, 0, 0},
-                        CallKey{nullptr, 0, 1, 1, 0}, CallKey{nullptr, 0, 1, 0, 1}}) {
+                        CallKey{nullptr, 0, 1, 1, 0}, CallKey{nullptr, 0, 1, 0, 1}, CallKey{nullptr, 0, 1, 0, 0, false}}) {
     EXPECT_EQ(recordings.Find(other), std::nullopt);
     EXPECT_FALSE(recordings.Wants(other, 2));
   }
