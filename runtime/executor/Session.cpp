@@ -62,6 +62,26 @@ int64_t ByteSize(const fb::TensorType &type, const Extents &extents) {
   return ElementCount(type, extents) * ElementBytes(type.dtype());
 }
 
+namespace {
+
+bool Overlap(const fb::Slice &a, const fb::Slice &b) {
+  return a.offset() < b.offset() + b.bytes() && b.offset() < a.offset() + a.bytes();
+}
+
+// Of an output of numbers that a decode entry may hand to the next call.
+uint64_t MostCarriedBytes(const fb::Plan &plan) {
+  uint64_t most = 0;
+  for (uint32_t i = 0; i < Length(plan.entries()); ++i) {
+    const fb::Entry &entry = *plan.entries()->Get(i);
+    for (uint32_t p = 0; p < Length(entry.outputs()) && entry.kind() == fb::EntryKind::decode; ++p)
+      if (const fb::Slice &slice = *entry.slices()->Get(entry.outputs()->Get(p)->slice()); Length(slice.type()->dims()) == 1)
+        most = std::max(most, slice.bytes());
+  }
+  return most;
+}
+
+} // namespace
+
 struct Session::Impl {
   std::shared_ptr<const mirl::rt::Plan> plan;
   std::unique_ptr<Device> device;
@@ -79,6 +99,7 @@ struct Session::Impl {
   std::vector<const RunStep *> traced; // of this Run; step i ran between marks 2i + 1 and 2i + 2
   absl::Status pending; // what went wrong in work that was queued before a call
   const fb::Entry *under_way[2] = {}; // of calls that were begun, by turn
+  uint64_t aside = 0, aside_bytes = 0; // behind the arena: what is carried to where it lies already
 
   static absl::Status Named(const absl::Status &status, std::string_view where) {
     return absl::Status(status.code(), Cat(where, ": ", status.message()));
@@ -289,6 +310,20 @@ struct Session::Impl {
     return absl::OkStatus();
   }
 
+  // Queues the copies of rows of one port to rows of another one, of numbers of the same kind.
+  absl::Status Carry(const fb::Slice &source, const fb::Slice &target, std::span<const RowRun> runs) {
+    auto bytes = static_cast<uint64_t>(ElementBytes(target.type()->dtype()));
+    uint64_t from = source.offset();
+    if (Overlap(source, target)) {
+      MIRL_TRY(device->Copy(from, aside, static_cast<uint64_t>(runs.back().from + runs.back().count) * bytes, 1, 0));
+      from = aside;
+    }
+    for (const RowRun &run : runs)
+      MIRL_TRY(device->Copy(from + static_cast<uint64_t>(run.from) * bytes, target.offset() + static_cast<uint64_t>(run.to) * bytes,
+                            static_cast<uint64_t>(run.count) * bytes, 1, 0));
+    return absl::OkStatus();
+  }
+
   // The commands of an entry that may be called with these extents now.
   absl::StatusOr<const std::vector<RunStep> *> Admit(const fb::Entry &entry, const Extents &extents) const {
     for (uint32_t i = 0; i < Length(entry.capacities()); ++i) {
@@ -398,6 +433,10 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const m
     impl.device = std::make_unique<CpuDevice>(impl.plan, options.threads);
   }
   uint64_t bytes = options.buffers_only ? root.persistent_bytes() : root.arena_bytes();
+  if (impl.device->runs_behind() && !options.buffers_only && (impl.aside_bytes = MostCarriedBytes(root)) > 0) {
+    impl.aside = (bytes + 255) / 256 * 256;
+    bytes = impl.aside + impl.aside_bytes;
+  }
   if (absl::Status status = impl.device->Allocate(bytes); !status.ok())
     return refused(status);
   impl.arena = impl.device->arena();
@@ -520,11 +559,11 @@ bool Session::RunsAhead() const {
   return impl_->device->runs_behind() && !impl_->trace && !impl_->profile && !impl_->poison && !impl_->ranges;
 }
 
-bool Session::CanCarry(const fb::Entry &from, const fb::Port &output, const fb::Entry &to, const fb::Port &input) {
+bool Session::CanCarry(const fb::Entry &from, const fb::Port &output, const fb::Entry &to, const fb::Port &input) const {
   const fb::Slice &source = *from.slices()->Get(output.slice()), &target = *to.slices()->Get(input.slice());
   return Length(source.type()->dims()) == 1 && Length(target.type()->dims()) == 1 &&
          source.type()->dtype() == target.type()->dtype() &&
-         (source.offset() + source.bytes() <= target.offset() || target.offset() + target.bytes() <= source.offset());
+         (!Overlap(source, target) || source.bytes() <= impl_->aside_bytes);
 }
 
 absl::Status Session::Begin(const fb::Entry &entry, const Extents &extents, int turn, const Carried *carried) {
@@ -534,16 +573,10 @@ absl::Status Session::Begin(const fb::Entry &entry, const Extents &extents, int 
   const fb::Slice *target = nullptr;
   if (carried) {
     // Before the other inputs, which may lie where the output does.
-    const fb::Slice &source = *carried->entry->slices()->Get(carried->output->slice());
     target = entry.slices()->Get(carried->input->slice());
-    auto bytes = static_cast<uint64_t>(ElementBytes(target->type()->dtype()));
-    for (const RowRun &run : carried->runs) {
-      absl::Status status = impl_->device->Copy(source.offset() + static_cast<uint64_t>(run.from) * bytes,
-                                                target->offset() + static_cast<uint64_t>(run.to) * bytes,
-                                                static_cast<uint64_t>(run.count) * bytes, 1, 0);
-      if (!status.ok())
-        return Impl::Named(status, Cat("entry ", View(entry.name()), ", input ", View(carried->input->name())));
-    }
+    const fb::Slice &source = *carried->entry->slices()->Get(carried->output->slice());
+    if (absl::Status status = impl_->Carry(source, *target, carried->runs); !status.ok())
+      return Impl::Named(status, Cat("entry ", View(entry.name()), ", input ", View(carried->input->name())));
   }
   MIRL_TRY(impl_->staging.Transfer(entry, extents, /*inputs=*/true, *impl_->device, turn, target));
   MIRL_TRY(impl_->Submit(entry, *steps, extents, /*transfers=*/false));

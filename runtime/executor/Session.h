@@ -150,8 +150,8 @@ public:
   // measured (profile, ranges, Trace) or poisoned.
   bool RunsAhead() const;
   // Whether rows of this output can become rows of that input: they are numbers of one kind, and the two places do not
-  // overlap.
-  static bool CanCarry(const fb::Entry &from, const fb::Port &output, const fb::Entry &to, const fb::Port &input);
+  // overlap, or the output is one of a decode entry.
+  bool CanCarry(const fb::Entry &from, const fb::Port &output, const fb::Entry &to, const fb::Port &input) const;
   // Waits for all that is under way, whatever comes of it.
   void Drain();
 

@@ -27,8 +27,7 @@ absl::StatusOr<std::unique_ptr<Roller>> Roller::Create(Session &session, const f
   }
   roller->decode_.push_back(decode);
   std::ranges::sort(roller->decode_, {}, &Sampler::sequences);
-  roller->FindLeastAhead();
-  roller->run_ahead_ = options.run_ahead;
+  roller->run_ahead_ = options.run_ahead && roller->CanCarryTokens();
   for (uint32_t i = 0; i < Length(policy.kv_buffers()); ++i)
     roller->kv_.push_back(plan.root().buffers()->Get(policy.kv_buffers()->Get(i)));
   if (Length(policy.kv_table()) > 0)
@@ -162,14 +161,12 @@ absl::StatusOr<Roller::Ports> Roller::ResolvePorts(const fb::Entry &entry, int t
   return ports;
 }
 
-void Roller::FindLeastAhead() {
-  auto carries = [](const Sampler &from, const Sampler &to) {
-    return to.ids_port && Session::CanCarry(*from.entry, *from.token_port, *to.entry, *to.ids_port);
-  };
-  for (auto from = decode_.begin(); from != decode_.end(); ++from)
-    for (auto to = decode_.begin(); to <= from; ++to)
-      if (!carries(*from, *to))
-        from->least_ahead = to->sequences() + 1;
+bool Roller::CanCarryTokens() const {
+  for (const Sampler &from : decode_)
+    for (const Sampler &to : decode_)
+      if (!to.ids_port || !session_.CanCarry(*from.entry, *from.token_port, *to.entry, *to.ids_port))
+        return false;
+  return true;
 }
 
 const Roller::Sampler &Roller::SamplerOf(const Step &step) const {
@@ -310,7 +307,7 @@ absl::Status Roller::RunSteps(const SampleOptions &options, RolloutStats &stats)
   while (step) {
     stats.slot_steps += limits().slots;
     stats.busy_slot_steps += scheduler_->active();
-    const Step *next = begun_[turn] && session_.RunsAhead() ? scheduler_->NextAhead(SamplerOf(*step).least_ahead) : nullptr;
+    const Step *next = begun_[turn] && session_.RunsAhead() ? scheduler_->NextAhead() : nullptr;
     // What is wrong with it is said when it would have been its turn.
     absl::Status status;
     if (next)

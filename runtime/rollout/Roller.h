@@ -140,8 +140,6 @@ private:
     const fb::Entry *entry = nullptr;
     const fb::Port *ids_port = nullptr, *token_port = nullptr;
     Ports ports[2];
-    // Of decode: rows that a step ahead of one of this entry must have, as smaller entries cannot take its tokens.
-    int64_t least_ahead = 1;
     int64_t context = INT64_MAX, token = INT64_MAX, sequence = INT64_MAX, group = INT64_MAX;
     // Sequences of a call, each with one row and one token.
     int64_t sequences() const { return std::min({context, token, sequence, group}); }
@@ -150,7 +148,8 @@ private:
   Roller(Session &session, const fb::Policy &policy) : session_(session), policy_(policy) {}
   absl::StatusOr<Sampler> Resolve(std::string_view name) const;
   absl::StatusOr<Ports> ResolvePorts(const fb::Entry &entry, int turn) const;
-  void FindLeastAhead();
+  // Whether the decode entries can take the tokens of each other.
+  bool CanCarryTokens() const;
   // That of the step: of decode entries the one for the fewest sequences.
   const Sampler &SamplerOf(const Step &step) const;
   absl::Status Limit(const RollerOptions &options);

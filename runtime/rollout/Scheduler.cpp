@@ -244,13 +244,17 @@ int64_t Scheduler::Missing(const Sequence &sequence) const {
   return BlocksOf(std::min(sequence.known + 1, limits_.max_context));
 }
 
+// Its first token comes from the prompt's last, so that must be fed even if it is in the cache.
+int64_t Scheduler::SharedTokens(const Sequence &sequence) {
+  return sequence.known > sequence.spec.prompt ? sequence.spec.prompt : sequence.spec.prompt - 1;
+}
+
 // The oldest waiting sequence with rows of its own.
 bool Scheduler::AdmitAlone(int64_t &extra) {
   auto index = static_cast<int32_t>(next_);
   Sequence &s = at(index);
   int64_t prompt = s.spec.prompt;
-  // Its first token comes from the prompt's last, so that must be fed even if it is in the cache.
-  int64_t shared = s.spec.response > 0 || s.known > prompt ? prompt : prompt - 1;
+  int64_t shared = SharedTokens(s);
   if (held_group_ >= 0 && held_group_ != s.spec.group)
     DropHeld();
   if (s.kept)

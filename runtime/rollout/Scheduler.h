@@ -140,9 +140,8 @@ public:
   // none. nullptr when what comes next cannot be said now, or is no business of NextAhead: the step is no decode
   // step, or one is ahead of it already; the tokens of all are counted (RolloutGoal); something waits that could
   // be admitted; blocks would have to be taken from somebody; what is kept would be at stake, so that
-  // the order of steps mattered beyond this rollout; its rows lie in more than kMostRuns runs in the step before,
-  // or are fewer than `least`.
-  const Step *NextAhead(int64_t least = 1);
+  // the order of steps mattered beyond this rollout; its rows lie in more than kMostRuns runs in the step before.
+  const Step *NextAhead();
   static constexpr int64_t kMostRuns = 8;
   // The oldest step was done; stop[i]: the token sampled for sampled[i] ends its sequence (an end token, a
   // repetition). Length and budgets are the scheduler's. What is said of a dead row does not matter.
@@ -230,6 +229,8 @@ private:
   bool Reserve(int32_t index, int64_t end);
   void MakeRoom();
   int64_t Missing(const Sequence &sequence) const;
+  // Tokens that it need not compute where another one of its group has the prompt.
+  static int64_t SharedTokens(const Sequence &sequence);
   int64_t Reserved() const;
   void Share(Sequence &sequence, const int32_t *source, int64_t count);
   void Occupy(int32_t index);

@@ -50,7 +50,12 @@ bool Scheduler::MayGoAhead() const {
   // again, with other weights perhaps.
   if (may_keep_ || !kept_.empty())
     return false;
-  return waiting() == 0 || free_slots_.empty();
+  if (waiting() == 0 || free_slots_.empty())
+    return true;
+  // The oldest that waits has no room?
+  const Sequence &s = at(next_);
+  bool shares = held_group_ == s.spec.group || HasRelative(s.spec.group);
+  return pool_.free() < Missing(s) - (shares ? SharedTokens(s) / kBlockTokens : 0) + Reserved();
 }
 
 // Its pieces, runs and edits, without blocks.
@@ -85,12 +90,12 @@ bool Scheduler::FindAhead(const Step &before, Step &step) const {
   return missing <= pool_.free();
 }
 
-const Step *Scheduler::NextAhead(int64_t least) {
+const Step *Scheduler::NextAhead() {
   Step &step = step_ == steps_ ? steps_[1] : steps_[0];
   if (!MayGoAhead())
     return nullptr;
   Clear(step);
-  if (!FindAhead(*step_, step) || step.rows < std::max<int64_t>(1, least))
+  if (!FindAhead(*step_, step) || step.rows == 0)
     return nullptr;
   for (const TableEdit &edit : step.edits) {
     table_[static_cast<size_t>(edit.slot * width_ + edit.begin)] = pool_.Allocate();

@@ -1,9 +1,11 @@
-"""Decoding on the emulated GPU (test/emulator) in bf16: however many rows a plan's entries have room for, the same bytes."""
+"""Decoding on the emulated GPU (test/emulator): however many rows a plan's entries have room for, and whether steps are queued ahead of
+the tokens of the one in front, the same bytes."""
 
 import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import subprocess
 import tempfile
@@ -16,25 +18,59 @@ SEQUENCES = 30
 
 
 class GpuRows(unittest.TestCase):
-    def run_tool(self, *command):
+    def run_tool(self, *command, **variables):
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=600,
-                              env={**os.environ, "LD_LIBRARY_PATH": str(EMULATOR)})
+                              env={**os.environ, "LD_LIBRARY_PATH": str(EMULATOR), **variables})
         self.assertEqual(done.returncode, 0, done.stderr)
+        self.said = done.stderr
         return done.stdout
 
-    def test_entries_for_few_rows_give_the_same(self):
+    def prepare(self, folder):
+        """A small model and prompts for it."""
         generator = random.Random(1)
+        (folder / "model").mkdir()
+        shutil.copy(CHAIN / "model" / "tokenizer.json", folder / "model")
+        config = json.loads((CHAIN / "model" / "config.json").read_text())
+        config.update(hidden_size=128, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1, mirl_head_init="normal")
+        (folder / "model" / "config.json").write_text(json.dumps(config))
+        with (folder / "prompts.jsonl").open("w") as file:
+            for _ in range(SEQUENCES):
+                text = "".join(generator.choice("0123456789+-*") for _ in range(generator.randint(2, 9)))
+                print(json.dumps({"prompt": text + "=", "answer": "2"}), file=file)
+
+    def test_steps_ahead_give_what_the_cpu_gives(self):
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
-            (folder / "model").mkdir()
-            shutil.copy(CHAIN / "model" / "tokenizer.json", folder / "model")
-            config = json.loads((CHAIN / "model" / "config.json").read_text())
-            config.update(hidden_size=128, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1, mirl_head_init="normal")
-            (folder / "model" / "config.json").write_text(json.dumps(config))
-            with (folder / "prompts.jsonl").open("w") as file:
-                for _ in range(SEQUENCES):
-                    text = "".join(generator.choice("0123456789+-*") for _ in range(generator.randint(2, 9)))
-                    print(json.dumps({"prompt": text + "=", "answer": "2"}), file=file)
+            self.prepare(folder)
+            for target in ("cpu", "cuda:sm_90a"):
+                module = ["--module", "ptx"] if target != "cpu" else []
+                self.run_tool(BIN / "mirlc", CHAIN / "mirror_descent.mirl", "--model", folder / "model", "--target", target, "--dtype", "f32", *module,
+                              "--slots", 20, "-o", folder / f"{target}.plan")
+            self.run_tool(BIN / "mirl", "init", folder / "cpu.plan", "--out", folder / "base", "--seed", 3)
+
+            def rollout(target, *options, poison="0"):
+                self.run_tool(BIN / "mirl", "rollout", folder / f"{target}.plan", "--model", folder / "base", "--data", folder / "prompts.jsonl",
+                              "--max-tokens", 24, "--seed", 0, "--out", folder / "out.jsonl", *options, MIRL_POISON=poison)
+                ahead = re.search(r", (\d+) of (\d+) decode steps queued ahead$", self.said.strip())
+                return (folder / "out.jsonl").read_bytes(), ahead and (int(ahead[1]), int(ahead[2]))
+
+            wanted, ahead = rollout("cpu")
+            self.assertIsNone(ahead)
+            endings = [json.loads(line)["ending"] for line in wanted.splitlines()]
+            self.assertGreater(endings.count("eos"), 5)
+            for options in ([], ["--slots", 9], ["--kv-blocks", 16]):
+                given, ahead = rollout("cuda:sm_90a", *options)
+                self.assertEqual(given, wanted, options)
+                self.assertGreater(ahead[0], 3, options)
+            self.assertEqual(rollout("cuda:sm_90a", "--budget", 9), (wanted, None), "what is kept could depend on it")
+            # Where memory is poisoned, and where it is not wanted, nothing is.
+            for options, poison in (([], "1"), (["--run-ahead", "off"], "0")):
+                self.assertEqual(rollout("cuda:sm_90a", *options, poison=poison), (wanted, None))
+
+    def test_entries_for_few_rows_give_the_same(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            self.prepare(folder)
             few, responses = {}, {}
             # All at a time, 20, and 12 in turn; as responses end, there are fewer and fewer.
             for slots in (80, 20, 12):

@@ -182,6 +182,11 @@ void AddEngineFlags(CLI::App &command, rt::RollerOptions &engine) {
       .add_option("--prefill-chunk", engine.chunk,
                   "most tokens of prompts in a call (as many as it has room for)")
       ->check(CLI::PositiveNumber);
+  command
+      .add_option_function<std::string>(
+          "--run-ahead", [&engine](const std::string &value) { engine.run_ahead = value == "on"; },
+          "on a GPU, whether a decode step is queued before the tokens of the one in front are read: on or off (on)")
+      ->check(CLI::IsMember({"on", "off"}));
 }
 
 absl::StatusOr<rt::SampleOptions> SamplingOptions(const Sampler &sampler,
@@ -270,13 +275,14 @@ absl::Status SampleData(Sampler &sampler, const std::string &path, int64_t limit
     MIRL_TRY(take(batch));
     std::fprintf(
         stderr, "%lld of %lld prompts, %s tok/s in %.3f s, %lld rounds, %lld preemptions, %lld tokens "
-        "prefilled, at most %lld of %lld KV blocks\n",
+        "prefilled, at most %lld of %lld KV blocks%s\n",
         static_cast<long long>(std::min(total, begin + piece)), static_cast<long long>(total),
         rt::FormatCount(static_cast<double>(stats.tokens) / std::max(stats.seconds, 1e-9)).c_str(), stats.seconds,
         static_cast<long long>(rounds), static_cast<long long>(stats.preemptions),
         static_cast<long long>(stats.prefill_tokens + stats.recomputed_tokens),
         static_cast<long long>(stats.peak_kv_blocks),
-        static_cast<long long>(stats.kv_blocks));
+        static_cast<long long>(stats.kv_blocks),
+        stats.ahead_calls ? Cat(", ", stats.ahead_calls, " of ", stats.decode_calls, " decode steps queued ahead").c_str() : "");
   }
   return absl::OkStatus();
 }

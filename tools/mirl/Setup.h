@@ -61,7 +61,7 @@ absl::StatusOr<Sampler> MakeSampler(const SamplerFlags &flags,
 // PLAN, --model, --policy, --threads and --nvtx.
 void AddSamplerFlags(CLI::App &command, SamplerFlags &flags);
 
-// --slots, --kv-blocks and --prefill-chunk of a command that samples.
+// --slots, --kv-blocks, --kv-memory, --prefill-chunk and --run-ahead of a command that samples.
 void AddEngineFlags(CLI::App &command, rt::RollerOptions &engine);
 
 // The sampling settings of a command line; what was not given is the program's.

@@ -57,7 +57,7 @@ TEST_F(CudaAhead, OneTakesTheRowsOfTheOther) {
     options.recorded_commands = recorded;
     Open(options);
     ASSERT_TRUE(session->RunsAhead());
-    ASSERT_TRUE(Session::CanCarry(*entry, *sums, *entry, *reward));
+    ASSERT_TRUE(session->CanCarry(*entry, *sums, *entry, *reward));
     size_t launches = cuda.launches.size();
     int graphs = cuda.calls["GraphInstantiate"], replays = cuda.calls["GraphLaunch"];
     ASSERT_TRUE(Begin(0, 5).ok());
@@ -157,11 +157,11 @@ TEST_F(CudaAhead, WhatCannotBeBegun) {
 TEST_F(CudaAhead, WhatCanBeCarried) {
   Open();
   auto input = [&](const char *source) -> const fb::Port & { return *Session::FindInput(*entry, source); };
-  EXPECT_TRUE(Session::CanCarry(*entry, *sums, *entry, input("input:x")));
-  EXPECT_FALSE(Session::CanCarry(*entry, *sums, *entry, input("token_offsets"))) << "integers";
-  EXPECT_FALSE(Session::CanCarry(*entry, *sums, *entry, input("iteration"))) << "it has no rows";
+  EXPECT_TRUE(session->CanCarry(*entry, *sums, *entry, input("input:x")));
+  EXPECT_FALSE(session->CanCarry(*entry, *sums, *entry, input("token_offsets"))) << "integers";
+  EXPECT_FALSE(session->CanCarry(*entry, *sums, *entry, input("iteration"))) << "it has no rows";
   const fb::Entry &fills = *session->plan().FindEntry("fills");
-  EXPECT_FALSE(Session::CanCarry(fills, *Session::FindOutput(fills, "output:a"), *entry, input("input:x")))
+  EXPECT_FALSE(session->CanCarry(fills, *Session::FindOutput(fills, "output:a"), *entry, input("input:x")))
       << "they lie in one place";
 }
 

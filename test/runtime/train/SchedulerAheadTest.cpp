@@ -149,6 +149,21 @@ TEST(SchedulerAhead, NoneWhereSomethingMayBeAdmitted) {
   EXPECT_EQ(scheduler->Next()->sampled.back(), 4);
 }
 
+// There is a slot, and no room in the pool.
+TEST(SchedulerAhead, WhatHasNoRoomDoesNotMatter) {
+  for (bool ends : {false, true}) {
+    // Each has two blocks.
+    auto scheduler = Make({.slots = 4, .rows = 64, .blocks = 5, .max_context = 48});
+    for (int64_t i = 0; i < 3; ++i)
+      Add(*scheduler, {.group = i, .prompt = 17, .limit = 20});
+    ASSERT_EQ(FirstDecode(*scheduler)->rows, 2);
+    ASSERT_EQ(scheduler->waiting(), 1);
+    ASSERT_NE(scheduler->NextAhead(), nullptr);
+    scheduler->Complete(std::vector<uint8_t>{ends, 0});
+    EXPECT_EQ(scheduler->NextAhead() != nullptr, !ends);
+  }
+}
+
 TEST(SchedulerAhead, NoneWithoutABlock) {
   // Two of 5 + 10 tokens have one block each; behind position 15 both need another one.
   for (int64_t blocks : {3, 4}) {
@@ -199,7 +214,7 @@ TEST(SchedulerAhead, NoneWhereKeptBlocksAreAtStake) {
   EXPECT_NE(scheduler->NextAhead(), nullptr);
 }
 
-TEST(SchedulerAhead, NoneOfTooManyRunsOrTooFewRows) {
+TEST(SchedulerAhead, NoneOfTooManyRuns) {
   for (int64_t runs : {Scheduler::kMostRuns, Scheduler::kMostRuns + 1}) {
     auto scheduler = Make({.slots = 20, .rows = 64, .blocks = 64, .max_context = 48});
     Add(*scheduler, {.prompt = 5, .limit = 40}, 2 * runs);
@@ -209,8 +224,7 @@ TEST(SchedulerAhead, NoneOfTooManyRunsOrTooFewRows) {
     for (int64_t i = 0; i < 2 * runs; ++i)
       stop.push_back(i % 2 == 0);
     scheduler->Complete(stop);
-    EXPECT_EQ(scheduler->NextAhead(runs + 1), nullptr);
-    EXPECT_EQ(scheduler->NextAhead(runs) != nullptr, runs <= Scheduler::kMostRuns);
+    EXPECT_EQ(scheduler->NextAhead() != nullptr, runs <= Scheduler::kMostRuns);
   }
 }
 
