@@ -107,7 +107,8 @@ struct Step {
   std::vector<RowRun> carried;
 };
 
-// A dead row is a row that reads the cache, as it is on the device; it samples nothing.
+// Of the steps that Next returned, and of those ahead that were completed. A dead row is a row that reads the
+// cache, as it is on the device; it samples nothing.
 struct SchedulerStats {
   int64_t steps = 0, decode_steps = 0;
   int64_t rows = 0, sampled = 0;
@@ -212,7 +213,7 @@ private:
   bool FindAhead(const Step &before, Step &step) const;
   // Makes room for what `step` is to be.
   static void Clear(Step &step);
-  // Adds a step to the statistics, when its turn has come.
+  // Adds a step to the statistics: one ahead when it is completed, so that they have nothing of it before.
   void Count(const Step &step);
   void Advance(); // rows for the active ones
   void Admit();   // rows for waiting ones

@@ -101,12 +101,15 @@ const Step *Scheduler::NextAhead() {
     table_[static_cast<size_t>(edit.slot * width_ + edit.begin)] = pool_.Allocate();
     ++slot_blocks_[static_cast<size_t>(edit.slot)];
   }
+  stats_.peak_blocks = std::max(stats_.peak_blocks, pool_.used());
   open_steps_ = 2;
   return &step;
 }
 
 void Scheduler::Complete(std::span<const uint8_t> stop) {
   const Step &step = *step_;
+  if (!step.carried.empty())
+    Count(step);
   for (const Piece &piece : step.pieces) {
     Sequence &s = at(piece.sequence);
     if (s.gone())
@@ -146,10 +149,8 @@ void Scheduler::Complete(std::span<const uint8_t> stop) {
     if (held_group_ >= 0 && (next_ >= sequences() || at(next_).spec.group != held_group_))
       DropHeld();
   }
-  if (--open_steps_ > 0) {
+  if (--open_steps_ > 0)
     step_ = step_ == steps_ ? steps_ + 1 : steps_;
-    Count(*step_);
-  }
 }
 
 } // namespace mirl::rt
