@@ -112,8 +112,6 @@ void Scheduler::Complete(std::span<const uint8_t> stop) {
     Count(step);
   for (const Piece &piece : step.pieces) {
     Sequence &s = at(piece.sequence);
-    if (s.gone())
-      continue;
     s.computed += piece.count;
     s.reached = std::max(s.reached, s.computed);
   }
