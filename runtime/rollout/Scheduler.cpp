@@ -127,6 +127,7 @@ void Scheduler::AddPiece(int32_t index, int64_t count, bool samples, bool again)
   step_->pieces.push_back({index, s.slot, static_cast<int32_t>(s.computed),
                           static_cast<int32_t>(count), samples ? 1 : 0});
   step_->rows += count;
+  stats_.kv_reads += count * s.computed + count * (count + 1) / 2;
   step_->decode &= count == 1 && samples;
   int64_t known = std::clamp<int64_t>(s.reached - s.computed, 0, count);
   stats_.recomputed_rows += known;

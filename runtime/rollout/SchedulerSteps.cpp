@@ -32,15 +32,18 @@ const Step *Scheduler::Next() {
 void Scheduler::Count(const Step &step) {
   ++stats_.steps;
   stats_.decode_steps += step.decode;
-  stats_.ahead_steps += !step.carried.empty();
   stats_.rows += step.rows;
+  stats_.sampled += static_cast<int64_t>(step.sampled.size());
   stats_.copies += static_cast<int64_t>(step.copies.size());
   stats_.peak_blocks = std::max(stats_.peak_blocks, pool_.used());
-  for (const Piece &piece : step.pieces)
-    stats_.kv_reads += int64_t{piece.count} * piece.first + int64_t{piece.count} * (piece.count + 1) / 2;
-  int64_t dead = std::ranges::count_if(step.sampled, [&](int32_t index) { return at(index).gone(); });
-  stats_.sampled += static_cast<int64_t>(step.sampled.size()) - dead;
-  stats_.dead_rows += dead;
+  if (step.carried.empty())
+    return;
+  ++stats_.ahead_steps;
+  for (const Piece &piece : step.pieces) {
+    stats_.kv_reads += piece.first + 1;
+    stats_.dead_rows += at(piece.sequence).gone();
+    stats_.sampled -= at(piece.sequence).gone();
+  }
 }
 
 bool Scheduler::MayGoAhead() const {
