@@ -137,8 +137,8 @@ public:
   // in it; its outputs are valid until the next Begin of this turn. What Begin refuses is not under way, and the other call
   // is as it was. Of a call's recording only the commands are a part.
   //
-  // `carried`: an input's rows that are taken from an output of the call begun before, which CanCarry; none of this input
-  // is sent to the device. Copies between persistent buffers and so on come before it.
+  // `carried`: an input's rows that are taken from an output of the call begun before, which CanCarry; nothing of this
+  // input is sent to the device. What PatchBuffer and the like have queued comes before.
   struct Carried {
     const fb::Entry *entry; // of the call before
     const fb::Port *output, *input;
