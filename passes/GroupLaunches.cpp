@@ -15,6 +15,7 @@
 //  - a weight's gradient, which is added to memory that is there anyway, joins from anywhere; so do
 //    the updates and the norms of a step, all of which are of memory that is there anyway.
 
+#include "dialects/plan/Plan.h"
 #include "passes/LaunchGroups.h"
 #include "passes/Passes.h"
 
@@ -32,7 +33,7 @@ namespace {
 
 class Grouping {
 public:
-  explicit Grouping(Block &block) : block_(block) {}
+  explicit Grouping(func::FuncOp function) : function_(function), block_(function.front()) {}
   void run();
 
 private:
@@ -44,11 +45,15 @@ private:
   void programs(nn::FusedOp fused);
   void products(nn::LinearOp first);
   void weightGrads(nn::LinearWeightGradOp first);
+  Ops rotations(nn::KvAppendOp append);
+  void cacheProducts(nn::KvAppendOp append);
   void cache(nn::KvAppendOp append);
   void updates(nn::AdamwOp first);
   void norms(nn::SquaredNormOp first);
   void join(const Ops &group);
+  void joinBehindFirst(const Ops &group); // where they are one, and can
 
+  func::FuncOp function_;
   Block &block_;
   int64_t groups_ = 0;
 };
@@ -65,6 +70,12 @@ bool Grouping::canRise(Operation *op, const Ops &group) {
 bool Grouping::endsStage(Operation *op, Value operand) {
   auto linear = dyn_cast<nn::LinearOp>(op);
   return op->hasAttr("numerics") && !(linear && linear.getInput() == operand);
+}
+
+void Grouping::joinBehindFirst(const Ops &group) {
+  if (isGroup(group) &&
+      llvm::all_of(group, [&](Operation *op) { return op == group.front() || canRise(op, group); }))
+    join(group);
 }
 
 void Grouping::join(const Ops &group) {
@@ -97,8 +108,7 @@ void Grouping::programs(nn::FusedOp fused) {
        op = op->getNextNode())
     if (endsStage(op, operand))
       return;
-  if (llvm::all_of(group, [&](Operation *op) { return op == group.front() || canRise(op, group); }))
-    join(group);
+  joinBehindFirst(group);
 }
 
 void Grouping::products(nn::LinearOp first) {
@@ -134,15 +144,41 @@ void Grouping::weightGrads(nn::LinearWeightGradOp first) {
 }
 
 // The rotations since the last sum that nn.kv_append may follow in one launch.
-void Grouping::cache(nn::KvAppendOp append) {
-  Ops group = {append};
+Grouping::Ops Grouping::rotations(nn::KvAppendOp append) {
+  Ops found;
   for (Operation *op = append->getPrevNode(); op && !op->hasAttr("numerics");
        op = op->getPrevNode())
     if (isa<nn::RotaryOp>(op) && isFree(op))
-      group.insert(group.begin(), op);
-  if (isGroup(group) &&
-      llvm::all_of(group, [&](Operation *op) { return op == group.front() || canRise(op, group); }))
-    join(group);
+      found.insert(found.begin(), op);
+  return found;
+}
+
+// With the products that are rotated or appended, where these have few rows: their sums are then so
+// spread over threads that each can make whole rows of them.
+void Grouping::cacheProducts(nn::KvAppendOp append) {
+  Ops rotated = rotations(append), group;
+  auto addProduct = [&](Value value) {
+    if (auto linear = value.getDefiningOp<nn::LinearOp>(); linear && isFree(linear))
+      group.push_back(linear);
+  };
+  for (Operation *op : rotated)
+    addProduct(op->getOperand(0));
+  addProduct(append.getValue());
+  auto indices = cast<RankedTensorType>(append.getPositions().getType());
+  std::optional<int64_t> bytes = plan::bytesAtCapacity(
+      indices, function_->getAttrOfType<DictionaryAttr>(nn::attr::kCapacities));
+  if (group.size() != 3 || !bytes || *bytes > kFewRows * indices.getElementTypeBitWidth() / 8)
+    return;
+  llvm::sort(group, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  group.append(rotated);
+  group.push_back(append);
+  joinBehindFirst(group);
+}
+
+void Grouping::cache(nn::KvAppendOp append) {
+  Ops group = rotations(append);
+  group.push_back(append);
+  joinBehindFirst(group);
 }
 
 void Grouping::updates(nn::AdamwOp first) {
@@ -170,14 +206,17 @@ void Grouping::norms(nn::SquaredNormOp first) {
 }
 
 void Grouping::run() {
-  // Programs first: what they take is not to be had for a group of products alone.
+  // Programs and the cache's rows first: what they take is not to be had for a group of products alone.
   for (auto fused : llvm::to_vector(block_.getOps<nn::FusedOp>()))
     programs(fused);
+  for (auto append : llvm::to_vector(block_.getOps<nn::KvAppendOp>()))
+    cacheProducts(append);
   for (auto linear : llvm::to_vector(block_.getOps<nn::LinearOp>()))
     if (isFree(linear))
       products(linear);
   for (auto append : llvm::to_vector(block_.getOps<nn::KvAppendOp>()))
-    cache(append);
+    if (isFree(append))
+      cache(append);
   for (auto grad : llvm::to_vector(block_.getOps<nn::LinearWeightGradOp>()))
     if (isFree(grad))
       weightGrads(grad);
@@ -193,7 +232,7 @@ struct GroupLaunches : impl::GroupLaunchesBase<GroupLaunches> {
   void runOnOperation() override {
     func::FuncOp function = getOperation();
     if (!function->hasAttr(nn::attr::kModel) && llvm::hasSingleElement(function.getBody()))
-      Grouping(function.front()).run();
+      Grouping(function).run();
   }
 };
 

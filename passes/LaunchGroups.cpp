@@ -77,6 +77,28 @@ Fault cacheFault(nn::KvAppendOp append, ArrayRef<Operation *> rotaries) {
   return std::nullopt;
 }
 
+// Products, rotations of two of them, and the append that has the third: each is read within the group
+// alone, but for the queries that come of it.
+Fault cacheProductsFault(nn::KvAppendOp append, ArrayRef<Operation *> linears,
+                         ArrayRef<Operation *> rotaries) {
+  auto first = cast<nn::LinearOp>(linears.front());
+  if (linears.size() != 3 || rotaries.size() != 2)
+    return GroupFault{append, "must have three products and two nn.rotary before it in its group"};
+  for (Operation *op : linears) {
+    if (Fault fault = linearFault(cast<nn::LinearOp>(op), first, /*program=*/false))
+      return fault;
+    Operation *user = op->hasOneUse() ? *op->getUsers().begin() : nullptr;
+    if (!user || (!llvm::is_contained(rotaries, user) && append.getValue() != op->getResult(0)))
+      return GroupFault{op, "must be read once: by an nn.rotary of its group, or as the value of its "
+                            "nn.kv_append"};
+  }
+  if (!isNarrow(append.getKeyCache()) || !append.getKey().hasOneUse() ||
+      !llvm::is_contained(linears, append.getValue().getDefiningOp()))
+    return GroupFault{append, "must have a cache of bf16, a product of its group as its value, and a "
+                              "key that nothing else reads"};
+  return std::nullopt;
+}
+
 Fault adamwFault(Operation *op, nn::AdamwOp first) {
   auto adamw = dyn_cast<nn::AdamwOp>(op);
   if (!adamw)
@@ -103,12 +125,13 @@ Fault squaredNormFault(ArrayRef<Operation *> ops) {
   return std::nullopt;
 }
 
-// The ops run at the same time, but for a program and nn.kv_append, which come last.
+// The ops run at the same time, but for a program, rotations of products, and nn.kv_append, which come last.
 Fault orderFault(ArrayRef<Operation *> ops) {
   for (Operation *op : ops) {
     if (!isa<nn::FusedOp, nn::KvAppendOp>(op) &&
         llvm::any_of(op->getOperands(), [&](Value operand) {
-          return llvm::is_contained(ops, operand.getDefiningOp());
+          Operation *def = operand.getDefiningOp();
+          return llvm::is_contained(ops, def) && !(isa<nn::RotaryOp>(op) && isa<nn::LinearOp>(def));
         }))
       return GroupFault{op, "must not read what another op of its group makes"};
     auto inPlace = dyn_cast<nn::InPlaceOpInterface>(op);
@@ -125,7 +148,11 @@ Fault orderFault(ArrayRef<Operation *> ops) {
 
 Fault groupFault(ArrayRef<Operation *> ops) {
   if (auto append = dyn_cast<nn::KvAppendOp>(ops.back()); append && ops.size() > 1) {
-    Fault fault = cacheFault(append, ops.drop_back());
+    ArrayRef<Operation *> linears = ops.take_while(llvm::IsaPred<nn::LinearOp>);
+    ArrayRef<Operation *> rotaries = ops.drop_front(linears.size()).drop_back();
+    Fault fault = cacheFault(append, rotaries);
+    if (!fault && !linears.empty())
+      fault = cacheProductsFault(append, linears, rotaries);
     return fault ? fault : orderFault(ops);
   }
   if (isa<nn::AdamwOp, nn::SquaredNormOp>(ops.front())) {

@@ -9,6 +9,9 @@
 //  - gradients of weights: nn.linear_weight_grad ops of one input, in the order k16;
 //  - the cache's new rows: one or two nn.rotary ops of one table and the same positions, then the
 //    nn.kv_append at these positions whose key is one of their results;
+//  - the same with the products before them: three nn.linear ops as above, two nn.rotary ops of two
+//    of them, then the nn.kv_append of one of these and the third product, all of bf16. Nothing but
+//    the other rotation is read by others;
 //  - updates: nn.adamw ops with the same rate, step, scale and coefficients: a launch for each
 //    shape of tensors;
 //  - norms: nn.squared_norm ops each of which adds to the one before: a launch for each shape, one
@@ -30,6 +33,9 @@ inline constexpr llvm::StringLiteral kGroupAttr = "nn.group";
 // common operand, and one for each weight and result.
 inline constexpr size_t kMostProducts = 3;
 inline constexpr size_t kMostProgramResults = 3;
+
+// So few rows may be the columns of a product's tile, with the weights as its rows.
+inline constexpr int64_t kFewRows = 256;
 
 struct GroupFault {
   mlir::Operation *op;

@@ -483,12 +483,17 @@ void EntryLowering::finishCuda(LLVM::LLVMFuncOp kernel) {
 }
 
 bool EntryLowering::stays(Value tensor) {
+  if (tensor.getDefiningOp<nn::ConstantOp>())
+    return true;
   auto argument = dyn_cast<BlockArgument>(tensor);
   auto variable = [&](BlockArgument of) {
     return function_.getArgAttrOfType<FlatSymbolRefAttr>(of.getArgNumber(), nn::attr::kVariable);
   };
-  if (!argument || !variable(argument))
+  if (!argument)
     return false;
+  // An input is written by nobody; its bytes are another value's only after it was read last.
+  if (!variable(argument))
+    return true;
   // A variable is written where it gets a new value, whatever argument names it.
   for (unsigned i = 0; i < function_.getNumResults(); ++i)
     if (auto alias = function_.getResultAttrOfType<IntegerAttr>(i, nn::attr::kAlias))

@@ -3,7 +3,7 @@
 // In: the module at the end of the pipeline. Out: unchanged, or an error. Checked from scratch, not with the data of
 // the passes before: that every slice has an offset and lies in the arena, that two slices of an entry share no byte
 // while both hold something that will still be read (but what a pointwise launch makes of what it reads last), that nothing is read before it is written, that what a launch
-// reads before earlier ones have ended (`early`) is written by none of the entry's commands, that every kernel exists, and that nothing but the plan is left. (That names mean things of the right kind is the ops' verifiers' work.)
+// reads before earlier ones have ended (`early`) is a buffer or an input that none of the entry's commands writes, that every kernel exists, and that nothing but the plan is left. (That names mean things of the right kind is the ops' verifiers' work.)
 
 #include "passes/Passes.h"
 
@@ -146,15 +146,18 @@ private:
     WalkResult result = entry_.walk([&](plan::LaunchOp launch) {
       for (int64_t index : launch.getEarly().value_or(ArrayRef<int64_t>())) {
         const Window &window = windows_[index_[launch.getReads()[index]]];
-        if (!isa<plan::BufferOp>(window.op)) {
-          launch.emitOpError("reads a slice early that is no buffer").attachNote(window.op->getLoc()) << "the slice";
+        bool input = isa<plan::InputOp>(window.op);
+        if (isa<plan::AllocOp>(window.op)) {
+          launch.emitOpError("reads a slice early that is no buffer and no input").attachNote(window.op->getLoc()) << "the slice";
           return WalkResult::interrupt();
         }
         for (auto [slice, command] : written) {
           const Window &other = windows_[index_[slice]];
-          if (window.begin >= other.end || other.begin >= window.end)
+          // Other slices have an input's bytes only when it was read last (checkOverlap).
+          if (input ? other.op != window.op : window.begin >= other.end || other.begin >= window.end)
             continue;
-          launch.emitOpError("reads a buffer early that the entry writes").attachNote(command->getLoc()) << "here";
+          auto error = launch.emitOpError() << "reads " << (input ? "an input" : "a buffer") << " early that the entry writes";
+          error.attachNote(command->getLoc()) << "here";
           return WalkResult::interrupt();
         }
       }

@@ -158,8 +158,8 @@ def Plan_LaunchOp : Plan_Op<"launch", [AttrSizedOperandSegments]> {
     `op` names the nn op it implements; `grain` is the least number of items worth a thread. `maps` are the tensor maps
     that a kernel on a GPU gets before the slices. `products` compute the same by cuBLASLt, one behind the other, with a
     `workspace` of its own; the runtime chooses (docs/cuda.md, "cuBLASLt"). `any_bits`: they need not have the kernel's bits.
-    `early` lists the reads that the kernel may read before earlier launches of the entry have ended: buffers that no
-    command of the entry writes.
+    `early` lists the reads that the kernel may read before earlier launches of the entry have ended: buffers and inputs
+    that no command of the entry writes.
     `pointwise`: what the kernel writes to a place of a slice is made of what it has read, before, from the same place of slices
     of that type, so a result may have the bytes of such a read that is used for the last time (assign-memory).
   }];

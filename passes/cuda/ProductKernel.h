@@ -121,11 +121,32 @@ private:
   };
   int64_t halves() const { return tile.rows <= 8 ? 1 : 2; }
   Across across(Value row, Value column0, int64_t half);
+  // Of this thread's two columns and its neighbour's: one column's two rows.
+  Pair acrossPair(const Across &place, Value x, Value y);
   Value indexOf(const Across &place, int64_t block);
   Addends loadAddends(Value row, Value column0, int64_t half);
   // `addends`: of each half, or none, when they are still to be loaded.
   void storeTransposed(mlir::ValueRange accumulators, int64_t block, Value row, Value column0,
                        llvm::ArrayRef<Addends> addends);
+  // What a thread needs for rotating and storing its sums of q, k or v: pairs of neighbours.
+  struct HeadPlace {
+    Value head, number; // number: of its lower neighbour, in the first half of the head
+    Value bias[2];      // of either half
+  };
+  HeadPlace headPlace(const Across &place);
+  struct CachePlace {
+    Value inside, column, cosine, sine, block, within; // block: of the cache's pool
+  };
+  llvm::SmallVector<CachePlace> cachePlaces(const Across &place, const HeadPlace &head);
+  struct CacheAhead {
+    HeadPlace head;
+    llvm::SmallVector<CachePlace> places; // of each block of 8 columns
+  };
+  void storeCacheRows(Value sums, Value part, const Across &place, const CacheAhead &ahead);
+  std::pair<Value, Value> rotate(Value low, Value high, const CachePlace &at);
+  using Use = TensorCoreProduct::CacheRows::Use;
+  Value cacheIndex(Use use, const HeadPlace &head, const CachePlace &at);
+  void storePair(Use use, Value word, Value target, int64_t further);
   bool wholeColumns() const {
     if (p.partsOfI || p.parts.empty())
       return p.j && *p.j % tile.n == 0;
@@ -150,6 +171,7 @@ private:
   Value bFirst, resultFirst; // of a piece
   Values left, right;        // tensor maps
   Value lane, warp, residual;
+  Values cacheBuffers; // TensorCoreProduct::CacheRows
   // Of all parts, and of the one that a work item is in; a tile of all parts has several results.
   Values extents, biases, allResults, allMaps;
   Value bias;

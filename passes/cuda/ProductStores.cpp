@@ -199,6 +199,11 @@ ProductKernel::Across ProductKernel::across(Value row, Value column0, int64_t ha
   return place;
 }
 
+ProductKernel::Pair ProductKernel::acrossPair(const Across &place, Value x, Value y) {
+  Value given = b.exchange(b.select(place.odd, x, y), 4);
+  return {b.select(place.odd, given, x), b.select(place.odd, y, given)};
+}
+
 Value ProductKernel::indexOf(const Across &place, int64_t block) {
   Value column = b.add(place.column, 8 * block);
   return arith::AddIOp::create(b, arith::MulIOp::create(b, b.wide(column), b.wide(i)),
@@ -220,29 +225,29 @@ ProductKernel::Addends ProductKernel::loadAddends(Value row, Value column0, int6
   return loaded;
 }
 
+// All numbers are made before the first is stored: branches around stores would keep the exchanges of one behind the stores of
+// another, and there are few warps to hide that.
 void ProductKernel::storeTransposed(ValueRange accumulators, int64_t block64, Value row,
                                     Value column0, ArrayRef<Addends> addends) {
   for (int64_t half = 0; half < halves(); ++half) {
     Across place = across(row, column0, half);
     Addends add = addends.empty() ? loadAddends(row, column0, half) : addends[half];
-    for (int64_t block = 0; block < tile.n / 8; ++block) {
-      Value inside = b.both(place.rowInside, b.lt(b.add(place.column, 8 * block), j));
-      SmallVector<Pair> sums;
+    SmallVector<Values> words(tile.n / 8);
+    for (auto [block, made] : llvm::enumerate(words))
       for (size_t result = 0; result < results.size(); ++result) {
         auto [x, y] = resultOf(accumulators, block64, 4 * block + 2 * half, result);
-        Value given = b.exchange(b.select(place.odd, x, y), 4);
-        sums.push_back({b.select(place.odd, given, x), b.select(place.odd, y, given)});
+        Pair sum = acrossPair(place, x, y);
+        if (p.bias)
+          sum = fadd(sum, b.unpack(add.bias));
+        Value word = pack(sum);
+        made.push_back(p.residual ? pack(fadd(b.unpack(word), b.unpack(add.residuals[block]))) : word);
       }
-      b.ifThen(inside, [&] {
+    for (auto [block, made] : llvm::enumerate(words)) {
+      Value inside = b.both(place.rowInside, b.lt(b.add(place.column, 8 * block), j));
+      b.ifThen(inside, [&, block = block, &made = made] {
         Value at = indexOf(place, block);
-        for (auto [result, sum] : llvm::zip_equal(results, sums)) {
-          if (p.bias)
-            sum = fadd(sum, b.unpack(add.bias));
-          Value word = pack(sum);
-          if (p.residual)
-            word = pack(fadd(b.unpack(word), b.unpack(add.residuals[block])));
+        for (auto [result, word] : llvm::zip_equal(results, made))
           LLVM::StoreOp::create(b, word, b.at(result, at, b.getBF16Type()), /*alignment=*/4);
-        }
       });
     }
   }

@@ -82,6 +82,12 @@ SmallVector<ProductTile> candidates(const TensorCoreProduct &p) {
     }
     // The sums of all parts are in the registers of one thread.
     llvm::erase_if(tiles, [&](const ProductTile &tile) { return tile.n * p.rowParts() > 256; });
+    // A box has a part of a head, or whole heads.
+    if (p.cacheRows)
+      llvm::erase_if(tiles, [&](const ProductTile &tile) {
+        return tile.n > p.cacheRows->kMostColumns ||
+               (p.cacheRows->head % tile.rows != 0 && tile.rows % p.cacheRows->head != 0);
+      });
     // Where four stages or more have room, a lone consumer's hold twice as much.
     for (ProductTile &tile : tiles)
       if (tile.consumers == 1 && tile.rows * p.rowParts() + tile.n <= 192)
@@ -151,6 +157,8 @@ int64_t tilesOfJ(const TensorCoreProduct &p, int64_t extent) {
 }
 
 int64_t TensorCoreProduct::results() const {
+  if (cacheRows)
+    return products();
   return combines() ? epilogue->keeps.size() + epilogue->results : reduces() ? 0 : products();
 }
 
@@ -197,9 +205,21 @@ SmallVector<Attribute> productMaps(MLIRContext *context, const TensorCoreProduct
     bool grouped = ofI == p.partsOfI && !p.parts.empty();
     return grouped ? std::optional(p.parts[at]) : ofI ? p.i : p.j;
   };
+  // Eight rows of a head's first half, then those of the second: dimensions are k, eight rows, halves,
+  // eights of a half, heads.
+  auto heads = [&](int64_t argument, int64_t rows) {
+    auto array = [&](ArrayRef<int64_t> values) { return DenseI64ArrayAttr::get(context, values); };
+    int64_t head = p.cacheRows->head, row = 2 * *p.k;
+    return plan::TensorMapAttr::get(
+        context, argument, array({0, 0, 0, 0, 0}), array({*p.k, 8, 2, head / 16, rows / head}),
+        array({row, row * head / 2, row * 8, row * head}),
+        array({kTileRow, 8, 2, std::min(p.tile.rows, head) / 16, std::max<int64_t>(p.tile.rows / head, 1)}),
+        kTileRowBytes);
+  };
   SmallVector<Attribute> maps;
   for (int64_t at = 0; at < p.lefts(); ++at)
-    maps.push_back(operand(at, part(true, at), p.a, p.tile.rows));
+    maps.push_back(p.cacheRows ? heads(at, p.parts[at])
+                               : operand(at, part(true, at), p.a, p.tile.rows));
   for (int64_t at = 0; at < p.rights(); ++at)
     maps.push_back(operand(p.lefts() + at, part(false, at), p.b, p.columns()));
   // What is made of all parts has the extent of one.

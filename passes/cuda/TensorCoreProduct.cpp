@@ -84,6 +84,11 @@ void ProductKernel::forSlices(Value stage, Value step,
 void ProductKernel::copyLeft(const Source &source, Value stage, Value step) {
   forSlices(stage, step, [&](Value k0, Value slice) {
     Value target = b.mul(slice, aBytes);
+    if (p.cacheRows) {
+      int64_t head = p.cacheRows->head;
+      Value row = source.place.row, eight = b.divide(b.rem(row, head), 16);
+      return b.load(b.shared(target), source.left[0], {k0, b.c(0), b.c(0), eight, b.divide(row, head)}, full(stage));
+    }
     for (auto [at, map] : llvm::enumerate(source.left))
       copyBoxes(map, p.a, tile.rows / 64, b.add(target, at * partBytes), stage, source.place.row,
                 k0);
@@ -238,9 +243,17 @@ void ProductKernel::consume(Value consumer) {
       b.wait(turn(consumer), ring[2]);
     // There are registers for what is added: it is on its way while the tile is multiplied.
     SmallVector<Addends> addends;
-    if (p.transposed && tile.blocks == 1 && tile.n <= kAddendsAhead)
+    CacheAhead cacheAhead;
+    if (p.cacheRows) {
+      Across place = across(rowOf(0), column0, 0);
+      cacheAhead.head = headPlace(place);
+      cacheAhead.places = cachePlaces(place, cacheAhead.head);
+      if (p.early)
+        waitForEarlier(b);
+    } else if (p.transposed && tile.blocks == 1 && tile.n <= kAddendsAhead) {
       for (int64_t half = 0; half < halves(); ++half)
-        addends.push_back(loadAddends(b.add(row0, b.add(first, inBlock)), column0, half));
+        addends.push_back(loadAddends(rowOf(0), column0, half));
+    }
     Values sums = multiplyTile(consumer, before, stage, parity);
     Reduced reduced;
     for (int64_t block = 0; p.epilogue && p.epilogue->reduce && block < tile.blocks; ++block)
@@ -252,6 +265,8 @@ void ProductKernel::consume(Value consumer) {
         b.ifThen(b.lt(column0, b.c(*p.stored)), copy);
       else
         copy();
+    } else if (p.cacheRows) {
+      storeCacheRows(sums[0], at.part, across(rowOf(0), column0, 0), cacheAhead);
     } else {
       for (int64_t block = 0; !p.reduces() && block < tile.blocks; ++block)
         storeTransposed(sums, block, rowOf(block), column0, addends);
@@ -289,6 +304,8 @@ void ProductKernel::emit() {
     residual = b.buffer(next++);
   if (p.epilogue)
     next += p.epilogue->buffers;
+  for (int64_t at = 0; p.cacheRows && at < p.cacheRows->kBuffers; ++at)
+    cacheBuffers.push_back(b.buffer(next++));
   for (int64_t at = 0; at < p.results(); ++at)
     allResults.push_back(b.buffer(next++));
   for (int64_t at = 0; copiesResult(p) && at < p.results(); ++at)
@@ -320,7 +337,9 @@ void ProductKernel::emit() {
           b.byOneThread([&] { produce(); });
       },
       [&] {
-        waitForEarlier(b);
+        // What is read before a tile of the cache's rows is multiplied is there early, too.
+        if (!(p.cacheRows && p.early))
+          waitForEarlier(b);
         if (many)
           b.setRegisters(most, /*more=*/true);
         consume(b.sub(b.warpgroup(), b.c(1)));
@@ -335,6 +354,7 @@ std::string ProductTile::name() const {
 void emitProduct(LLVM::LLVMFuncOp kernel, Location loc, const TensorCoreProduct &product) {
   int64_t buffers = product.products() + 1 + (product.bias ? product.products() : 0) +
                     product.residual + (product.epilogue ? product.epilogue->buffers : 0) +
+                    (product.cacheRows ? product.cacheRows->kBuffers : 0) +
                     product.results();
   TileKernelBuilder builder(loc, kernel, mapCount(product), buffers, /*waits=*/true);
   ProductKernel(builder, product).emit();

@@ -2,7 +2,7 @@
 //
 //                        i     j     k     A(i, k)   B(k, j)
 //   linear               rows  N     K     x[i, k]   w[j, k]
-//   the same, few rows   N     rows  K     w[i, k]   x[j, k]   (result transposed)
+//   the same, few rows   N     rows  K     w[i, k]   x[j, k]   (result transposed, or used up)
 //   linear_data_grad     rows  K     N     dy[i, k]  w[k, j]
 //   linear_weight_grad   N     K     rows  dy[k, i]  x[k, j]   (added to the gradient)
 //   logits               rows  V     d     h[i, k]   w[j, k]   (used up: ProductEpilogues.h)
@@ -69,6 +69,18 @@ struct TensorCoreProduct {
   // Columns of the result that are stored, whole tiles of them, where not all are.
   std::optional<int64_t> stored;
   std::optional<ProductEpilogue> epilogue;
+  // The parts are q, k and v of few rows (`transposed`): nothing is stored but queries that are
+  // rotated, and the rows of the KV cache (ProductCacheRows.cpp). In place of results there are, in
+  // the order of the parts, the queries and either cache.
+  struct CacheRows {
+    enum class Use { query, key, value };
+    llvm::SmallVector<Use> uses; // of the parts
+    int64_t head = 0, kvHeads = 0, tableWidth = 0;
+    static constexpr int64_t kBuffers = 4; // angles, positions, slots, table of blocks; then results
+    // A thread holds the places of its columns beside their sums.
+    static constexpr int64_t kMostColumns = 128;
+  };
+  std::optional<CacheRows> cacheRows;
   // Of a group: the extents of its products on the side where they differ, of which i or j is the
   // sum. Empty: one product.
   llvm::SmallVector<int64_t> parts;
@@ -115,8 +127,8 @@ llvm::SmallVector<mlir::Attribute> productMaps(mlir::MLIRContext *context,
                                                const TensorCoreProduct &product, int64_t axis,
                                                int64_t arguments);
 
-// Writes the kernel: buffers are A, B, bias (of each product), residual, those of the epilogue
-// (where there are any), and C, where it is stored.
+// Writes the kernel: buffers are A, B, bias (of each product), residual, those of the epilogue or of
+// the cache's rows (where there are any), and C, where it is stored.
 void emitProduct(mlir::LLVM::LLVMFuncOp kernel, mlir::Location loc,
                  const TensorCoreProduct &product);
 

@@ -8,6 +8,7 @@
 
 #include "passes/cuda/TileSchedules.h"
 
+#include "passes/LaunchGroups.h"
 #include "passes/LibraryProducts.h"
 #include "passes/cpu/LogSumExp.h"
 #include "passes/cuda/AttentionGradKernel.h"
@@ -18,21 +19,6 @@ using namespace mlir;
 
 namespace mirl::passes::cuda {
 namespace {
-
-constexpr int64_t kFewRows = 256;
-
-// With few rows a product is bound by its weights. Where they keep their values it begins to read
-// them before earlier launches have ended; `first`: of them among the reads.
-void readWeightsEarly(TensorCoreProduct &p, cpu::LaunchSpec &spec, int64_t capacity,
-                      ArrayRef<nn::LinearOp> ops, int64_t first, Lowering &lowering) {
-  p.early = capacity <= kFewRows &&
-            llvm::all_of(ops, [&](nn::LinearOp op) { return lowering.stays(op.getWeight()); });
-  if (!p.early)
-    return;
-  spec.kernel += "_early";
-  for (size_t at = 0; at < ops.size(); ++at)
-    spec.early.push_back(first + at);
-}
 
 RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
@@ -330,7 +316,7 @@ bool isFasterTogether(ArrayRef<Operation *> ops, Lowering &lowering) {
 
 LogicalResult lowerGroup(ArrayRef<Operation *> ops, Lowering &lowering) {
   if (isa<nn::KvAppendOp>(ops.back()))
-    return lowerCacheGroup(ops, lowering);
+    return isa<nn::LinearOp>(ops.front()) ? lowerCacheProducts(ops, lowering) : lowerCacheGroup(ops, lowering);
   if (isa<nn::AdamwOp>(ops.front()))
     return cpu::lowerAdamws(ops, lowering);
   if (isa<nn::SquaredNormOp>(ops.front()))
@@ -348,6 +334,17 @@ void setRows(TensorCoreProduct &p, RankedTensorType type, std::optional<int64_t>
   } else {
     extent = type.getDimSize(0);
   }
+}
+
+void readWeightsEarly(TensorCoreProduct &p, cpu::LaunchSpec &spec, int64_t capacity,
+                      ArrayRef<nn::LinearOp> ops, int64_t first, Lowering &lowering) {
+  p.early = capacity <= kFewRows &&
+            llvm::all_of(ops, [&](nn::LinearOp op) { return lowering.stays(op.getWeight()); });
+  if (!p.early)
+    return;
+  spec.kernel += "_early";
+  for (size_t at = 0; at < ops.size(); ++at)
+    spec.early.push_back(first + at);
 }
 
 static int64_t axisNumber(RankedTensorType type) {

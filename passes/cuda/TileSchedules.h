@@ -19,8 +19,8 @@ public:
   // What the schedule of a tensor's op has computed along with it, for the schedule of its user; null
   // when nothing was.
   virtual mlir::Value &companion(mlir::Value tensor) = 0;
-  // Whether no command of the entry writes the tensor's bytes: it is a variable that keeps its value.
-  // verify-plan looks at what is made of it.
+  // Whether no command of the entry writes the tensor's bytes before it was read last: it is a variable
+  // that keeps its value, an input, a constant. verify-plan looks at what is made of it.
   virtual bool stays(mlir::Value tensor) = 0;
   // A slice of zeros, one of that name for all of the entry: a launch may write it, and leaves zeros.
   virtual mlir::Value zeros(mlir::RankedTensorType type, llvm::StringRef name) = 0;
@@ -33,6 +33,10 @@ using TileSchedule = llvm::LogicalResult (*)(mlir::Operation *op, Lowering &lowe
 // The run-time rows of a product, `extent` of it, are those of `type`.
 void setRows(TensorCoreProduct &product, mlir::RankedTensorType type,
              std::optional<int64_t> &extent);
+// With few rows (`capacity`) a product is bound by its weights. Where they keep their values it begins to
+// read them before earlier launches have ended; `first`: of them among the reads.
+void readWeightsEarly(TensorCoreProduct &product, cpu::LaunchSpec &spec, int64_t capacity,
+                      llvm::ArrayRef<nn::LinearOp> ops, int64_t first, Lowering &lowering);
 // Emits the launch of a product: the tile's name follows the kernel's; work and tensor maps are
 // those of its tile.
 void launchProduct(Lowering &lowering, cpu::LaunchSpec &spec, const TensorCoreProduct &product,
@@ -57,8 +61,9 @@ TileSchedule findTileSchedule(mlir::Operation *op);
 // A group (passes/LaunchGroups.h) is one launch. A value that only the group reads has no slice. By
 // the estimate of ProductTiles.cpp it may be faster not to: a tile that suits all may suit none.
 bool isFasterTogether(llvm::ArrayRef<mlir::Operation *> ops, Lowering &lowering);
-// The group of nn.kv_append (CacheGroupSchedule.cpp).
+// The group of nn.kv_append (CacheGroupSchedule.cpp), and with products (CacheProductsSchedule.cpp).
 llvm::LogicalResult lowerCacheGroup(llvm::ArrayRef<mlir::Operation *> ops, Lowering &lowering);
+llvm::LogicalResult lowerCacheProducts(llvm::ArrayRef<mlir::Operation *> ops, Lowering &lowering);
 llvm::LogicalResult lowerGroup(llvm::ArrayRef<mlir::Operation *> ops, Lowering &lowering);
 
 // Of attention, with the numerics `tiles`.

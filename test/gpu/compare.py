@@ -315,7 +315,7 @@ def main():
         refusals.check(comparison, scratch, small)
         comparison.products(folder / "products", scratch)
         logprob.check(comparison, scratch)
-        groups.check(comparison, scratch)
+        groups.check(comparison, scratch, small)
         row_blocks.check(comparison, scratch)
         library.check(comparison, scratch, small)
         updates.check(comparison, scratch)

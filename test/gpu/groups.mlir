@@ -330,3 +330,133 @@ func.func @alone_append(%rk: tensor<?x128xbf16, #nn.axis<context>> {nn.name = "r
   %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %positions : (tensor<?x128xbf16, #nn.axis<context>>, tensor<?x128xbf16, #nn.axis<context>>, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>, tensor<8x5xi32>, tensor<?xi32, #nn.axis<context>>, tensor<?xi32, #nn.axis<context>>) -> (tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>)
   return %nk, %nv : tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>
 }
+
+// Products, rotations and the cache's new rows: one launch where there are few rows, two where there are many.
+!in = tensor<?x104xbf16, #nn.axis<context>>
+!rows = tensor<?xi32, #nn.axis<context>>
+!q192 = tensor<?x192xbf16, #nn.axis<context>>
+!q256 = tensor<?x256xbf16, #nn.axis<context>>
+!k128 = tensor<?x128xbf16, #nn.axis<context>>
+
+func.func @projections_64_4096(%x: !in {nn.name = "x", nn.source = "input:x"}, %wq: tensor<192x104xbf16> {nn.name = "wq", nn.source = "input:wq"}, %wk: tensor<128x104xbf16> {nn.name = "wk", nn.source = "input:wk"}, %wv: tensor<128x104xbf16> {nn.name = "wv", nn.source = "input:wv"}, %bq: tensor<192xbf16> {nn.name = "bq", nn.source = "input:bq"}, %bk: tensor<128xbf16> {nn.name = "bk", nn.source = "input:bk"}, %bv: tensor<128xbf16> {nn.name = "bv", nn.source = "input:bv"}, %angles: tensor<80x64xf32> {nn.name = "angles", nn.source = "input:angles"}, %keys: tensor<40x2x64x16xbf16> {nn.name = "keys", nn.source = "input:keys"}, %values: tensor<40x2x16x64xbf16> {nn.name = "values", nn.source = "input:values"}, %table: tensor<8x5xi32> {nn.name = "table", nn.source = "input:table"}, %slots: !rows {nn.name = "slots", nn.source = "input:slots"}, %positions: !rows {nn.name = "positions", nn.source = "input:positions"})
+    -> (!q192 {nn.name = "rq", nn.source = "output:rq"}, tensor<40x2x64x16xbf16> {nn.name = "keys.new", nn.source = "output:keys.new"}, tensor<40x2x16x64xbf16> {nn.name = "values.new", nn.source = "output:values.new"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %q = nn.linear %x, %wq bias(%bq) : (!in, tensor<192x104xbf16>, tensor<192xbf16>) -> !q192
+  %k = nn.linear %x, %wk bias(%bk) : (!in, tensor<128x104xbf16>, tensor<128xbf16>) -> !k128
+  %v = nn.linear %x, %wv bias(%bv) : (!in, tensor<128x104xbf16>, tensor<128xbf16>) -> !k128
+  %rq = nn.rotary %q, %positions, %angles {head_dim = 64 : i64} : (!q192, !rows, tensor<80x64xf32>) -> !q192
+  %rk = nn.rotary %k, %positions, %angles {head_dim = 64 : i64} : (!k128, !rows, tensor<80x64xf32>) -> !k128
+  %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %positions : (!k128, !k128, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>, tensor<8x5xi32>, !rows, !rows) -> (tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>)
+  return %rq, %nk, %nv : !q192, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>
+}
+
+func.func @projections_64_256(%x: !in {nn.name = "x", nn.source = "input:x"}, %wq: tensor<192x104xbf16> {nn.name = "wq", nn.source = "input:wq"}, %wk: tensor<128x104xbf16> {nn.name = "wk", nn.source = "input:wk"}, %wv: tensor<128x104xbf16> {nn.name = "wv", nn.source = "input:wv"}, %bq: tensor<192xbf16> {nn.name = "bq", nn.source = "input:bq"}, %bk: tensor<128xbf16> {nn.name = "bk", nn.source = "input:bk"}, %bv: tensor<128xbf16> {nn.name = "bv", nn.source = "input:bv"}, %angles: tensor<80x64xf32> {nn.name = "angles", nn.source = "input:angles"}, %keys: tensor<40x2x64x16xbf16> {nn.name = "keys", nn.source = "input:keys"}, %values: tensor<40x2x16x64xbf16> {nn.name = "values", nn.source = "input:values"}, %table: tensor<8x5xi32> {nn.name = "table", nn.source = "input:table"}, %slots: !rows {nn.name = "slots", nn.source = "input:slots"}, %positions: !rows {nn.name = "positions", nn.source = "input:positions"})
+    -> (!q192 {nn.name = "rq", nn.source = "output:rq"}, tensor<40x2x64x16xbf16> {nn.name = "keys.new", nn.source = "output:keys.new"}, tensor<40x2x16x64xbf16> {nn.name = "values.new", nn.source = "output:values.new"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 256 : i64}} {
+  %q = nn.linear %x, %wq bias(%bq) : (!in, tensor<192x104xbf16>, tensor<192xbf16>) -> !q192
+  %k = nn.linear %x, %wk bias(%bk) : (!in, tensor<128x104xbf16>, tensor<128xbf16>) -> !k128
+  %v = nn.linear %x, %wv bias(%bv) : (!in, tensor<128x104xbf16>, tensor<128xbf16>) -> !k128
+  %rq = nn.rotary %q, %positions, %angles {head_dim = 64 : i64} : (!q192, !rows, tensor<80x64xf32>) -> !q192
+  %rk = nn.rotary %k, %positions, %angles {head_dim = 64 : i64} : (!k128, !rows, tensor<80x64xf32>) -> !k128
+  %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %positions : (!k128, !k128, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>, tensor<8x5xi32>, !rows, !rows) -> (tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>)
+  return %rq, %nk, %nv : !q192, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>
+}
+
+func.func @projections_64_64(%x: !in {nn.name = "x", nn.source = "input:x"}, %wq: tensor<192x104xbf16> {nn.name = "wq", nn.source = "input:wq"}, %wk: tensor<128x104xbf16> {nn.name = "wk", nn.source = "input:wk"}, %wv: tensor<128x104xbf16> {nn.name = "wv", nn.source = "input:wv"}, %bq: tensor<192xbf16> {nn.name = "bq", nn.source = "input:bq"}, %bk: tensor<128xbf16> {nn.name = "bk", nn.source = "input:bk"}, %bv: tensor<128xbf16> {nn.name = "bv", nn.source = "input:bv"}, %angles: tensor<80x64xf32> {nn.name = "angles", nn.source = "input:angles"}, %keys: tensor<40x2x64x16xbf16> {nn.name = "keys", nn.source = "input:keys"}, %values: tensor<40x2x16x64xbf16> {nn.name = "values", nn.source = "input:values"}, %table: tensor<8x5xi32> {nn.name = "table", nn.source = "input:table"}, %slots: !rows {nn.name = "slots", nn.source = "input:slots"}, %positions: !rows {nn.name = "positions", nn.source = "input:positions"})
+    -> (!q192 {nn.name = "rq", nn.source = "output:rq"}, tensor<40x2x64x16xbf16> {nn.name = "keys.new", nn.source = "output:keys.new"}, tensor<40x2x16x64xbf16> {nn.name = "values.new", nn.source = "output:values.new"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 64 : i64}} {
+  %q = nn.linear %x, %wq bias(%bq) : (!in, tensor<192x104xbf16>, tensor<192xbf16>) -> !q192
+  %k = nn.linear %x, %wk bias(%bk) : (!in, tensor<128x104xbf16>, tensor<128xbf16>) -> !k128
+  %v = nn.linear %x, %wv bias(%bv) : (!in, tensor<128x104xbf16>, tensor<128xbf16>) -> !k128
+  %rq = nn.rotary %q, %positions, %angles {head_dim = 64 : i64} : (!q192, !rows, tensor<80x64xf32>) -> !q192
+  %rk = nn.rotary %k, %positions, %angles {head_dim = 64 : i64} : (!k128, !rows, tensor<80x64xf32>) -> !k128
+  %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %positions : (!k128, !k128, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>, tensor<8x5xi32>, !rows, !rows) -> (tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>)
+  return %rq, %nk, %nv : !q192, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>
+}
+
+func.func @projections_64_16(%x: !in {nn.name = "x", nn.source = "input:x"}, %wq: tensor<192x104xbf16> {nn.name = "wq", nn.source = "input:wq"}, %wk: tensor<128x104xbf16> {nn.name = "wk", nn.source = "input:wk"}, %wv: tensor<128x104xbf16> {nn.name = "wv", nn.source = "input:wv"}, %bq: tensor<192xbf16> {nn.name = "bq", nn.source = "input:bq"}, %bk: tensor<128xbf16> {nn.name = "bk", nn.source = "input:bk"}, %bv: tensor<128xbf16> {nn.name = "bv", nn.source = "input:bv"}, %angles: tensor<80x64xf32> {nn.name = "angles", nn.source = "input:angles"}, %keys: tensor<40x2x64x16xbf16> {nn.name = "keys", nn.source = "input:keys"}, %values: tensor<40x2x16x64xbf16> {nn.name = "values", nn.source = "input:values"}, %table: tensor<8x5xi32> {nn.name = "table", nn.source = "input:table"}, %slots: !rows {nn.name = "slots", nn.source = "input:slots"}, %positions: !rows {nn.name = "positions", nn.source = "input:positions"})
+    -> (!q192 {nn.name = "rq", nn.source = "output:rq"}, tensor<40x2x64x16xbf16> {nn.name = "keys.new", nn.source = "output:keys.new"}, tensor<40x2x16x64xbf16> {nn.name = "values.new", nn.source = "output:values.new"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 16 : i64}} {
+  %q = nn.linear %x, %wq bias(%bq) : (!in, tensor<192x104xbf16>, tensor<192xbf16>) -> !q192
+  %k = nn.linear %x, %wk bias(%bk) : (!in, tensor<128x104xbf16>, tensor<128xbf16>) -> !k128
+  %v = nn.linear %x, %wv bias(%bv) : (!in, tensor<128x104xbf16>, tensor<128xbf16>) -> !k128
+  %rq = nn.rotary %q, %positions, %angles {head_dim = 64 : i64} : (!q192, !rows, tensor<80x64xf32>) -> !q192
+  %rk = nn.rotary %k, %positions, %angles {head_dim = 64 : i64} : (!k128, !rows, tensor<80x64xf32>) -> !k128
+  %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %positions : (!k128, !k128, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>, tensor<8x5xi32>, !rows, !rows) -> (tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>)
+  return %rq, %nk, %nv : !q192, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>
+}
+
+func.func @projections_128_4096(%x: !in {nn.name = "x", nn.source = "input:x"}, %wq: tensor<256x104xbf16> {nn.name = "wq", nn.source = "input:wq"}, %wk: tensor<128x104xbf16> {nn.name = "wk", nn.source = "input:wk"}, %wv: tensor<128x104xbf16> {nn.name = "wv", nn.source = "input:wv"}, %angles: tensor<80x128xf32> {nn.name = "angles", nn.source = "input:angles"}, %keys: tensor<40x1x128x16xbf16> {nn.name = "keys", nn.source = "input:keys"}, %values: tensor<40x1x16x128xbf16> {nn.name = "values", nn.source = "input:values"}, %table: tensor<8x5xi32> {nn.name = "table", nn.source = "input:table"}, %slots: !rows {nn.name = "slots", nn.source = "input:slots"}, %positions: !rows {nn.name = "positions", nn.source = "input:positions"})
+    -> (!q256 {nn.name = "rq", nn.source = "output:rq"}, tensor<40x1x128x16xbf16> {nn.name = "keys.new", nn.source = "output:keys.new"}, tensor<40x1x16x128xbf16> {nn.name = "values.new", nn.source = "output:values.new"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %v = nn.linear %x, %wv : (!in, tensor<128x104xbf16>) -> !k128
+  %k = nn.linear %x, %wk : (!in, tensor<128x104xbf16>) -> !k128
+  %q = nn.linear %x, %wq : (!in, tensor<256x104xbf16>) -> !q256
+  %rk = nn.rotary %k, %positions, %angles {head_dim = 128 : i64} : (!k128, !rows, tensor<80x128xf32>) -> !k128
+  %rq = nn.rotary %q, %positions, %angles {head_dim = 128 : i64} : (!q256, !rows, tensor<80x128xf32>) -> !q256
+  %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %positions : (!k128, !k128, tensor<40x1x128x16xbf16>, tensor<40x1x16x128xbf16>, tensor<8x5xi32>, !rows, !rows) -> (tensor<40x1x128x16xbf16>, tensor<40x1x16x128xbf16>)
+  return %rq, %nk, %nv : !q256, tensor<40x1x128x16xbf16>, tensor<40x1x16x128xbf16>
+}
+
+func.func @projections_128_256(%x: !in {nn.name = "x", nn.source = "input:x"}, %wq: tensor<256x104xbf16> {nn.name = "wq", nn.source = "input:wq"}, %wk: tensor<128x104xbf16> {nn.name = "wk", nn.source = "input:wk"}, %wv: tensor<128x104xbf16> {nn.name = "wv", nn.source = "input:wv"}, %angles: tensor<80x128xf32> {nn.name = "angles", nn.source = "input:angles"}, %keys: tensor<40x1x128x16xbf16> {nn.name = "keys", nn.source = "input:keys"}, %values: tensor<40x1x16x128xbf16> {nn.name = "values", nn.source = "input:values"}, %table: tensor<8x5xi32> {nn.name = "table", nn.source = "input:table"}, %slots: !rows {nn.name = "slots", nn.source = "input:slots"}, %positions: !rows {nn.name = "positions", nn.source = "input:positions"})
+    -> (!q256 {nn.name = "rq", nn.source = "output:rq"}, tensor<40x1x128x16xbf16> {nn.name = "keys.new", nn.source = "output:keys.new"}, tensor<40x1x16x128xbf16> {nn.name = "values.new", nn.source = "output:values.new"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 256 : i64}} {
+  %v = nn.linear %x, %wv : (!in, tensor<128x104xbf16>) -> !k128
+  %k = nn.linear %x, %wk : (!in, tensor<128x104xbf16>) -> !k128
+  %q = nn.linear %x, %wq : (!in, tensor<256x104xbf16>) -> !q256
+  %rk = nn.rotary %k, %positions, %angles {head_dim = 128 : i64} : (!k128, !rows, tensor<80x128xf32>) -> !k128
+  %rq = nn.rotary %q, %positions, %angles {head_dim = 128 : i64} : (!q256, !rows, tensor<80x128xf32>) -> !q256
+  %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %positions : (!k128, !k128, tensor<40x1x128x16xbf16>, tensor<40x1x16x128xbf16>, tensor<8x5xi32>, !rows, !rows) -> (tensor<40x1x128x16xbf16>, tensor<40x1x16x128xbf16>)
+  return %rq, %nk, %nv : !q256, tensor<40x1x128x16xbf16>, tensor<40x1x16x128xbf16>
+}
+
+func.func @projections_128_64(%x: !in {nn.name = "x", nn.source = "input:x"}, %wq: tensor<256x104xbf16> {nn.name = "wq", nn.source = "input:wq"}, %wk: tensor<128x104xbf16> {nn.name = "wk", nn.source = "input:wk"}, %wv: tensor<128x104xbf16> {nn.name = "wv", nn.source = "input:wv"}, %angles: tensor<80x128xf32> {nn.name = "angles", nn.source = "input:angles"}, %keys: tensor<40x1x128x16xbf16> {nn.name = "keys", nn.source = "input:keys"}, %values: tensor<40x1x16x128xbf16> {nn.name = "values", nn.source = "input:values"}, %table: tensor<8x5xi32> {nn.name = "table", nn.source = "input:table"}, %slots: !rows {nn.name = "slots", nn.source = "input:slots"}, %positions: !rows {nn.name = "positions", nn.source = "input:positions"})
+    -> (!q256 {nn.name = "rq", nn.source = "output:rq"}, tensor<40x1x128x16xbf16> {nn.name = "keys.new", nn.source = "output:keys.new"}, tensor<40x1x16x128xbf16> {nn.name = "values.new", nn.source = "output:values.new"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 64 : i64}} {
+  %v = nn.linear %x, %wv : (!in, tensor<128x104xbf16>) -> !k128
+  %k = nn.linear %x, %wk : (!in, tensor<128x104xbf16>) -> !k128
+  %q = nn.linear %x, %wq : (!in, tensor<256x104xbf16>) -> !q256
+  %rk = nn.rotary %k, %positions, %angles {head_dim = 128 : i64} : (!k128, !rows, tensor<80x128xf32>) -> !k128
+  %rq = nn.rotary %q, %positions, %angles {head_dim = 128 : i64} : (!q256, !rows, tensor<80x128xf32>) -> !q256
+  %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %positions : (!k128, !k128, tensor<40x1x128x16xbf16>, tensor<40x1x16x128xbf16>, tensor<8x5xi32>, !rows, !rows) -> (tensor<40x1x128x16xbf16>, tensor<40x1x16x128xbf16>)
+  return %rq, %nk, %nv : !q256, tensor<40x1x128x16xbf16>, tensor<40x1x16x128xbf16>
+}
+
+func.func @projections_128_16(%x: !in {nn.name = "x", nn.source = "input:x"}, %wq: tensor<256x104xbf16> {nn.name = "wq", nn.source = "input:wq"}, %wk: tensor<128x104xbf16> {nn.name = "wk", nn.source = "input:wk"}, %wv: tensor<128x104xbf16> {nn.name = "wv", nn.source = "input:wv"}, %angles: tensor<80x128xf32> {nn.name = "angles", nn.source = "input:angles"}, %keys: tensor<40x1x128x16xbf16> {nn.name = "keys", nn.source = "input:keys"}, %values: tensor<40x1x16x128xbf16> {nn.name = "values", nn.source = "input:values"}, %table: tensor<8x5xi32> {nn.name = "table", nn.source = "input:table"}, %slots: !rows {nn.name = "slots", nn.source = "input:slots"}, %positions: !rows {nn.name = "positions", nn.source = "input:positions"})
+    -> (!q256 {nn.name = "rq", nn.source = "output:rq"}, tensor<40x1x128x16xbf16> {nn.name = "keys.new", nn.source = "output:keys.new"}, tensor<40x1x16x128xbf16> {nn.name = "values.new", nn.source = "output:values.new"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 16 : i64}} {
+  %v = nn.linear %x, %wv : (!in, tensor<128x104xbf16>) -> !k128
+  %k = nn.linear %x, %wk : (!in, tensor<128x104xbf16>) -> !k128
+  %q = nn.linear %x, %wq : (!in, tensor<256x104xbf16>) -> !q256
+  %rk = nn.rotary %k, %positions, %angles {head_dim = 128 : i64} : (!k128, !rows, tensor<80x128xf32>) -> !k128
+  %rq = nn.rotary %q, %positions, %angles {head_dim = 128 : i64} : (!q256, !rows, tensor<80x128xf32>) -> !q256
+  %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %positions : (!k128, !k128, tensor<40x1x128x16xbf16>, tensor<40x1x16x128xbf16>, tensor<8x5xi32>, !rows, !rows) -> (tensor<40x1x128x16xbf16>, tensor<40x1x16x128xbf16>)
+  return %rq, %nk, %nv : !q256, tensor<40x1x128x16xbf16>, tensor<40x1x16x128xbf16>
+}
+
+// Of the shape 0.5B: tiles of whole heads.
+!in896 = tensor<?x896xbf16, #nn.axis<context>>
+
+func.func @projections_large_4096(%x: !in896 {nn.name = "x", nn.source = "input:x"}, %wq: tensor<896x896xbf16> {nn.name = "wq", nn.source = "input:wq"}, %wk: tensor<128x896xbf16> {nn.name = "wk", nn.source = "input:wk"}, %wv: tensor<128x896xbf16> {nn.name = "wv", nn.source = "input:wv"}, %bq: tensor<896xbf16> {nn.name = "bq", nn.source = "input:bq"}, %bk: tensor<128xbf16> {nn.name = "bk", nn.source = "input:bk"}, %bv: tensor<128xbf16> {nn.name = "bv", nn.source = "input:bv"}, %angles: tensor<80x64xf32> {nn.name = "angles", nn.source = "input:angles"}, %keys: tensor<40x2x64x16xbf16> {nn.name = "keys", nn.source = "input:keys"}, %values: tensor<40x2x16x64xbf16> {nn.name = "values", nn.source = "input:values"}, %table: tensor<8x5xi32> {nn.name = "table", nn.source = "input:table"}, %slots: !rows {nn.name = "slots", nn.source = "input:slots"}, %positions: !rows {nn.name = "positions", nn.source = "input:positions"})
+    -> (!in896 {nn.name = "rq", nn.source = "output:rq"}, tensor<40x2x64x16xbf16> {nn.name = "keys.new", nn.source = "output:keys.new"}, tensor<40x2x16x64xbf16> {nn.name = "values.new", nn.source = "output:values.new"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %q = nn.linear %x, %wq bias(%bq) : (!in896, tensor<896x896xbf16>, tensor<896xbf16>) -> !in896
+  %k = nn.linear %x, %wk bias(%bk) : (!in896, tensor<128x896xbf16>, tensor<128xbf16>) -> !k128
+  %v = nn.linear %x, %wv bias(%bv) : (!in896, tensor<128x896xbf16>, tensor<128xbf16>) -> !k128
+  %rq = nn.rotary %q, %positions, %angles {head_dim = 64 : i64} : (!in896, !rows, tensor<80x64xf32>) -> !in896
+  %rk = nn.rotary %k, %positions, %angles {head_dim = 64 : i64} : (!k128, !rows, tensor<80x64xf32>) -> !k128
+  %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %positions : (!k128, !k128, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>, tensor<8x5xi32>, !rows, !rows) -> (tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>)
+  return %rq, %nk, %nv : !in896, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>
+}
+
+func.func @projections_large_256(%x: !in896 {nn.name = "x", nn.source = "input:x"}, %wq: tensor<896x896xbf16> {nn.name = "wq", nn.source = "input:wq"}, %wk: tensor<128x896xbf16> {nn.name = "wk", nn.source = "input:wk"}, %wv: tensor<128x896xbf16> {nn.name = "wv", nn.source = "input:wv"}, %bq: tensor<896xbf16> {nn.name = "bq", nn.source = "input:bq"}, %bk: tensor<128xbf16> {nn.name = "bk", nn.source = "input:bk"}, %bv: tensor<128xbf16> {nn.name = "bv", nn.source = "input:bv"}, %angles: tensor<80x64xf32> {nn.name = "angles", nn.source = "input:angles"}, %keys: tensor<40x2x64x16xbf16> {nn.name = "keys", nn.source = "input:keys"}, %values: tensor<40x2x16x64xbf16> {nn.name = "values", nn.source = "input:values"}, %table: tensor<8x5xi32> {nn.name = "table", nn.source = "input:table"}, %slots: !rows {nn.name = "slots", nn.source = "input:slots"}, %positions: !rows {nn.name = "positions", nn.source = "input:positions"})
+    -> (!in896 {nn.name = "rq", nn.source = "output:rq"}, tensor<40x2x64x16xbf16> {nn.name = "keys.new", nn.source = "output:keys.new"}, tensor<40x2x16x64xbf16> {nn.name = "values.new", nn.source = "output:values.new"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 256 : i64}} {
+  %q = nn.linear %x, %wq bias(%bq) : (!in896, tensor<896x896xbf16>, tensor<896xbf16>) -> !in896
+  %k = nn.linear %x, %wk bias(%bk) : (!in896, tensor<128x896xbf16>, tensor<128xbf16>) -> !k128
+  %v = nn.linear %x, %wv bias(%bv) : (!in896, tensor<128x896xbf16>, tensor<128xbf16>) -> !k128
+  %rq = nn.rotary %q, %positions, %angles {head_dim = 64 : i64} : (!in896, !rows, tensor<80x64xf32>) -> !in896
+  %rk = nn.rotary %k, %positions, %angles {head_dim = 64 : i64} : (!k128, !rows, tensor<80x64xf32>) -> !k128
+  %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %positions : (!k128, !k128, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>, tensor<8x5xi32>, !rows, !rows) -> (tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>)
+  return %rq, %nk, %nv : !in896, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>
+}

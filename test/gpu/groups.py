@@ -13,9 +13,13 @@ from tensors import all_differing, from_bf16, read_safetensors, to_bf16, write_s
 DEPTH, HIDDEN, COLUMNS = 104, 200, {"q": 520, "k": 72, "v": 136}
 # Of each capacity: one row, rows that no tile divides, several tiles.
 ROWS = {4096: (1, 77, 301), 256: (1, 33, 200), 16: (1, 9, 16)}
+# Functions: heads, depth, columns, whether there are biases, rows of each capacity.
+PROJECTIONS = [("64", 64, DEPTH, {"q": 192, "k": 128, "v": 128}, True, {256: (1, 33, 200), 64: (50,), 16: (1, 9, 16)}),
+               ("128", 128, DEPTH, {"q": 256, "k": 128, "v": 128}, False, {256: (1, 33, 200), 64: (50,), 16: (1, 9, 16)}),
+               ("large", 64, 896, {"q": 896, "k": 128, "v": 128}, True, {256: (1, 200, 256)})]
 
 
-def check(comparison, scratch):
+def check(comparison, scratch, small):
     generator = random.Random(0)
     plan, given, out = comparison.folder / "groups.cuda.plan", scratch / "in.safetensors", scratch / "out.safetensors"
     normal = lambda count, scale=1.0: [generator.gauss(0, scale) for _ in range(count)]
@@ -79,6 +83,7 @@ def check(comparison, scratch):
         compare("weights", f"group of weights' gradients, {rows} rows", {**x, **gradients},
                 lambda: {p: call(f"alone_weight_{p}", {**x, **of(p)})[p] for p in COLUMNS})
     cache(compare, call, narrow, generator)
+    projections(compare, call, narrow, generator, small)
     functions(comparison, call)
 
 
@@ -110,17 +115,20 @@ def near(a, b):
     return abs(a - b) <= 1 or max(abs(x), abs(y)) < 2.0 ** -100
 
 
+def places(generator, rows):
+    """Slots and positions of rows, and a table: several slots at positions of several blocks, which lie anywhere in the pool."""
+    integers = lambda values, *shape: ("i32", list(shape) or [len(values)], values)
+    placed = [(row % 8, 79 - row // 8 * 2) for row in range(rows)]
+    return {"table": integers(generator.sample(range(40), 40), 8, 5), "slots": integers([s for s, _ in placed]),
+            "positions": integers([p for _, p in placed])}
+
+
 def cache(compare, call, narrow, generator):
-    """Rows of several slots at positions of several blocks, which lie anywhere in the pool."""
     for rows in (1, 37):
-        table = generator.sample(range(40), 40)
-        places = [(row % 8, 79 - row // 8 * 13) for row in range(rows)]
-        integers = lambda values, *shape: ("i32", list(shape) or [len(values)], values)
         given = {"q": narrow(rows, 192), "k": narrow(rows, 128), "v": narrow(rows, 128),
                  "angles": ("f32", [80, 64], [generator.uniform(-1, 1) for _ in range(80 * 64)]),
                  "keys": ("bf16", [40, 2, 64, 16], narrow(40, 2048)[2]), "values": ("bf16", [40, 2, 16, 64], narrow(40, 2048)[2]),
-                 "table": integers(table, 8, 5), "slots": integers([s for s, _ in places]),
-                 "positions": integers([p for _, p in places])}
+                 **places(generator, rows)}
         pick = lambda *names: {name: given[name] for name in names}
 
         def alone():
@@ -131,3 +139,16 @@ def cache(compare, call, narrow, generator):
 
         for entry in ("cache", "cache_kept"):
             compare(entry, f"group of rotations and {entry}, {rows} rows", given, alone)
+
+
+def projections(compare, call, narrow, generator, small):
+    """Products of few rows that become rotated queries and rows of the cache, against those of many rows, which are two launches."""
+    for name, head, depth, columns, biased, counts in PROJECTIONS if not small else PROJECTIONS[:-1]:
+        given = {"w" + p: narrow(n, depth, scale=depth ** -0.5) for p, n in columns.items()}
+        given |= {"b" + p: narrow(n) for p, n in columns.items() if biased}
+        given |= {"angles": ("f32", [80, head], [generator.uniform(-1, 1) for _ in range(80 * head)]),
+                  "keys": ("bf16", [40, 128 // head, head, 16], narrow(40, 2048)[2]), "values": ("bf16", [40, 128 // head, 16, head], narrow(40, 2048)[2])}
+        for capacity, rows in ((capacity, rows) for capacity, of in counts.items() for rows in of):
+            tensors = {"x": narrow(rows, depth), **given, **places(generator, rows)}
+            compare(f"projections_{name}_{capacity}", f"products, rotations and rows of the cache ({name}), {rows} of {capacity} rows", tensors,
+                    lambda: call(f"projections_{name}_4096", tensors))

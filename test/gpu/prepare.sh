@@ -54,6 +54,7 @@ entries() {
 entries logprob.mlir '\w+_(large|chunks)'
 entries attention.mlir '\w+_(4_2_128|7_1_64)'
 entries paged.mlir '\w+_(14_2_64|17_1_128)'
+entries groups.mlir 'projections_large_\w+'
 both logprob "$folder/logprob.mlir" --dtype f32
 python3 "$root/test/gpu/logprob.py" "$folder/logprob.mlir" "$folder/logprob_kept.mlir"
 plan logprob.kept.plan "$folder/logprob_kept.mlir" "${gpu[@]}" --dtype f32
@@ -76,7 +77,7 @@ if [ ! "$small" ]; then
   plan shape.plan "$folder/small.mirl" --model "$folder/shape-model" "${gpu[@]}" --dtype bf16 --micro-tokens 16384 --slots 256
 fi
 plan products/products.plan "$folder/products/products.mlir" "${gpu[@]}" --dtype f32
-plan groups.cuda.plan "$root/test/gpu/groups.mlir" "${gpu[@]}" --dtype f32
+plan groups.cuda.plan "$folder/groups.mlir" "${gpu[@]}" --dtype f32
 # Products by a library: none, where it has the same bits, whatever its bits are; at 16 rows and, but on an emulated GPU, at 4,096.
 sed 's/context = 16/context = 4096/' "$root/test/gpu/library.mlir" >"$folder/library_large.mlir"
 for program in "$root/test/gpu/library.mlir" "$folder/library_large.mlir"; do

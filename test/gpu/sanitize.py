@@ -139,7 +139,7 @@ PROMPTS = {"prompts": "prompts.jsonl", "test": "test.jsonl"}
 SECTIONS = {
     "products": lambda c, scratch: c.products(c.folder / "products", scratch),
     "logprob": lambda c, scratch: logprob.check(c, scratch),
-    "groups": lambda c, scratch: groups.check(c, scratch),
+    "groups": lambda c, scratch: groups.check(c, scratch, small=True),
     "row_blocks": lambda c, scratch: row_blocks.check(c, scratch),
     "updates": lambda c, scratch: updates.check(c, scratch),
     "attention": lambda c, scratch: c.attention(c.folder, scratch),

@@ -75,7 +75,7 @@ func.func @products(%x: !x {nn.name = "x", nn.source = "input:x"}, %wq: tensor<8
 
 // With few rows at capacity the weights come first, and the result is stored without a map.
 // CHECK-LABEL: plan.entry @few
-// CHECK: plan.launch @tile_linear_few_context_n896_n128_n128_k896_t{{[0-9]+}}x16 {{.*}} over <context, size = 0, tile = 16, factor = {{[0-9]+}}>
+// CHECK: plan.launch @tile_linear_few_context_n896_n128_n128_k896_early_t{{[0-9]+}}x16 {{.*}} over <context, size = 0, tile = 16, factor = {{[0-9]+}}>
 // CHECK-SAME: maps = [#plan.tensor_map<argument = 0, axes = [0, 0], sizes = [896, 896]
 // CHECK-SAME: #plan.tensor_map<argument = 1, axes = [0, 0], sizes = [896, 128]
 // CHECK-SAME: #plan.tensor_map<argument = 2, axes = [0, 0], sizes = [896, 128]

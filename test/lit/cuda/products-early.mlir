@@ -48,12 +48,20 @@ func.func @changes(%x: !x {nn.name = "x", nn.source = "input:x"}, %w: !w {nn.var
   return %r, %new : !y, !w
 }
 
-// One that is an input of the entry, which is copied in by it; many rows.
+// An input is there from the beginning. What the entry makes is not, nor is it read early with many rows.
 // CHECK-LABEL: plan.entry @input
-// CHECK: plan.launch @tile_linear_few_context_n1152_k896_t
-// CHECK-NOT: early = 
+// CHECK: plan.launch @tile_linear_few_context_n1152_k896_early_t{{.*}} early = array<i64: 0>
 func.func @input(%x: !x {nn.name = "x", nn.source = "input:x"}, %w: !w {nn.name = "w", nn.source = "input:w"})
     -> (!y {nn.name = "r", nn.source = "output:r"}) attributes {nn.kind = "plain", nn.capacities = {context = 16 : i64}} {
+  %r = nn.linear %x, %w : (!x, !w) -> !y
+  return %r : !y
+}
+// CHECK-LABEL: plan.entry @made
+// CHECK: plan.launch @tile_linear_few_context_n1152_k896_t
+// CHECK-NOT: early = 
+func.func @made(%x: !x {nn.name = "x", nn.source = "input:x"}, %v: !w {nn.variable = @w})
+    -> (!y {nn.name = "r", nn.source = "output:r"}) attributes {nn.kind = "plain", nn.capacities = {context = 16 : i64}} {
+  %w = nn.binary add %v, %v : !w
   %r = nn.linear %x, %w : (!x, !w) -> !y
   return %r : !y
 }

@@ -20,7 +20,7 @@ func.func @linear(%x: !x {nn.name = "x", nn.source = "input:x"}, %w: !w {nn.name
 
 // With few rows at capacity the weight comes first.
 // CHECK-LABEL: plan.entry @few
-// CHECK: plan.launch @tile_linear_few_context_n1152_k896_t16x16 {{.*}} over <context, size = 0, tile = 16, factor = {{[0-9]+}}>
+// CHECK: plan.launch @tile_linear_few_context_n1152_k896_early_t16x16 {{.*}} over <context, size = 0, tile = 16, factor = {{[0-9]+}}>
 // CHECK-SAME: maps = [#plan.tensor_map<argument = 0, axes = [0, 0], sizes = [896, 1152]
 // CHECK-SAME: #plan.tensor_map<argument = 1, axes = [0, 1], sizes = [896, 0]
 func.func @few(%x: !x {nn.name = "x", nn.source = "input:x"}, %w: !w {nn.name = "w", nn.source = "input:w"})

@@ -35,7 +35,7 @@ func.func @data_grad(%g: !y {nn.name = "g", nn.source = "input:g"}, %w: !w {nn.n
   return %r : !x
 }
 
-// CHECK-LABEL: .visible .entry tile_linear_few_context_n1152_k896_bias_residual_t
+// CHECK-LABEL: .visible .entry tile_linear_few_context_n1152_k896_bias_residual_early_t
 // CHECK: wgmma.mma_async.sync.aligned.m64n{{8|16|32|64}}k16.f32.bf16.bf16 {{.*}}, p, 1,  1, 0,  0;
 // CHECK: elect.sync
 // CHECK: mbarrier.arrive.expect_tx

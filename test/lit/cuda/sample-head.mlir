@@ -13,7 +13,7 @@
 
 // CHECK-LABEL: plan.entry @draw
 // The tiles are whole blocks of 256; the temperature is read, the logits and two numbers a block are written.
-// CHECK: plan.launch @tile_linear_sampled_token_n151936_k896_{{[at0-9]+}}x256 reads(%{{[0-9]+}}, %{{[0-9]+}}, %[[T:[0-9]+]] : {{.*}}) writes(%[[Z:[0-9]+]], %[[SUMS:[0-9]+]] : {{.*}}!plan.slice<tensor<?x1188xf32, #nn.axis<token>>>) over <token, size = 0, tile = {{[0-9]+}}, factor = 594>
+// CHECK: plan.launch @tile_linear_sampled_token_n151936_k896_early_{{[at0-9]+}}x256 reads(%{{[0-9]+}}, %{{[0-9]+}}, %[[T:[0-9]+]] : {{.*}}) writes(%[[Z:[0-9]+]], %[[SUMS:[0-9]+]] : {{.*}}!plan.slice<tensor<?x1188xf32, #nn.axis<token>>>) over <token, size = 0, tile = {{[0-9]+}}, factor = 594>
 // CHECK-NOT: @sample_blocks
 // CHECK: plan.launch @sample_threshold_token_v151936 reads(%[[Z]], %[[T]], {{.*}}, %[[SUMS]] : {{.*}})
 // CHECK-NEXT: plan.launch @sample_draw_token_v151936 reads(%[[Z]], {{.*}}, %[[T]], %[[SUMS]], {{.*}})

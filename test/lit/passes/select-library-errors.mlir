@@ -55,3 +55,23 @@ module {
     return %x : tensor<4xf32>
   }
 }
+
+// -----
+
+// Products of few rows that become rows of the cache.
+!x = tensor<?x64xbf16, #nn.axis<context>>
+!w = tensor<64x64xbf16>
+!i = tensor<?xi32, #nn.axis<context>>
+!keys = tensor<8x1x64x16xbf16>
+!values = tensor<8x1x16x64xbf16>
+func.func @cache(%x: !x, %w: !w, %angles: tensor<80x64xf32>, %keys: !keys, %values: !values, %table: tensor<2x4xi32>, %slots: !i, %positions: !i) -> (!x, !keys, !values)
+    attributes {nn.kind = "plain", nn.capacities = {context = 16 : i64}} {
+  // expected-error @+1 {{must not be one launch with the rows of the KV cache that are made of it}}
+  %q = nn.linear %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, !w) -> !x
+  %k = nn.linear %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, !w) -> !x
+  %v = nn.linear %x, %w {nn.group = 0 : i64, numerics = #nn.numerics<"k16", 16, f32>} : (!x, !w) -> !x
+  %rq = nn.rotary %q, %positions, %angles {head_dim = 64 : i64, nn.group = 0 : i64} : (!x, !i, tensor<80x64xf32>) -> !x
+  %rk = nn.rotary %k, %positions, %angles {head_dim = 64 : i64, nn.group = 0 : i64} : (!x, !i, tensor<80x64xf32>) -> !x
+  %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %positions {nn.group = 0 : i64} : (!x, !x, !keys, !values, tensor<2x4xi32>, !i, !i) -> (!keys, !values)
+  return %rq, %nk, %nv : !x, !keys, !values
+}

@@ -115,9 +115,25 @@ module attributes {plan.persistent_bytes = 64 : i64, plan.arena_bytes = 192 : i6
 module attributes {plan.persistent_bytes = 64 : i64, plan.arena_bytes = 192 : i64} {
   plan.entry @e "plain" {} {
     // expected-note @+1 {{the slice}}
+    %x = plan.alloc "x" {offset = 64} : !plan.slice<tensor<16xf32>>
+    %a = plan.alloc "a" {offset = 128} : !plan.slice<tensor<16xf32>>
+    plan.fill %x : !plan.slice<tensor<16xf32>>
+    // expected-error @+1 {{reads a slice early that is no buffer and no input}}
+    plan.launch @k reads(%x : !plan.slice<tensor<16xf32>>) writes(%a : !plan.slice<tensor<16xf32>>) over #plan.work<size = 1>
+      {grain = 1 : i64, op = "nn.add", updates = array<i64>, early = array<i64: 0>,
+       flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>}
+  }
+}
+
+// -----
+
+module attributes {plan.persistent_bytes = 64 : i64, plan.arena_bytes = 192 : i64} {
+  plan.entry @e "plain" {} {
     %x = plan.input "x" from "input:x" {offset = 64} : !plan.slice<tensor<16xf32>>
     %a = plan.alloc "a" {offset = 128} : !plan.slice<tensor<16xf32>>
-    // expected-error @+1 {{reads a slice early that is no buffer}}
+    // expected-note @+1 {{here}}
+    plan.fill %x : !plan.slice<tensor<16xf32>>
+    // expected-error @+1 {{reads an input early that the entry writes}}
     plan.launch @k reads(%x : !plan.slice<tensor<16xf32>>) writes(%a : !plan.slice<tensor<16xf32>>) over #plan.work<size = 1>
       {grain = 1 : i64, op = "nn.add", updates = array<i64>, early = array<i64: 0>,
        flops = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>, bytes = #plan.affine<0.0, 0.0, 0.0, 0.0, 0.0>}
