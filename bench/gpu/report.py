@@ -120,6 +120,18 @@ class Report:
             self.text += ["From the command to the first token, 0.5B: " + self.bar("the first token", max(commands), several(commands, "{:.2f}"), most=3, unit=" s") +
                           " s; the slowest counts.", ""]
 
+    def cost_of_parity(self):
+        rows = []
+        for part, what in (("cost_step", "training step 0.5B"), ("cost_step15", "training step 1.5B"),
+                           ("cost_rollout", "decoding 0.5B, 256 sequences"), ("cost_rollout15", "decoding 1.5B, 256 sequences")):
+            rates = [[one["iterations"][-1]["train_tokens_per_s"] if "iterations" in one else one["tokens"] / max(one["seconds"], 1e-9)
+                      for one in self.got(part, step)] for step in ("on", "off")]
+            if all(rates):
+                on, off = map(statistics.median, rates)
+                rows.append((what, *(several(of, "{:,.0f}") for of in rates), f"{off / on:.2f}"))
+        self.section("What parity costs: tokens/s with it, and with `--products=cublaslt --parity=off`", ("", "with parity", "off", "off / with"), rows,
+                     "Without parity cuBLASLt computes each product that it is faster at, with whatever bits.")
+
     def head(self):
         rows = []
         rounds = [{one["name"]: one for one in run} for run in self.got("logprob", "peer", every=True)]
@@ -214,7 +226,7 @@ class Report:
 def markdown(records):
     """The table of {part: record}."""
     report = Report(records)
-    for part in (report.tests, report.training, report.iteration, report.rollouts, report.head, report.attention, report.products, report.parity):
+    for part in (report.tests, report.training, report.iteration, report.rollouts, report.cost_of_parity, report.head, report.attention, report.products, report.parity):
         part()
     cards = sorted({r["machine"]["card"] or "no GPU that nvidia-smi shows" for r in records.values()})
     dates = sorted({r["date"] for r in records.values()})

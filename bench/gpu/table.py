@@ -51,14 +51,18 @@ class Program:
     gpu: bool = False  # whether there is none for a CPU
 
 
-def train(size, work, micro_tokens, budget):
+PRODUCTS = {"on": "own", "off": "cublaslt"}  # by parity; without it a library may compute what it is faster at
+
+
+def train(size, work, micro_tokens, budget, parity="on"):
     return Program(lambda folder, bin, o: training.prepare(
-        folder, bin, o.size(size), "tiny" if o.tiny else work, o.target, budget, 256 if o.tiny else micro_tokens, "own", "on"), size)
+        folder, bin, o.size(size), "tiny" if o.tiny else work, o.target, budget, 256 if o.tiny else micro_tokens, PRODUCTS[parity], parity), size,
+        gpu=parity == "off")
 
 
-def sample(size, sequences=256, prompt=128):
+def sample(size, sequences=256, prompt=128, parity="on"):
     return Program(lambda folder, bin, o: rollout.prepare(
-        folder, bin, o.size(size), *((8, 16, 16) if o.tiny else (sequences, prompt, 256)), o.target, "own", "on"), size)
+        folder, bin, o.size(size), *((8, 16, 16) if o.tiny else (sequences, prompt, 256)), o.target, PRODUCTS[parity], parity), size, gpu=parity == "off")
 
 
 def head(budget):
@@ -85,6 +89,10 @@ PROGRAMS = {
     "rollout": sample("0.5B"),
     "rollout15": sample("1.5B"),
     "long": sample("0.5B", 8, 8192),
+    "step_off": train("0.5B", "step", 16384, "20GiB", "off"),
+    "step15_off": train("1.5B", "step", 8192, "36GiB", "off"),
+    "rollout_off": sample("0.5B", parity="off"),
+    "rollout15_off": sample("1.5B", parity="off"),
     "logprob": head(""),
     "logprob1120": head("1120MiB"),
     "logprob2800": head("2800MiB"),
@@ -154,6 +162,11 @@ def sample_part(seconds, folder, sequences=0):
     return Part(seconds, [folder], beside(lambda root: rollout.run(root / folder, 3, sequences), lambda root: rollout.peer(root / folder, 4, sequences)))
 
 
+def cost_of_parity(work, folder):
+    """Each program without parity behind the same one with it."""
+    return Part(300, [folder, folder + "_off"], [Step(step, lambda root, name=name: work(root / name)) for step, name in (("on", folder), ("off", folder + "_off"))])
+
+
 HEADS = ("logprob", "logprob1120", "logprob2800")
 PARTS = {
     "tests": Part(570, ["tests"], [Step("tests", run_tests)]),
@@ -164,6 +177,10 @@ PARTS = {
     "rollout15": sample_part(400, "rollout15"),
     "one": sample_part(300, "rollout", 1),
     "long": sample_part(300, "long"),
+    "cost_step": cost_of_parity(lambda folder: training.run(folder, 4), "step"),
+    "cost_step15": cost_of_parity(lambda folder: training.run(folder, 4), "step15"),
+    "cost_rollout": cost_of_parity(lambda folder: rollout.run(folder, 3), "rollout"),
+    "cost_rollout15": cost_of_parity(lambda folder: rollout.run(folder, 3), "rollout15"),
     "first": Part(120, ["rollout"], [Step("mirl", lambda root: rollout.run(root / "rollout", 3, 1, 1))]),
     # Three rounds: the same program is faster or slower by 5 % from one run to the next.
     "logprob": Part(570, list(HEADS), 3 * [Step("peer", lambda root: logprob.peer(root / "logprob", 8), "cuda"),
