@@ -23,6 +23,7 @@ def RlToNn : Pass<"rl-to-nn", "mlir::ModuleOp"> {
     Option<"microTokens", "micro-tokens", "int64_t", "0", "Context tokens of a micro-batch (0: chosen)">,
     Option<"slots", "slots", "int64_t", "0", "Sequences decoded at a time (0: chosen)">,
     Option<"kvBlocks", "kv-blocks", "int64_t", "0", "Blocks of 16 positions of the KV cache's pool (0: as many as all sequences need)">,
+    ListOption<"prefillRows", "prefill-rows", "int64_t", "Further prefill entries, each for at most so many rows, where a call may have more">,
     ListOption<"decodeRows", "decode-rows", "int64_t", "Further decode entries, each for at most so many sequences, where more are decoded at a time">,
   ];
 }

@@ -8,9 +8,10 @@ using namespace mlir;
 
 namespace mirl::passes {
 
-// Rows for which a GPU's decoding has kernels of its own, beside those for all slots: tiles are chosen for the most rows that a kernel
-// can have, and those for 256 leave most multiprocessors idle when there are few.
-static constexpr int64_t kDecodeRows[] = {16, 64};
+// Rows for which a GPU's decoding and prefill have kernels of their own, beside those for the largest calls: tiles are chosen for the
+// most rows that a kernel can have, and those for many leave most multiprocessors idle when there are few. 512 rows are those of a
+// decode step of 256 sequences with a prompt or two.
+static constexpr int64_t kDecodeRows[] = {16, 64}, kPrefillRows[] = {128, 512};
 
 // What the user wrote becomes entries of tensor ops.
 void buildRlToNn(OpPassManager &pm, const PipelineOptions &options) {
@@ -23,8 +24,10 @@ void buildRlToNn(OpPassManager &pm, const PipelineOptions &options) {
   lowering.microTokens = options.microTokens;
   lowering.slots = options.slots;
   lowering.kvBlocks = options.kvBlocks;
-  if (options.tensorCores)
+  if (options.tensorCores) {
+    lowering.prefillRows.assign(std::begin(kPrefillRows), std::end(kPrefillRows));
     lowering.decodeRows.assign(std::begin(kDecodeRows), std::end(kDecodeRows));
+  }
   pm.addPass(createRlToNn(lowering));
 }
 

@@ -82,11 +82,11 @@ LogicalResult Program::run() {
       if (failed(makeCaches(policy)))
         return failure();
       std::string name = policy.op.getSymName().str();
-      int64_t slots = slotsOf(policy);
-      makeGenerate(policy, name + ".prefill", /*prefill=*/true, slots);
-      makeGenerate(policy, name + ".decode", /*prefill=*/false, slots);
-      for (int64_t rows : fewRowsOf(policy))
-        makeGenerate(policy, fewRowsName(policy, rows), /*prefill=*/false, rows);
+      for (bool prefill : {true, false}) {
+        makeGenerate(policy, name + (prefill ? ".prefill" : ".decode"), prefill, rowsOf(policy, prefill));
+        for (int64_t rows : fewRowsOf(policy, prefill))
+          makeGenerate(policy, fewRowsName(policy, prefill, rows), prefill, rows);
+      }
     }
     declarePolicy(policy);
   }
@@ -108,6 +108,7 @@ public:
     options.slots = slots;
     options.kvBlocks = kvBlocks;
     options.decodeRows.assign(decodeRows.begin(), decodeRows.end());
+    options.prefillRows.assign(prefillRows.begin(), prefillRows.end());
     if (failed(Program(getOperation(), options).run()))
       signalPassFailure();
   }

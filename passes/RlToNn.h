@@ -111,7 +111,7 @@ struct Extents {
 
 struct Options {
   int64_t context = 0, microTokens = 0, slots = 0, kvBlocks = 0;
-  llvm::SmallVector<int64_t> decodeRows; // of further decode entries
+  llvm::SmallVector<int64_t> decodeRows, prefillRows; // of further entries of either kind
 };
 
 class Program {
@@ -148,12 +148,14 @@ private:
   // Clones the model into an entry; with `cached` its attention goes over the KV cache.
   Hidden instantiate(Entry &entry, Policy &policy, bool cached);
   // An entry that samples. `most`: sequences of a call.
-  void makeGenerate(Policy &policy, llvm::StringRef name, bool prefill, int64_t most);
+  void makeGenerate(Policy &policy, llvm::StringRef name, bool prefill, int64_t rows);
   void makeScore(Policy &policy);
   void declarePolicy(Policy &policy);
-  // Sequences of the decode entries beside the one for all slots: fewer, ascending.
-  llvm::SmallVector<int64_t> fewRowsOf(const Policy &policy) const;
-  static std::string fewRowsName(const Policy &policy, int64_t rows);
+  // Rows of the prefill, or decode, entry that takes any call of its kind.
+  int64_t rowsOf(const Policy &policy, bool prefill) const;
+  // Those of the entries beside it: fewer, ascending.
+  llvm::SmallVector<int64_t> fewRowsOf(const Policy &policy, bool prefill) const;
+  static std::string fewRowsName(const Policy &policy, bool prefill, int64_t rows);
   // Sequences decoded at a time, and the tokens of a call that nothing else bounds.
   int64_t slotsOf(const Policy &policy) const;
   // Blocks of a sequence of the longest length, and of the pool.

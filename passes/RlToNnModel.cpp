@@ -149,22 +149,28 @@ nn::LinearLogprobOp Program::logprobs(Entry &entry, const Hidden &hidden, Locati
                                      entry.builder().getF32FloatAttr(static_cast<float>(temperature)));
 }
 
-SmallVector<int64_t> Program::fewRowsOf(const Policy &policy) const {
+// A call of prefill has room for a row of every slot, beside the rows of prompts.
+int64_t Program::rowsOf(const Policy &policy, bool prefill) const {
+  int64_t slots = slotsOf(policy);
+  return prefill ? std::max(tokensOfCall(), 2 * slots) : slots;
+}
+
+SmallVector<int64_t> Program::fewRowsOf(const Policy &policy, bool prefill) const {
   SmallVector<int64_t> rows;
-  for (int64_t most : options_.decodeRows)
-    if (most > 0 && most < slotsOf(policy))
+  for (int64_t most : prefill ? options_.prefillRows : options_.decodeRows)
+    if (most > 0 && most < rowsOf(policy, prefill))
       rows.push_back(most);
   llvm::sort(rows);
   rows.erase(llvm::unique(rows), rows.end());
   return rows;
 }
 
-std::string Program::fewRowsName(const Policy &policy, int64_t rows) {
+std::string Program::fewRowsName(const Policy &policy, bool prefill, int64_t rows) {
   rl::PolicyOp op = policy.op;
-  return (op.getSymName() + ".decode." + Twine(rows)).str();
+  return (op.getSymName() + (prefill ? ".prefill." : ".decode.") + Twine(rows)).str();
 }
 
-void Program::makeGenerate(Policy &policy, StringRef name, bool prefill, int64_t most) {
+void Program::makeGenerate(Policy &policy, StringRef name, bool prefill, int64_t rows) {
   Location loc = policy.op.getLoc();
   Entry entry(module_, name.str(), prefill ? "prefill" : "decode", loc);
   OpBuilder &b = entry.builder();
@@ -181,8 +187,8 @@ void Program::makeGenerate(Policy &policy, StringRef name, bool prefill, int64_t
       scalar("top_k", i32), scalar("top_p", f32), nn::NumericsAttr());
   entry.output(sample.getToken(), "token");
   entry.output(sample.getLogprob(), "logprob");
-  // A call of prefill has room for a row of every slot, beside the rows of prompts.
-  entry.finish({prefill ? std::max(tokensOfCall(), 2 * most) : most, most, most, most});
+  int64_t sequences = std::min(rows, slotsOf(policy));
+  entry.finish({rows, sequences, sequences, sequences});
 }
 
 void Program::makeScore(Policy &policy) {
@@ -200,12 +206,15 @@ void Program::declarePolicy(Policy &policy) {
   StringRef name = policy.op.getSymName();
   auto entry = [&](StringRef kind) { return FlatSymbolRefAttr::get(context, (name + "." + kind).str()); };
   bool generates = policy.generates();
-  SmallVector<Attribute> few;
-  for (int64_t rows : generates ? fewRowsOf(policy) : SmallVector<int64_t>())
-    few.push_back(FlatSymbolRefAttr::get(context, fewRowsName(policy, rows)));
+  auto few = [&](bool prefill) {
+    SmallVector<Attribute> names;
+    for (int64_t rows : generates ? fewRowsOf(policy, prefill) : SmallVector<int64_t>())
+      names.push_back(FlatSymbolRefAttr::get(context, fewRowsName(policy, prefill, rows)));
+    return names.empty() ? ArrayAttr() : builder_.getArrayAttr(names);
+  };
   plan::PolicyOp::create(builder_, policy.op.getLoc(), name, policy.op.getModel(), policy.op.getRole(),
                          generates ? entry("prefill") : FlatSymbolRefAttr(), generates ? entry("decode") : FlatSymbolRefAttr(),
-                         few.empty() ? ArrayAttr() : builder_.getArrayAttr(few), entry("score"), policy.vocabulary, options_.context,
+                         few(/*prefill=*/true), few(/*prefill=*/false), entry("score"), policy.vocabulary, options_.context,
                          generates ? slotsOf(policy) : 0, generates ? poolOf(policy) : 0);
 }
 

@@ -303,16 +303,19 @@ LogicalResult Writer::run(raw_ostream &os) {
     if (auto e = dyn_cast<plan::EntryOp>(op))
       entries.push_back(entry(e));
     else if (auto p = dyn_cast<plan::PolicyOp>(op)) {
-      std::vector<flatbuffers::Offset<flatbuffers::String>> few;
-      for (Attribute entry : p.getDecodeFew().value_or(ArrayAttr::get(p.getContext(), {})))
-        few.push_back(text(cast<FlatSymbolRefAttr>(entry).getValue()));
+      auto few = [&](std::optional<ArrayAttr> entries) {
+        std::vector<flatbuffers::Offset<flatbuffers::String>> names;
+        for (Attribute entry : entries.value_or(ArrayAttr::get(p.getContext(), {})))
+          names.push_back(text(cast<FlatSymbolRefAttr>(entry).getValue()));
+        return names.empty() ? 0 : b_.CreateVector(names);
+      };
       policies.push_back(fb::CreatePolicy(
           b_, text(p.getSymName()), text(p.getModel()), p.getRole() == "frozen" ? fb::PolicyRole::frozen : fb::PolicyRole::trainable,
           select([&](nn::VariableOp v) { return v.getKind() == "weight" && v.getOwner() == p.getSymName(); }),
           text(symbol(p.getPrefill())), text(symbol(p.getDecode())), text(symbol(p.getScore())), p.getVocabSize(), p.getMaxContext(),
           p.getKvSlots(), select([&](nn::VariableOp v) { return v.getKind() == "kv_cache" && v.getOwner() == p.getSymName(); }),
           p.getKvBlocks(), select([&](nn::VariableOp v) { return v.getKind() == "kv_table" && v.getOwner() == p.getSymName(); }),
-          few.empty() ? 0 : b_.CreateVector(few)));
+          few(p.getDecodeFew()), few(p.getPrefillFew())));
     } else if (auto o = dyn_cast<plan::OptimizerOp>(op))
       optimizers.push_back(fb::CreateOptimizer(
           b_, text(o.getSymName()), text(o.getPolicy()), text(o.getReset()), select([&](nn::VariableOp v) {

@@ -215,10 +215,12 @@ def Plan_CodeOp : Plan_Op<"code"> {
 def Plan_PolicyOp : Plan_Op<"policy", [Symbol, SymbolUser]> {
   let summary = "a model with weights, and its entries";
   let description = [{
-    `decode_few`: entries of kind decode for fewer rows than `decode` has room for; what a call gives is the same, whichever it is.
+    `prefill_few`, `decode_few`: entries of kind prefill (decode) for fewer rows than `prefill` (`decode`) has room for; what a call
+    gives is the same, whichever it is.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$model, StrAttr:$role, OptionalAttr<FlatSymbolRefAttr>:$prefill,
                        OptionalAttr<FlatSymbolRefAttr>:$decode,
+                       OptionalAttr<TypedArrayAttrBase<FlatSymbolRefAttr, "entries">>:$prefill_few,
                        OptionalAttr<TypedArrayAttrBase<FlatSymbolRefAttr, "entries">>:$decode_few,
                        OptionalAttr<FlatSymbolRefAttr>:$score, I64Attr:$vocab_size, I64Attr:$max_context, I64Attr:$kv_slots,
                        DefaultValuedAttr<I64Attr, "0">:$kv_blocks);

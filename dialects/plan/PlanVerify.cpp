@@ -69,11 +69,13 @@ LogicalResult PolicyOp::verifySymbolUses(SymbolTableCollection &symbols) {
   for (auto [name, kind] : {std::pair(getPrefill(), "prefill"), std::pair(getDecode(), "decode"), std::pair(getScore(), "score")})
     if (name && failed(needEntry(*this, *name, kind, symbols)))
       return failure();
-  if (getDecodeFew() && !getDecode())
-    return emitOpError("has decode_few, but no decode");
-  for (Attribute few : getDecodeFew().value_or(ArrayAttr::get(getContext(), {})))
-    if (failed(needEntry(*this, cast<FlatSymbolRefAttr>(few).getValue(), "decode", symbols)))
-      return failure();
+  for (auto [name, kind, few] : {std::tuple(getPrefill(), "prefill", getPrefillFew()), std::tuple(getDecode(), "decode", getDecodeFew())}) {
+    if (few && !name)
+      return emitOpError() << "has " << kind << "_few, but no " << kind;
+    for (Attribute entry : few.value_or(ArrayAttr::get(getContext(), {})))
+      if (failed(needEntry(*this, cast<FlatSymbolRefAttr>(entry).getValue(), kind, symbols)))
+        return failure();
+  }
   return success();
 }
 

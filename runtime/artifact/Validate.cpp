@@ -485,6 +485,8 @@ private:
     MIRL_TRY(NamesEntry(policy.decode(), fb::EntryKind::decode, true));
     for (uint32_t i = 0; i < Length(policy.decode_few()); ++i)
       MIRL_TRY(NamesEntry(policy.decode_few()->Get(i), fb::EntryKind::decode, false));
+    for (uint32_t i = 0; i < Length(policy.prefill_few()); ++i)
+      MIRL_TRY(NamesEntry(policy.prefill_few()->Get(i), fb::EntryKind::prefill, false));
     MIRL_TRY(NamesEntry(policy.score(), fb::EntryKind::score, true));
     if (policy.vocab_size() < 0 || policy.vocab_size() > kMaxExtent || policy.max_context() < 0 ||
         policy.max_context() > kMaxExtent || policy.kv_slots() < 0 || policy.kv_slots() > kMaxExtent)

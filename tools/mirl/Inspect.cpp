@@ -150,9 +150,12 @@ Json Describe(const rt::Plan &plan) {
     int64_t parameters = 0;
     for (uint32_t i = 0; i < Length(policy.weights()); ++i)
       parameters += rt::ElementCount(*root.buffers()->Get(policy.weights()->Get(i))->type(), {});
-    std::vector<std::string> few;
-    for (uint32_t i = 0; i < Length(policy.decode_few()); ++i)
-      few.push_back(Text(policy.decode_few()->Get(i)));
+    auto few = [](const auto *entries) {
+      std::vector<std::string> names;
+      for (uint32_t i = 0; i < Length(entries); ++i)
+        names.push_back(Text(entries->Get(i)));
+      return names;
+    };
     json["policies"].push_back({{"name", Text(policy.name())},
                                 {"model", Text(policy.model())},
                                 {"role", fb::EnumNamePolicyRole(policy.role())},
@@ -162,8 +165,9 @@ Json Describe(const rt::Plan &plan) {
                                 {"kv_slots", policy.kv_slots()},
                                 {"kv_blocks", policy.kv_blocks()},
                                 {"prefill", Text(policy.prefill())},
+                                {"prefill_few", few(policy.prefill_few())},
                                 {"decode", Text(policy.decode())},
-                                {"decode_few", few},
+                                {"decode_few", few(policy.decode_few())},
                                 {"score", Text(policy.score())}});
   });
   Each(root.optimizers(), [&](const fb::Optimizer &optimizer) {
