@@ -53,12 +53,13 @@ def prepare(folder, bin, size, program, target, *options, config=None):
                     *map(str, options), "-o", folder / "program.plan"], check=True)
 
 
-def write_prompts(path, count, length):
-    """`count` prompts of `length` characters, a token each."""
-    generator = random.Random(1)
+def write_prompts(path, count, length, most=0):
+    """`count` prompts of `length` characters, a token each; or of `length` to `most`."""
+    generator, lengths = random.Random(1), random.Random(2)
     with path.open("w") as file:
         for _ in range(count):
-            print(json.dumps({"prompt": "".join(generator.choice("0123456789+-*") for _ in range(length - 1)) + "=", "answer": "2"}), file=file)
+            characters = lengths.randint(length, most) if most else length
+            print(json.dumps({"prompt": "".join(generator.choice("0123456789+-*") for _ in range(characters - 1)) + "=", "answer": "2"}), file=file)
 
 
 def environment(folder):

@@ -68,6 +68,9 @@ public:
   // (docs/plan.md). `grain`: the smallest number of items worth handing to a thread. `maps`: the kernel's tensor maps.
   virtual absl::Status Launch(uint32_t kernel, void *const *buffers, uint32_t count, const int64_t *dims, int64_t items,
                               int64_t grain, std::span<const TensorMap> maps) = 0;
+  // What is launched next waits for all that was queued: kernels of one call may start while the one before is at work, and read
+  // what no command of their entry writes.
+  virtual void BeginCall() {}
   virtual absl::Status Synchronize() = 0;
   // Whether what is queued runs while the host does something else.
   virtual bool runs_behind() const { return false; }
@@ -88,7 +91,7 @@ public:
   virtual absl::StatusOr<uint64_t> EndRecording() { return absl::UnimplementedError("this device records nothing"); }
   virtual absl::Status Replay(uint64_t /*recording*/) { return absl::UnimplementedError("this device records nothing"); }
   virtual void Forget(uint64_t /*recording*/) {}
-  // Kernels of recordings that are made from now on wait for each other in full. False: they did so already.
+  // Kernels that are launched or recorded from now on wait for each other in full. False: they did so already.
   virtual bool StopOverlapping() { return false; }
   // Why kernels of recordings wait for each other in full from the start, where newer software would let them overlap; else empty.
   virtual std::string WhyNoOverlap() const { return {}; }

@@ -209,6 +209,7 @@ struct Session::Impl {
   // Queues a call: its inputs, its commands, its outputs. Or its commands alone.
   absl::Status Queue(const fb::Entry &entry, const std::vector<RunStep> &steps, const Extents &extents, bool transfers) {
     int64_t dims[6] = {extents.context, extents.token, extents.sequence, extents.group, 0, 0};
+    device->BeginCall();
     if (device->on_host() || !transfers)
       return Execute(steps, extents, dims);
     MIRL_TRY(staging.Transfer(entry, extents, /*inputs=*/true, *device));

@@ -18,15 +18,8 @@ absl::StatusOr<std::unique_ptr<Roller>> Roller::Create(Session &session, const f
     return Invalid(plan.name(), ": policy ", View(policy.name()),
                    " cannot sample: its program samples nothing, so the plan has no prefill and "
                    "decode entries");
-  MIRL_ASSIGN(roller->prefill_, roller->Resolve(View(policy.prefill())));
-  MIRL_ASSIGN(Sampler decode, roller->Resolve(View(policy.decode())));
-  for (uint32_t i = 0; i < Length(policy.decode_few()); ++i) {
-    MIRL_ASSIGN(Sampler few, roller->Resolve(View(policy.decode_few()->Get(i))));
-    if (few.sequences() < decode.sequences())
-      roller->decode_.push_back(few);
-  }
-  roller->decode_.push_back(decode);
-  std::ranges::sort(roller->decode_, {}, &Sampler::sequences);
+  MIRL_ASSIGN(roller->prefill_, roller->ResolveAll(View(policy.prefill()), policy.prefill_few(), &Sampler::rows));
+  MIRL_ASSIGN(roller->decode_, roller->ResolveAll(View(policy.decode()), policy.decode_few(), &Sampler::sequences));
   roller->run_ahead_ = options.run_ahead && roller->CanCarryTokens();
   for (uint32_t i = 0; i < Length(policy.kv_buffers()); ++i)
     roller->kv_.push_back(plan.root().buffers()->Get(policy.kv_buffers()->Get(i)));
@@ -46,10 +39,10 @@ absl::StatusOr<std::unique_ptr<Roller>> Roller::Create(Session &session, const f
 
 absl::Status Roller::Limit(const RollerOptions &options) {
   SchedulerLimits limits;
-  limits.slots = std::min({policy_.kv_slots(), decode_.back().sequences(), prefill_.sequences()});
+  limits.slots = std::min({policy_.kv_slots(), decode_.back().sequences(), prefill_.back().sequences()});
   limits.blocks = policy_.kv_blocks();
   limits.max_context = policy_.max_context();
-  limits.rows = prefill_.context;
+  limits.rows = prefill_.back().context;
   limits.chunk = options.chunk;
   auto narrow = [&](const char *name, int64_t wanted, int64_t &limit) -> absl::Status {
     if (wanted < 0 || wanted > limit)
@@ -71,6 +64,8 @@ absl::Status Roller::Limit(const RollerOptions &options) {
                    scheduler.status().message());
   scheduler_ = *std::move(scheduler);
   stop_.resize(static_cast<size_t>(limits.slots));
+  token_.resize(stop_.size());
+  logprob_.resize(stop_.size());
   return absl::OkStatus();
 }
 
@@ -169,11 +164,27 @@ bool Roller::CanCarryTokens() const {
   return true;
 }
 
-const Roller::Sampler &Roller::SamplerOf(const Step &step) const {
-  if (!step.decode)
-    return prefill_;
-  auto rows = static_cast<int64_t>(step.pieces.size());
-  return *std::ranges::find_if(decode_, [&](const Sampler &decode) { return rows <= decode.sequences(); });
+absl::StatusOr<std::vector<Roller::Sampler>>
+Roller::ResolveAll(std::string_view most, const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>> *few,
+                   int64_t (Sampler::*room)() const) const {
+  std::vector<Sampler> samplers(1);
+  MIRL_ASSIGN(samplers[0], Resolve(most));
+  for (uint32_t i = 0; i < Length(few); ++i) {
+    MIRL_ASSIGN(Sampler one, Resolve(View(few->Get(i))));
+    if ((one.*room)() < (samplers[0].*room)())
+      samplers.push_back(one);
+  }
+  std::ranges::sort(samplers, {}, room);
+  return samplers;
+}
+
+const Roller::Sampler &Roller::SamplerOf(const Step &step, Part part) const {
+  const std::vector<Sampler> &samplers = step.decode || part == Part::decoding ? decode_ : prefill_;
+  Extents wanted = Count(step, part);
+  // The last one has room for all steps.
+  return *std::find_if(samplers.begin(), samplers.end() - 1, [&](const Sampler &sampler) {
+    return wanted.context <= sampler.context && wanted.token <= sampler.token && wanted.sequence <= std::min(sampler.sequence, sampler.group);
+  });
 }
 
 void Roller::Scalars(const Ports &ports, const SampleOptions &options) const {
@@ -312,6 +323,7 @@ absl::Status Roller::RunSteps(const SampleOptions &options, RolloutStats &stats)
     absl::Status status;
     if (next)
       status = Call(*next, 1 - turn, options, step);
+    stats.split_calls += split_ && !step->decode;
     MIRL_ASSIGN(int64_t tokens, Take(*step, turn, options));
     imported_.clear();
     stats.tokens += tokens;
@@ -356,10 +368,51 @@ void Roller::Prepare(const Step &step) {
                          (edit.end - edit.begin) * kEntry);
 }
 
+// A row that decodes costs a prefill entry much more than a decode entry, whose attention is made for single rows, and whose calls come
+// again with the same extents and are recorded (Session.h). So where there are many of them, and few other rows, they have a call of
+// their own. Rows of a step do not read what others of it write.
+bool Roller::Splits(const Step &step) const {
+  constexpr int64_t kMany = 32;
+  if (step.decode || prefill_.size() == 1)
+    return false;
+  Extents others = Count(step, Part::others);
+  return step.rows - others.context >= kMany && &SamplerOf(step, Part::others) != &prefill_.back();
+}
+
+bool Roller::Has(Part part, const Piece &piece) {
+  bool decodes = piece.count == 1 && piece.samples == 1;
+  return part == Part::all || decodes == (part == Part::decoding);
+}
+
+Extents Roller::Count(const Step &step, Part part) {
+  auto sequences = static_cast<int64_t>(step.pieces.size());
+  Extents extents{step.rows, static_cast<int64_t>(step.sampled.size()), sequences, sequences};
+  if (part == Part::all)
+    return extents;
+  for (const Piece &piece : step.pieces)
+    if (!Has(part, piece)) {
+      extents.context -= piece.count;
+      extents.token -= piece.samples;
+      --extents.sequence;
+    }
+  extents.group = extents.sequence;
+  return extents;
+}
+
 absl::Status Roller::Call(const Step &step, int turn, const SampleOptions &options, const Step *before) {
   Prepare(step);
-  const Sampler &sampler = SamplerOf(step);
   begun_[turn] = before || (run_ahead_ && session_.RunsAhead());
+  split_ = begun_[turn] && Splits(step);
+  if (!split_)
+    return CallPart(step, Part::all, turn, options, before);
+  // Nothing is ahead of a step with prompts: the other turn is free.
+  begun_[1 - turn] = true;
+  MIRL_TRY(CallPart(step, Part::decoding, turn, options));
+  return CallPart(step, Part::others, 1 - turn, options);
+}
+
+absl::Status Roller::CallPart(const Step &step, Part part, int turn, const SampleOptions &options, const Step *before) {
+  const Sampler &sampler = SamplerOf(step, part);
   const Ports &ports = sampler.ports[begun_[turn] ? turn : 0];
   auto set = [](auto *port, int64_t at, auto value) {
     if (port)
@@ -371,7 +424,12 @@ absl::Status Roller::Call(const Step &step, int turn, const SampleOptions &optio
     set(ports.token_offsets, sequence, token);
     set(ports.group_offsets, sequence, sequence);
   };
+  size_t next = 0; // of what is sampled
   for (const Piece &piece : step.pieces) {
+    size_t first = next;
+    next += static_cast<size_t>(piece.samples);
+    if (!Has(part, piece))
+      continue;
     offsets();
     const Trajectory &trajectory = *running_[static_cast<size_t>(piece.sequence)];
     const std::vector<int32_t> &prompt = *trajectory.prompt.ids;
@@ -383,12 +441,10 @@ absl::Status Roller::Call(const Step &step, int turn, const SampleOptions &optio
       set(ports.positions, row, p);
       set(ports.slots, row, piece.slot);
     }
-    for (int32_t i = 0; i < piece.samples; ++i, ++token) {
-      const Trajectory &sampled =
-          *running_[static_cast<size_t>(step.sampled[static_cast<size_t>(token)])];
+    for (size_t i = first; i < next; ++i, ++token) {
       set(ports.rows, token, row - 1);
       set(ports.steps, token, piece.first + piece.count - size);
-      set(ports.sequence_ids, token, sampled.sequence_id);
+      set(ports.sequence_ids, token, running_[static_cast<size_t>(step.sampled[i])]->sequence_id);
     }
     ++sequence;
   }
@@ -399,15 +455,32 @@ absl::Status Roller::Call(const Step &step, int turn, const SampleOptions &optio
     return session_.Run(*sampler.entry, extents);
   if (!before)
     return session_.Begin(*sampler.entry, extents, turn);
-  const Sampler &source = SamplerOf(*before);
+  const Sampler &source = SamplerOf(*before, Part::all);
   Session::Carried carried{source.entry, source.token_port, sampler.ids_port, step.carried};
   return session_.Begin(*sampler.entry, extents, turn, &carried);
 }
 
-absl::StatusOr<int64_t> Roller::Take(const Step &step, int turn, const SampleOptions &options) {
+absl::Status Roller::TakePart(const Step &step, Part part, int turn) {
   if (begun_[turn])
     MIRL_TRY(session_.End(turn));
-  const Ports &ports = SamplerOf(step).ports[begun_[turn] ? turn : 0];
+  const Ports &ports = SamplerOf(step, part).ports[begun_[turn] ? turn : 0];
+  size_t next = 0, token = 0;
+  for (const Piece &piece : step.pieces)
+    for (int32_t i = 0; i < piece.samples; ++i, ++next)
+      if (Has(part, piece)) {
+        token_[next] = ports.token[token];
+        logprob_[next] = ports.logprob[token++];
+      }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> Roller::Take(const Step &step, int turn, const SampleOptions &options) {
+  if (split_ && !step.decode) {
+    MIRL_TRY(TakePart(step, Part::decoding, turn));
+    MIRL_TRY(TakePart(step, Part::others, 1 - turn));
+  } else {
+    MIRL_TRY(TakePart(step, Part::all, turn));
+  }
   constexpr uint8_t kStops = 1, kDead = 2;
   int64_t alive = 0;
   size_t count = step.sampled.size();
@@ -417,13 +490,13 @@ absl::StatusOr<int64_t> Roller::Take(const Step &step, int turn, const SampleOpt
       continue;
     }
     ++alive;
-    int32_t token = ports.token[i];
+    int32_t token = token_[i];
     if (token < 0 || token >= policy_.vocab_size())
       return absl::InternalError(Cat("policy ", View(policy_.name()), " sampled token ", token,
                                      " of a vocabulary of ", policy_.vocab_size(),
                                      ": its weights are probably not numbers"));
     Trajectory &trajectory = *running_[static_cast<size_t>(step.sampled[i])];
-    trajectory.Append(token, ports.logprob[i], options.version);
+    trajectory.Append(token, logprob_[i], options.version);
     if (is_eos_[static_cast<size_t>(token)])
       trajectory.ending = Ending::eos;
     else if (Repeats(trajectory.response, options.repeat))

@@ -74,8 +74,9 @@ struct RolloutStats {
   int64_t tokens = 0;         // generated
   int64_t prefill_tokens = 0; // of prompts (and of responses that go on), the first time
   // A call ahead is one of decode that was queued before the tokens of the one in front were read. Rows of it
-  // whose sequence ended with that one are decode rows, and no tokens.
-  int64_t prefill_calls = 0, decode_rows = 0, decode_calls = 0, ahead_calls = 0;
+  // whose sequence ended with that one are decode rows, and no tokens. Of the prefill calls those are split whose
+  // rows that decode were a call of their own.
+  int64_t prefill_calls = 0, split_calls = 0, decode_rows = 0, decode_calls = 0, ahead_calls = 0;
   int64_t preemptions = 0, recomputed_tokens = 0;
   // Responses that went on with the blocks that were kept, positions in them; those that lost theirs.
   int64_t kept = 0, kept_tokens = 0, given_up = 0;
@@ -141,17 +142,27 @@ private:
     const fb::Port *ids_port = nullptr, *token_port = nullptr;
     Ports ports[2];
     int64_t context = INT64_MAX, token = INT64_MAX, sequence = INT64_MAX, group = INT64_MAX;
+    int64_t rows() const { return context; }
     // Sequences of a call, each with one row and one token.
     int64_t sequences() const { return std::min({context, token, sequence, group}); }
   };
 
   Roller(Session &session, const fb::Policy &policy) : session_(session), policy_(policy) {}
   absl::StatusOr<Sampler> Resolve(std::string_view name) const;
+  // The entry for most and those for few that have less `room`; the one for most is the last.
+  absl::StatusOr<std::vector<Sampler>> ResolveAll(std::string_view most,
+                                                  const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>> *few,
+                                                  int64_t (Sampler::*room)() const) const;
   absl::StatusOr<Ports> ResolvePorts(const fb::Entry &entry, int turn) const;
   // Whether the decode entries can take the tokens of each other.
   bool CanCarryTokens() const;
-  // That of the step: of decode entries the one for the fewest sequences.
-  const Sampler &SamplerOf(const Step &step) const;
+  // Pieces of a step that are one call: all of them, or, of one that is split, the rows that decode, and the others.
+  enum class Part { all, decoding, others };
+  static bool Has(Part part, const Piece &piece);
+  static Extents Count(const Step &step, Part part);
+  bool Splits(const Step &step) const;
+  // Of the entries of a part's kind the smallest that has room.
+  const Sampler &SamplerOf(const Step &step, Part part) const;
   absl::Status Limit(const RollerOptions &options);
   // At most `limit`; what RollerOptions::kv_bytes has room for.
   int64_t BlocksInMemory(int64_t limit, int64_t bytes);
@@ -164,14 +175,16 @@ private:
   // Begins the call of a step, in this turn, or runs it where the session runs nothing ahead. `before`: the step
   // that this one is ahead of.
   absl::Status Call(const Step &step, int turn, const SampleOptions &options, const Step *before = nullptr);
+  absl::Status CallPart(const Step &step, Part part, int turn, const SampleOptions &options, const Step *before = nullptr);
+  // Waits for the call of a part, and gets what it sampled.
+  absl::Status TakePart(const Step &step, Part part, int turn);
   // Waits for the call, records the tokens that it sampled, and says to the scheduler which end. Returns how
   // many they are.
   absl::StatusOr<int64_t> Take(const Step &step, int turn, const SampleOptions &options);
 
   Session &session_;
   const fb::Policy &policy_;
-  Sampler prefill_;
-  std::vector<Sampler> decode_; // the one for most sequences last
+  std::vector<Sampler> prefill_, decode_; // the one for most last
   std::vector<const fb::Buffer *> kv_;
   const fb::Buffer *table_ = nullptr;
   std::vector<uint8_t> is_eos_; // by token
@@ -183,8 +196,11 @@ private:
 
   // The state of one rollout; kept for its memory.
   std::vector<Trajectory *> running_; // by the scheduler's number
-  std::vector<uint8_t> stop_;
+  std::vector<uint8_t> stop_; // of what a step samples, as the next two
+  std::vector<int32_t> token_;
+  std::vector<float> logprob_;
   bool begun_[2] = {}; // by turn: the call is one to wait for
+  bool split_ = false; // the step called last is two calls, unless it decodes
   std::vector<std::vector<uint8_t>> imported_; // on their way to the device until the next call
 };
 

@@ -79,6 +79,7 @@ class GpuRows(unittest.TestCase):
                               "--module", "ptx", "--slots", slots, "-o", plan)
                 [policy] = json.loads(self.run_tool(BIN / "mirl", "inspect", plan, "--json"))["policies"]
                 few[slots] = policy["decode_few"]
+                self.assertEqual(policy["prefill_few"], ["pi.prefill.128", "pi.prefill.512"])
                 if slots == 80:
                     self.run_tool(BIN / "mirl", "init", plan, "--out", folder / "base", "--seed", 3)
                 self.run_tool(BIN / "mirl", "rollout", plan, "--model", folder / "base", "--data", folder / "prompts.jsonl", "--limit", SEQUENCES,

@@ -230,7 +230,7 @@ absl::Status CudaDevice::Launch(uint32_t kernel, void *const *buffers, uint32_t 
   overlap.id = cuda::kOverlapEarlier;
   overlap.number = 1;
   // Behind anything but a kernel it waits for all of it: what is not a kernel never says that the next may start.
-  if (recording_ && overlaps_ && behind_kernel_) {
+  if (overlaps_ && behind_kernel_) {
     config.attributes = &overlap;
     config.attribute_count = 1;
   }
@@ -240,6 +240,7 @@ absl::Status CudaDevice::Launch(uint32_t kernel, void *const *buffers, uint32_t 
 }
 
 absl::Status CudaDevice::Synchronize() {
+  behind_kernel_ = false;
   return driver_->Check(driver_->StreamSynchronize(stream_), Cat("running on ", name_));
 }
 
@@ -260,13 +261,10 @@ absl::StatusOr<std::unique_ptr<ProductLibrary>> CudaDevice::OpenProducts() {
 }
 
 absl::Status CudaDevice::BeginRecording() {
-  recording_ = true;
-  behind_kernel_ = false;
   return driver_->Check(driver_->BeginCapture(stream_, cuda::kCaptureThread), "recording a CUDA graph");
 }
 
 absl::StatusOr<uint64_t> CudaDevice::EndRecording() {
-  recording_ = false;
   cuda::Graph graph = nullptr;
   MIRL_TRY(driver_->Check(driver_->EndCapture(stream_, &graph), "recording a CUDA graph"));
   cuda::GraphExec ready = nullptr;
@@ -304,6 +302,7 @@ absl::Status CudaDevice::Mark(size_t mark) {
     MIRL_TRY(driver_->Check(driver_->EventCreate(&event, 0), "measuring time on the GPU"));
     marks_.push_back(event);
   }
+  behind_kernel_ = false;
   return driver_->Check(driver_->EventRecord(marks_[mark], stream_), "measuring time on the GPU");
 }
 

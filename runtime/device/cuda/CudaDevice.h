@@ -45,6 +45,7 @@ public:
   absl::Status BeginRecording() override;
   absl::StatusOr<uint64_t> EndRecording() override;
   absl::Status Replay(uint64_t recording) override;
+  void BeginCall() override { behind_kernel_ = false; }
   bool StopOverlapping() override;
   std::string WhyNoOverlap() const override;
   void Forget(uint64_t recording) override;
@@ -74,8 +75,8 @@ private:
   cuda::Event notes_[2] = {};
   std::unordered_map<uint64_t, cuda::GraphExec> graphs_;
   uint64_t next_graph_ = 0;
-  // Whether kernels of a recording overlap; whether the stream is recorded, and the last thing queued was a kernel.
-  bool overlaps_ = false, recording_ = false, behind_kernel_ = false;
+  // Whether a kernel may start before the one before it has ended; whether the last thing queued was a kernel of the same call.
+  bool overlaps_ = false, behind_kernel_ = false;
   // Kernels with a persistent grid: how many blocks the GPU holds at a time (0: another kind of kernel).
   int multiprocessors_ = 0;
   // What tensor maps were encoded to, by what they say.

@@ -4,6 +4,7 @@
 // RUN: mirl-opt %s --verify-rl --split-step --rl-to-nn='micro-tokens=40' | FileCheck %s --check-prefix=MICRO
 // RUN: mirl-opt %s --verify-rl --split-step --rl-to-nn='slots=7' | FileCheck %s --check-prefix=SLOTS
 // RUN: mirl-opt %s --verify-rl --split-step --rl-to-nn='kv-blocks=5' | FileCheck %s --check-prefix=BLOCKS
+// RUN: mirl-opt %s --verify-rl --split-step --rl-to-nn='prefill-rows=256,32,1024' | FileCheck %s --check-prefix=PREFILL --implicit-check-not=prefill.1024
 // RUN: mirl-opt %s --verify-rl --split-step --rl-to-nn='decode-rows=64,16,128,16,0' | FileCheck %s --check-prefix=FEW --implicit-check-not=decode.128 --implicit-check-not=decode.0
 
 // 64 prompts, 2 responses each, of 16 tokens; micro-batches of 1024 tokens. All 128 responses decode at a time.
@@ -53,6 +54,12 @@
 // SLOTS-DAG: plan.step @pairs("y") batch @pairs.batch micro @pairs.micro apply @pairs.apply packing "group" by @opt
 // SLOTS-DAG: nn.variable @"pi/kv.0.k" "kv_cache" "pi" "" init "zeros" : tensor<7x2x2x16xf32>
 // SLOTS-DAG: plan.policy @pi "m" "trainable" {decode = @pi.decode, kv_blocks = 7 : i64, kv_slots = 7 : i64, max_context = 16 : i64, prefill = @pi.prefill, score = @pi.score, vocab_size = 9 : i64}
+
+// Prefill entries for fewer than 1,024 rows: of so many slots as have a row.
+// PREFILL-DAG: func.func @pi.prefill({{.*}} attributes {nn.capacities = {context = 1024 : i64, group = 128 : i64, sequence = 128 : i64, token = 128 : i64}, nn.kind = "prefill"}
+// PREFILL-DAG: func.func @pi.prefill.32({{.*}} attributes {nn.capacities = {context = 32 : i64, group = 32 : i64, sequence = 32 : i64, token = 32 : i64}, nn.kind = "prefill"}
+// PREFILL-DAG: func.func @pi.prefill.256({{.*}} attributes {nn.capacities = {context = 256 : i64, group = 128 : i64, sequence = 128 : i64, token = 128 : i64}, nn.kind = "prefill"}
+// PREFILL-DAG: plan.policy @pi {{.*}} prefill = @pi.prefill, prefill_few = [@pi.prefill.32, @pi.prefill.256]
 
 // Decode entries for fewer than all 128 responses, beside the one for all.
 // FEW-DAG: func.func @pi.decode({{.*}} attributes {nn.capacities = {context = 128 : i64, group = 128 : i64, sequence = 128 : i64, token = 128 : i64}, nn.kind = "decode"}

@@ -54,6 +54,23 @@ plan.policy @pi "m" "frozen" {decode_few = [@d], vocab_size = 4, max_context = 8
 // -----
 
 // expected-note @+1 {{declared here}}
+plan.entry @d "decode" {} {
+}
+plan.entry @p "prefill" {} {
+}
+// expected-error @+1 {{needs an entry of kind prefill, but 'd' is of kind decode}}
+plan.policy @pi "m" "frozen" {prefill = @p, prefill_few = [@d], vocab_size = 4, max_context = 8, kv_slots = 0}
+
+// -----
+
+plan.entry @p "prefill" {} {
+}
+// expected-error @+1 {{has prefill_few, but no prefill}}
+plan.policy @pi "m" "frozen" {prefill_few = [@p], vocab_size = 4, max_context = 8, kv_slots = 0}
+
+// -----
+
+// expected-note @+1 {{declared here}}
 plan.param @e = 1.0
 // expected-error @+1 {{needs an entry of kind score, but 'e' is a 'plan.param'}}
 plan.policy @pi "m" "frozen" {score = @e, vocab_size = 4, max_context = 8, kv_slots = 0}

@@ -6,6 +6,7 @@
 plan.entry @pi.prefill "prefill" {} {}
 plan.entry @pi.decode "decode" {} {}
 plan.entry @pi.decode.8 "decode" {} {}
+plan.entry @pi.prefill.32 "prefill" {} {}
 plan.entry @pi.score "score" {} {}
 plan.entry @train.batch "batch" {} {}
 plan.entry @train.micro "micro" {} {}
@@ -13,9 +14,9 @@ func.func private @train.apply() attributes {nn.kind = "apply"}
 plan.entry @rollout.reward "reward" {} {}
 
 // CHECK: plan.policy @pi "qwen2" "trainable" {decode = @pi.decode, decode_few = [@pi.decode.8], kv_slots = 256 : i64, max_context = 128 : i64,
-// CHECK-SAME: prefill = @pi.prefill, score = @pi.score, vocab_size = 20 : i64}
-plan.policy @pi "qwen2" "trainable" {prefill = @pi.prefill, decode = @pi.decode, decode_few = [@pi.decode.8], score = @pi.score,
-                                     vocab_size = 20, max_context = 128, kv_slots = 256}
+// CHECK-SAME: prefill = @pi.prefill, prefill_few = [@pi.prefill.32], score = @pi.score, vocab_size = 20 : i64}
+plan.policy @pi "qwen2" "trainable" {prefill = @pi.prefill, decode = @pi.decode, decode_few = [@pi.decode.8],
+                                     prefill_few = [@pi.prefill.32], score = @pi.score, vocab_size = 20, max_context = 128, kv_slots = 256}
 // CHECK: plan.policy @ref "qwen2" "frozen" {kv_slots = 0 : i64, max_context = 128 : i64, vocab_size = 20 : i64}
 plan.policy @ref "qwen2" "frozen" {vocab_size = 20, max_context = 128, kv_slots = 0}
 // CHECK: plan.optimizer @opt of @pi reset "iteration"

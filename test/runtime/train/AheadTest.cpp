@@ -66,7 +66,7 @@ void ExpectEqual(const Batch &got, const Batch &want) {
 
 // Rounds until all have ended. `ended`: how often each sequence was said to have.
 Batch Rollout(Session &session, const RollerOptions &engine, SampleOptions options, RolloutStats &stats,
-              int64_t *preemptions = nullptr) {
+              int64_t *preemptions = nullptr, const std::vector<Prompt> &prompts = Prompts()) {
   auto roller = Roller::Create(session, ToyPolicy(session), engine);
   EXPECT_TRUE(roller.ok()) << roller.status();
   std::vector<const Trajectory *> ended;
@@ -80,7 +80,7 @@ Batch Rollout(Session &session, const RollerOptions &engine, SampleOptions optio
     tokens = now;
     ++watched;
   });
-  auto batch = (*roller)->Begin(Prompts(), options);
+  auto batch = (*roller)->Begin(prompts, options);
   EXPECT_TRUE(batch.ok()) << batch.status();
   int64_t calls = 0;
   for (int round = 0; CountUnfinished(*batch).sequences > 0 && round < 100; ++round, ++options.version) {
@@ -145,6 +145,34 @@ TEST(Ahead, MostStepsAre) {
   EXPECT_EQ(stats.ahead_calls, stats.decode_calls - stats.prefill_calls);
   EXPECT_GE(stats.ahead_calls, 10);
   EXPECT_EQ(stats.tokens, 25 * 12);
+}
+
+// Where many rows decode and few are of prompts, each have a call.
+TEST(Ahead, RowsThatDecodeHaveACallOfTheirOwn) {
+  for (int64_t kv_blocks : {70, 0}) {
+    SCOPED_TRACE(testing::Message() << kv_blocks << " blocks");
+    ToyOptions plan{.slots = 60, .decode_few = {50}, .prefill_few = {{48, 12}}, .prefill_sequences = 64};
+    SampleOptions options = Settings();
+    options.n = 1;
+    std::vector<Prompt> prompts; // more than there are slots
+    for (int i = 0; i < 50; ++i)
+      for (const Prompt &prompt : Prompts())
+        prompts.push_back(prompt);
+    RolloutStats want_stats, got_stats;
+    Batch want = Rollout(*ToySession(plan), {.kv_blocks = kv_blocks}, options, want_stats, nullptr, prompts);
+    EXPECT_EQ(want_stats.split_calls, 0);
+    Late late = LateSession(plan);
+    Batch got = Rollout(*late.session, {.kv_blocks = kv_blocks}, options, got_stats, nullptr, prompts);
+    ExpectEqual(got, want);
+    EXPECT_EQ(late.device->queued(), 0u) << "nothing is left running";
+    EXPECT_GT(got_stats.split_calls, 5);
+    EXPECT_LT(got_stats.split_calls, got_stats.prefill_calls) << "some have too many rows of prompts, or too few that decode";
+    // A plan without entries for few rows has nothing to gain.
+    plan.prefill_few = {};
+    RolloutStats stats;
+    ExpectEqual(Rollout(*LateSession(plan).session, {.kv_blocks = kv_blocks}, options, stats, nullptr, prompts), want);
+    EXPECT_EQ(stats.split_calls, 0);
+  }
 }
 
 // Where it is not wanted, or the session would not have it.

@@ -117,6 +117,34 @@ TEST(Rollout, FewRowsHaveEntriesOfTheirOwn) {
   EXPECT_GT(stats.decode_calls, 0);
 }
 
+// So is a call with rows of prompts, if it has room for the tokens that are sampled in it as well.
+TEST(Rollout, PromptsOfFewRowsHaveEntriesOfTheirOwn) {
+  auto session = test::ToySession({.slots = 7, .prefill_few = {{12, 7}, {5, 1}}});
+  std::map<std::string, int> calls;
+  session->Trace([&](const TraceEvent &event) { calls[std::string(event.entry)] += event.kernel.empty() && event.op.empty(); });
+  auto roller = Roller::Create(*session, test::ToyPolicy(*session));
+  ASSERT_TRUE(roller.ok()) << roller.status();
+  std::vector<Prompt> prompts = Prompts();
+  RolloutStats stats;
+  auto batch = (*roller)->Sample(prompts, Settings(), stats);
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  ExpectReference(*batch, Settings());
+  EXPECT_GT(calls["pi.prefill"], 0);
+  EXPECT_GT(calls["pi.prefill.12"], 0);
+  EXPECT_EQ(calls["pi.prefill"] + calls["pi.prefill.12"] + calls["pi.prefill.5"], stats.prefill_calls);
+  // One sequence, of few tokens; then two, which sample two.
+  for (int64_t n : {1, 2}) {
+    calls.clear();
+    SampleOptions some = Settings();
+    some.n = n;
+    stats = {};
+    ASSERT_TRUE((*roller)->Sample(std::span(prompts).first(1), some, stats).ok());
+    EXPECT_EQ(calls["pi.prefill.5"], n == 1);
+    EXPECT_EQ(calls["pi.prefill.12"], n == 2);
+    EXPECT_EQ(stats.prefill_calls, 1);
+  }
+}
+
 TEST(Rollout, AnEntryForFewRowsOfAnotherKindIsRefused) {
   auto plan = Plan::Parse(test::ToyPlanBytes({.decode_few = {2}, .decode_few_kind = "prefill"}), "toy.plan");
   ASSERT_FALSE(plan.ok());

@@ -197,11 +197,15 @@ std::vector<uint8_t> ToyPlanBytes(const ToyOptions &options) {
            {Axis::sequence, options.prefill_sequences}});
   sampler("pi.decode", fb::EntryKind::decode,
           {{Axis::context, options.slots}, {Axis::token, options.slots}});
-  std::vector<std::string> few;
+  std::vector<std::string> few, prefill_few;
   for (int64_t rows : options.decode_few) {
     few.push_back("pi.decode." + std::to_string(rows));
     sampler(few.back(), options.decode_few_kind == "decode" ? fb::EntryKind::decode : fb::EntryKind::prefill,
             {{Axis::context, rows}, {Axis::token, rows}});
+  }
+  for (auto [rows, tokens] : options.prefill_few) {
+    prefill_few.push_back("pi.prefill." + std::to_string(rows));
+    sampler(prefill_few.back(), fb::EntryKind::prefill, {{Axis::context, rows}, {Axis::token, tokens}, {Axis::sequence, tokens}});
   }
   int64_t n = options.batch_sequences;
   w.Add({"train.batch",
@@ -272,7 +276,7 @@ std::vector<uint8_t> ToyPlanBytes(const ToyOptions &options) {
                        b.CreateVector(index({weight})), b.CreateString("pi.prefill"),
                        b.CreateString("pi.decode"), b.CreateString(""), kVocabulary, kContext,
                        options.slots, b.CreateVector(index({keys, values})), blocks,
-                       b.CreateVector(index({table})), b.CreateVectorOfStrings(few));
+                       b.CreateVector(index({table})), b.CreateVectorOfStrings(few), b.CreateVectorOfStrings(prefill_few));
   auto optimizer =
       fb::CreateOptimizer(b, b.CreateString("opt"), b.CreateString("pi"),
                           b.CreateString(options.reset), b.CreateVector(index({state})));

@@ -32,6 +32,7 @@ struct ToyOptions {
   int64_t slots = 4;
   std::vector<int64_t> decode_few = {}; // rows of further decode entries, "pi.decode.N"
   std::string decode_few_kind = "decode";
+  std::vector<std::pair<int64_t, int64_t>> prefill_few = {}; // rows and tokens of further prefill entries, "pi.prefill.ROWS"
   int64_t kv_blocks = 0; // 0: as many as all slots need
   int64_t prefill_context = 64, prefill_tokens = 64, prefill_sequences = 16;
   int64_t micro_context = 4096, micro_sequences = 1024;
