@@ -89,58 +89,62 @@ TEST_P(RolloutSlots, TokensDoNotDependOnTheSchedule) {
 
 INSTANTIATE_TEST_SUITE_P(Slots, RolloutSlots, ::testing::Values(1, 2, 3, 7, 64));
 
+// An engine, and how often it called each entry.
+struct CountedEngine {
+  std::unique_ptr<Session> session;
+  std::map<std::string, int> calls;
+  std::unique_ptr<Roller> roller;
+
+  explicit CountedEngine(const test::ToyOptions &options) : session(test::ToySession(options)) {
+    session->Trace([this](const TraceEvent &event) { calls[std::string(event.entry)] += event.kernel.empty() && event.op.empty(); });
+    auto made = Roller::Create(*session, test::ToyPolicy(*session));
+    EXPECT_TRUE(made.ok()) << made.status();
+    roller = *std::move(made);
+  }
+  // Forgets the calls before. All prompts: the tokens must be right.
+  RolloutStats Sample(const SampleOptions &options, size_t prompts) {
+    calls.clear();
+    RolloutStats stats;
+    std::vector<Prompt> all = Prompts();
+    auto batch = roller->Sample(std::span(all).first(prompts), options, stats);
+    EXPECT_TRUE(batch.ok()) << batch.status();
+    if (batch.ok() && prompts == all.size())
+      ExpectReference(*batch, options);
+    return stats;
+  }
+};
+
 // A call of few sequences is that of an entry for few, and gives what the others give.
 TEST(Rollout, FewRowsHaveEntriesOfTheirOwn) {
-  auto session = test::ToySession({.slots = 7, .decode_few = {4, 2, 9}});
-  std::map<std::string, int> calls;
-  session->Trace([&](const TraceEvent &event) { calls[std::string(event.entry)] += event.kernel.empty() && event.op.empty(); });
-  auto roller = Roller::Create(*session, test::ToyPolicy(*session));
-  ASSERT_TRUE(roller.ok()) << roller.status();
-  std::vector<Prompt> prompts = Prompts();
-  RolloutStats stats;
-  auto batch = (*roller)->Sample(prompts, Settings(), stats);
-  ASSERT_TRUE(batch.ok()) << batch.status();
-  ExpectReference(*batch, Settings());
-  EXPECT_GT(calls["pi.decode"], 0);
-  EXPECT_GT(calls["pi.decode.4"], 0);
-  EXPECT_GT(calls["pi.decode.2"], 0);
-  EXPECT_EQ(calls["pi.decode.9"], 0) << "it is for more rows than the one for all slots";
-  EXPECT_EQ(calls["pi.decode"] + calls["pi.decode.4"] + calls["pi.decode.2"], stats.decode_calls);
+  CountedEngine engine({.slots = 7, .decode_few = {4, 2, 9}});
+  RolloutStats stats = engine.Sample(Settings(), Prompts().size());
+  EXPECT_GT(engine.calls["pi.decode"], 0);
+  EXPECT_GT(engine.calls["pi.decode.4"], 0);
+  EXPECT_GT(engine.calls["pi.decode.2"], 0);
+  EXPECT_EQ(engine.calls["pi.decode.9"], 0) << "it is for more rows than the one for all slots";
+  EXPECT_EQ(engine.calls["pi.decode"] + engine.calls["pi.decode.4"] + engine.calls["pi.decode.2"], stats.decode_calls);
   // One sequence: no more rows than the smallest has room for.
-  calls.clear();
   SampleOptions one = Settings();
   one.n = 1;
-  stats = {};
-  prompts.resize(1);
-  ASSERT_TRUE((*roller)->Sample(prompts, one, stats).ok());
-  EXPECT_EQ(calls["pi.decode.2"], stats.decode_calls);
+  stats = engine.Sample(one, 1);
+  EXPECT_EQ(engine.calls["pi.decode.2"], stats.decode_calls);
   EXPECT_GT(stats.decode_calls, 0);
 }
 
 // So is a call with rows of prompts, if it has room for the tokens that are sampled in it as well.
 TEST(Rollout, PromptsOfFewRowsHaveEntriesOfTheirOwn) {
-  auto session = test::ToySession({.slots = 7, .prefill_few = {{12, 7}, {5, 1}}});
-  std::map<std::string, int> calls;
-  session->Trace([&](const TraceEvent &event) { calls[std::string(event.entry)] += event.kernel.empty() && event.op.empty(); });
-  auto roller = Roller::Create(*session, test::ToyPolicy(*session));
-  ASSERT_TRUE(roller.ok()) << roller.status();
-  std::vector<Prompt> prompts = Prompts();
-  RolloutStats stats;
-  auto batch = (*roller)->Sample(prompts, Settings(), stats);
-  ASSERT_TRUE(batch.ok()) << batch.status();
-  ExpectReference(*batch, Settings());
-  EXPECT_GT(calls["pi.prefill"], 0);
-  EXPECT_GT(calls["pi.prefill.12"], 0);
-  EXPECT_EQ(calls["pi.prefill"] + calls["pi.prefill.12"] + calls["pi.prefill.5"], stats.prefill_calls);
+  CountedEngine engine({.slots = 7, .prefill_few = {{12, 7}, {5, 1}}});
+  RolloutStats stats = engine.Sample(Settings(), Prompts().size());
+  EXPECT_GT(engine.calls["pi.prefill"], 0);
+  EXPECT_GT(engine.calls["pi.prefill.12"], 0);
+  EXPECT_EQ(engine.calls["pi.prefill"] + engine.calls["pi.prefill.12"] + engine.calls["pi.prefill.5"], stats.prefill_calls);
   // One sequence, of few tokens; then two, which sample two.
   for (int64_t n : {1, 2}) {
-    calls.clear();
     SampleOptions some = Settings();
     some.n = n;
-    stats = {};
-    ASSERT_TRUE((*roller)->Sample(std::span(prompts).first(1), some, stats).ok());
-    EXPECT_EQ(calls["pi.prefill.5"], n == 1);
-    EXPECT_EQ(calls["pi.prefill.12"], n == 2);
+    stats = engine.Sample(some, 1);
+    EXPECT_EQ(engine.calls["pi.prefill.5"], n == 1);
+    EXPECT_EQ(engine.calls["pi.prefill.12"], n == 2);
     EXPECT_EQ(stats.prefill_calls, 1);
   }
 }
