@@ -51,8 +51,11 @@ void Scheduler::Begin(const RolloutGoal &goal, int64_t weights) {
   free_slots_.clear();
   for (int64_t slot = limits_.slots; slot-- > 0;)
     free_slots_.push_back(static_cast<int32_t>(slot));
-  for (auto &[key, kept] : kept_)
+  most_blocks_ = 0;
+  for (auto &[key, kept] : kept_) {
     kept.sequence = -1;
+    most_blocks_ += static_cast<int64_t>(kept.blocks.size());
+  }
   next_ = unfinished_ = 0;
   groups_.clear();
   ended_groups_ = overdue_groups_ = 0;
@@ -87,7 +90,9 @@ absl::Status Scheduler::Add(const SequenceSpec &spec) {
     } else if (kept->second.computed < sequence.known && spec.response > 0) {
       kept->second.sequence = static_cast<int32_t>(sequences());
       sequence.kept = true;
+      most_blocks_ -= static_cast<int64_t>(kept->second.blocks.size());
     } else { // Another one of this name.
+      most_blocks_ -= static_cast<int64_t>(kept->second.blocks.size());
       for (int32_t block : kept->second.blocks)
         pool_.Release(block);
       kept_.erase(kept);
@@ -100,6 +105,7 @@ absl::Status Scheduler::Add(const SequenceSpec &spec) {
   ++group.open;
   overdue_groups_ += spec.overdue && !group.overdue;
   group.overdue |= spec.overdue;
+  most_blocks_ += BlocksOf(spec.prompt + spec.limit);
   may_keep_ |= spec.key >= 0 && spec.budget != kNoLimit && !spec.overdue;
   sequences_.push_back(sequence);
   ++unfinished_;

@@ -208,6 +208,8 @@ private:
 
   bool MaySample(const Sequence &sequence) const { return sequence.spec.overdue || samples_left_ > 0; }
   void TakeSample(int32_t index);
+  // Whether the pool never runs dry in this rollout, whatever the order of things: nothing is preempted or given up.
+  bool HasRoomForAll() const;
   // Whether a step can be ahead, whatever its rows; then its rows.
   bool MayGoAhead() const;
   bool FindAhead(const Step &before, Step &step) const;
@@ -265,6 +267,8 @@ private:
   std::vector<int32_t> held_;
   std::map<int64_t, Kept> kept_;
   bool may_keep_ = false;         // a sequence of this rollout
+  // That its sequences can have, each at its end, and others' that were kept when it began.
+  int64_t most_blocks_ = 0;
   Step steps_[2];
   Step *step_ = steps_;           // the oldest that is not completed, or the last one
   int64_t open_steps_ = 0;        // that are not completed

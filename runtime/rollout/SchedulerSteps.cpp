@@ -46,12 +46,18 @@ void Scheduler::Count(const Step &step) {
   }
 }
 
+bool Scheduler::HasRoomForAll() const {
+  // An admission leaves something to the active ones (Reserved), unless all slots have room for the longest sequences.
+  int64_t reserved = limits_.slots * width_ <= pool_.size() ? 0 : limits_.slots / 4;
+  return most_blocks_ + reserved <= pool_.size();
+}
+
 bool Scheduler::MayGoAhead() const {
   if (open_steps_ != 1 || !step_->decode || goal_.budget != kNoLimit || goal_.groups != kNoLimit)
     return false;
-  // A dead row puts off what waits, and so which of the kept blocks are given up. What lost them is computed
+  // A dead row puts off what waits, and so which of the kept blocks are given up, if any are. What lost them is computed
   // again, with other weights perhaps.
-  if (may_keep_ || !kept_.empty())
+  if ((may_keep_ || !kept_.empty()) && !HasRoomForAll())
     return false;
   if (waiting() == 0 || free_slots_.empty())
     return true;

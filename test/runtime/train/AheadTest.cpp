@@ -195,11 +195,12 @@ TEST(Ahead, NoneWhereItIsNotWanted) {
 
 // In rounds, with what is kept or without; the weights stay as they are, so all is as if there were no rounds.
 TEST(Ahead, Budgets) {
-  int64_t ahead = 0;
+  int64_t ahead = 0, kept_ahead = 0;
   for (int64_t budget : {3, 5})
     for (bool keep : {false, true})
-      for (int64_t kv_blocks : {5, 14}) {
-        ToyOptions plan{.slots = 7, .decode_few = {2}};
+      for (int64_t kv_blocks : {5, 14, 0}) {
+        // The last: each of the 25 sequences has its slot, and its blocks.
+        ToyOptions plan{.slots = kv_blocks ? 7 : 25, .decode_few = {2}, .prefill_sequences = 32};
         SampleOptions options = Settings();
         options.budget = budget;
         options.keep = keep;
@@ -210,8 +211,10 @@ TEST(Ahead, Budgets) {
         EXPECT_EQ(got_stats.kept_tokens, want_stats.kept_tokens);
         EXPECT_EQ(got_stats.given_up, want_stats.given_up);
         ahead += got_stats.ahead_calls;
+        kept_ahead += keep && kv_blocks == 0 ? got_stats.ahead_calls : 0;
       }
   EXPECT_GT(ahead, 20);
+  EXPECT_GT(kept_ahead, 5);
 }
 
 // A launch that is refused, and one that fails when it runs, at every place: the error is the one without steps

@@ -193,20 +193,24 @@ TEST(SchedulerAhead, NoneWithoutABlock) {
 }
 
 TEST(SchedulerAhead, NoneWhereKeptBlocksAreAtStake) {
-  auto scheduler = Make(kRoomy);
-  SequenceSpec keeps = {.prompt = 5, .limit = 20, .budget = 10, .key = 1};
+  // Two blocks each; four are in the pool, and an admission leaves none.
+  auto scheduler = Make({.slots = 2, .rows = 64, .blocks = 4, .max_context = 32});
+  SequenceSpec keeps = {.prompt = 5, .limit = 20, .budget = 10, .key = 1}, other = {.group = 1, .prompt = 5, .limit = 20};
   Add(*scheduler, keeps);
+  Add(*scheduler, other, 2);
   const Step *step = FirstDecode(*scheduler);
   for (; step; step = scheduler->Next()) {
     EXPECT_EQ(scheduler->NextAhead(), nullptr);
     scheduler->Complete(std::vector<uint8_t>{0});
   }
   ASSERT_EQ(scheduler->kept().size(), 1u);
-  // Blocks of another one.
-  scheduler->Begin();
-  Add(*scheduler, {.prompt = 5, .limit = 20});
-  ASSERT_NE(FirstDecode(*scheduler), nullptr);
-  EXPECT_EQ(scheduler->NextAhead(), nullptr);
+  // A block of another one, and room for one that is at its end beside it, or for two.
+  for (int64_t count : {1, 2}) {
+    scheduler->Begin();
+    Add(*scheduler, other, count);
+    ASSERT_NE(FirstDecode(*scheduler), nullptr);
+    EXPECT_EQ(scheduler->NextAhead() != nullptr, count == 1);
+  }
   // It has them again, and goes on to its end.
   scheduler->Begin();
   keeps.response = 10;
@@ -214,6 +218,17 @@ TEST(SchedulerAhead, NoneWhereKeptBlocksAreAtStake) {
   Add(*scheduler, keeps);
   ASSERT_NE(FirstDecode(*scheduler), nullptr);
   EXPECT_NE(scheduler->NextAhead(), nullptr);
+}
+
+// An admission asks for more than its own blocks where the slots have not room for the longest sequences.
+TEST(SchedulerAhead, WhatAdmissionsLeaveCounts) {
+  for (int64_t count : {5, 6}) {
+    auto scheduler = Make({.slots = 8, .rows = 64, .blocks = 12, .max_context = 32});
+    for (int64_t i = 0; i < count; ++i)
+      Add(*scheduler, {.group = i, .prompt = 5, .limit = 20, .budget = 10, .key = i});
+    ASSERT_NE(FirstDecode(*scheduler), nullptr);
+    EXPECT_EQ(scheduler->NextAhead() != nullptr, count == 5);
+  }
 }
 
 TEST(SchedulerAhead, NoneOfTooManyRuns) {

@@ -151,7 +151,7 @@ TEST(Scheduler, KeepsWhatItPromisesForDrawnSettings) {
 TEST(Scheduler, StepsAheadChangeNothingOfWhatIsKept) {
   Draw draw;
   SCOPED_TRACE(testing::Message() << "MIRL_SEED=" << draw.seed);
-  int64_t ahead = 0, given_up = 0;
+  int64_t ahead = 0, ahead_of_kept = 0, given_up = 0;
   for (int round = 0; round < 200; ++round) {
     SchedulerLimits limits = draw.limits(/*spare=*/20);
     std::unique_ptr<Scheduler> schedulers[] = {Make(limits), Make(limits)};
@@ -192,6 +192,7 @@ TEST(Scheduler, StepsAheadChangeNothingOfWhatIsKept) {
       for (const auto &[key, kept] : schedulers[0]->kept())
         ASSERT_EQ(kept.computed, schedulers[1]->kept().at(key).computed);
       ahead += schedulers[1]->stats().ahead_steps;
+      ahead_of_kept += budget == kNoLimit ? 0 : schedulers[1]->stats().ahead_steps;
       given_up += schedulers[1]->stats().given_up;
       for (size_t i = which.size(); i-- > 0;) {
         specs[which[i]].response = reached[0][i];
@@ -203,6 +204,7 @@ TEST(Scheduler, StepsAheadChangeNothingOfWhatIsKept) {
     }
   }
   EXPECT_GT(ahead, 100);
+  EXPECT_GT(ahead_of_kept, 100);
   EXPECT_GT(given_up, 100);
 }
 
