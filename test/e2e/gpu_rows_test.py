@@ -14,7 +14,7 @@ import unittest
 BIN = pathlib.Path(os.environ["MIRL_BIN"])
 EMULATOR = pathlib.Path(os.environ.get("MIRL_EMULATOR", BIN.parent / "test" / "emulator"))
 CHAIN = pathlib.Path(__file__).resolve().parents[2] / "examples" / "chain"
-SEQUENCES = 30
+SEQUENCES = 44
 
 
 class GpuRows(unittest.TestCase):
@@ -58,11 +58,12 @@ class GpuRows(unittest.TestCase):
             self.assertIsNone(ahead)
             endings = [json.loads(line)["ending"] for line in wanted.splitlines()]
             self.assertGreater(endings.count("eos"), 5)
-            for options in ([], ["--slots", 9], ["--kv-blocks", 16]):
+            for options in ([], ["--slots", 9], ["--kv-blocks", 16], ["--budget", 9]):
                 given, ahead = rollout("cuda:sm_90a", *options)
                 self.assertEqual(given, wanted, options)
                 self.assertGreater(ahead[0], 3, options)
-            self.assertEqual(rollout("cuda:sm_90a", "--budget", 9), (wanted, None), "what is kept could depend on it")
+            # What is kept must not depend on it.
+            self.assertEqual(rollout("cuda:sm_90a", "--budget", 9, "--kv-blocks", 16)[0], wanted)
             # Where memory is poisoned, and where it is not wanted, nothing is.
             for options, poison in (([], "1"), (["--run-ahead", "off"], "0")):
                 self.assertEqual(rollout("cuda:sm_90a", *options, poison=poison), (wanted, None))
@@ -72,8 +73,9 @@ class GpuRows(unittest.TestCase):
             folder = pathlib.Path(name)
             self.prepare(folder)
             few, responses = {}, {}
-            # All at a time, 20, and 12 in turn; as responses end, there are fewer and fewer.
-            for slots in (80, 20, 12):
+            # All at a time, 36, beside whom prompts come in (in calls of their own, where memory is not poisoned), and 12 in turn; as
+            # responses end, there are fewer and fewer.
+            for slots in (80, 36, 12):
                 plan, out = folder / f"{slots}.plan", folder / f"{slots}.jsonl"
                 self.run_tool(BIN / "mirlc", CHAIN / "mirror_descent.mirl", "--model", folder / "model", "--target", "cuda:sm_90a", "--dtype", "bf16",
                               "--module", "ptx", "--slots", slots, "-o", plan)
@@ -83,12 +85,12 @@ class GpuRows(unittest.TestCase):
                 if slots == 80:
                     self.run_tool(BIN / "mirl", "init", plan, "--out", folder / "base", "--seed", 3)
                 self.run_tool(BIN / "mirl", "rollout", plan, "--model", folder / "base", "--data", folder / "prompts.jsonl", "--limit", SEQUENCES,
-                              "--max-tokens", 10, "--seed", 0, "--out", out)
+                              "--max-tokens", 10, "--seed", 0, "--out", out, MIRL_POISON="0" if slots == 36 else "1")
                 responses[slots] = out.read_bytes()
-            self.assertEqual(few, {80: ["pi.decode.16", "pi.decode.64"], 20: ["pi.decode.16"], 12: []})
+            self.assertEqual(few, {80: ["pi.decode.16", "pi.decode.64"], 36: ["pi.decode.16"], 12: []})
             lengths = {len(json.loads(line)["tokens"]) for line in responses[80].splitlines()}
             self.assertGreater(len(lengths), 3, "the responses must end one after the other")
-            self.assertEqual(responses[80], responses[20])
+            self.assertEqual(responses[80], responses[36])
             self.assertEqual(responses[80], responses[12])
 
 
