@@ -103,7 +103,8 @@ class Report:
     def rollouts(self):
         rows = []
         for part, what, least in (("rollout", "0.5B, 256 sequences", 120_000), ("rollout15", "1.5B, 256 sequences", 90_000),
-                                  ("one", "0.5B, one sequence, in a plan for 256", 1000), ("long", "0.5B, 8 sequences, 8,192 tokens of prompt", None)):
+                                  ("one", "0.5B, one sequence, in a plan for 256", 1000), ("long", "0.5B, 8 sequences, 8,192 tokens of prompt", None),
+                                  ("queue", "0.5B, 1,024 prompts of 32 to 320 tokens for 256 slots, responses of 64 to 352", None)):
             peer = next(iter(self.got(part, "peer")), None)
             theirs = peer["sequences"] * peer["new"] / peer["median"] if peer else None
             if peer:

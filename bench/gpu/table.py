@@ -60,9 +60,10 @@ def train(size, work, micro_tokens, budget, parity="on"):
         gpu=parity == "off")
 
 
-def sample(size, sequences=256, prompt=128, parity="on"):
+def sample(size, sequences=256, prompt=128, parity="on", queue=0):
     return Program(lambda folder, bin, o: rollout.prepare(
-        folder, bin, o.size(size), *((8, 16, 16) if o.tiny else (sequences, prompt, 256)), o.target, PRODUCTS[parity], parity), size, gpu=parity == "off")
+        folder, bin, o.size(size), *((8, 16, 16) if o.tiny else (sequences, prompt, 256)), o.target, PRODUCTS[parity], parity,
+        min(queue, 24) if o.tiny else queue), size, gpu=parity == "off")
 
 
 def head(budget):
@@ -89,6 +90,7 @@ PROGRAMS = {
     "rollout": sample("0.5B"),
     "rollout15": sample("1.5B"),
     "long": sample("0.5B", 8, 8192),
+    "queue": sample("0.5B", queue=1024),
     "step_off": train("0.5B", "step", 16384, "20GiB", "off"),
     "step15_off": train("1.5B", "step", 8192, "36GiB", "off"),
     "rollout_off": sample("0.5B", parity="off"),
@@ -177,6 +179,7 @@ PARTS = {
     "rollout15": sample_part(400, "rollout15"),
     "one": sample_part(300, "rollout", 1),
     "long": sample_part(300, "long"),
+    "queue": Part(120, ["queue"], [Step("mirl", lambda root: rollout.run(root / "queue", 3))]),
     "cost_step": cost_of_parity(lambda folder: training.run(folder, 4), "step"),
     "cost_step15": cost_of_parity(lambda folder: training.run(folder, 4), "step15"),
     "cost_rollout": cost_of_parity(lambda folder: rollout.run(folder, 3), "rollout"),
