@@ -153,8 +153,8 @@ Grouping::Ops Grouping::rotations(nn::KvAppendOp append) {
   return found;
 }
 
-// With the products that are rotated or appended, where these have few rows: their sums are then so
-// spread over threads that each can make whole rows of them.
+// With the products that are rotated or appended, where these have few rows: the weights are the rows
+// of a tile then, in an order in which a thread has both numbers that are rotated with each other.
 void Grouping::cacheProducts(nn::KvAppendOp append) {
   Ops rotated = rotations(append), group;
   auto addProduct = [&](Value value) {

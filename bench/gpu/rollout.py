@@ -3,7 +3,7 @@
 
   rollout.py prepare FOLDER [BIN] [--size=0.5B] [--sequences=256] [--prompt=128] [--new=256] [--target=cuda:sm_90a]
                   [--products=own] [--parity=on] [--queue=PROMPTS]   needs no GPU
-  rollout.py run FOLDER [--rounds=3] [--sequences=256]    on the GPU: mirl; `--sequences=1` for one alone
+  rollout.py run FOLDER [--rounds=3] [--sequences=256] [--run-ahead=on]    on the GPU: mirl; `--sequences=1` for one alone
   rollout.py peer FOLDER [--rounds=4] [--sequences=256]   on the GPU: transformers' Qwen2, a static cache and a compiled decode step
 
 Each round of mirl is a process of its own. The time of the command (start, weights read, everything) and the engine's own (from the
@@ -31,7 +31,7 @@ def prepare(folder, bin, size, sequences, prompt, new, target, products, parity,
     (folder / "work.json").write_text(json.dumps({"size": size, "sequences": sequences, "prompt": prompt, "new": new, "queue": queue}))
 
 
-def run(folder, rounds, sequences=0, new=0):
+def run(folder, rounds, sequences=0, new=0, ahead="on"):
     """A dictionary for each round of mirl. 0 sequences, new tokens: as many as were prepared."""
     work, base, out = json.loads((folder / "work.json").read_text()), model.weights(folder), folder / "out.jsonl"
     sequences, new = sequences or work["queue"] or work["sequences"], new or (work["prompt"] + work["new"] - 1 if work["queue"] else work["new"])
@@ -39,7 +39,7 @@ def run(folder, rounds, sequences=0, new=0):
         started = time.perf_counter()
         with model.watched_memory() as memory:
             text = model.mirl(folder, "rollout", folder / "program.plan", "--model", base, "--data", folder / "prompts.jsonl", "--limit", sequences,
-                              "--max-tokens", new, "--seed", 0, "--out", out)
+                              "--max-tokens", new, "--seed", 0, "--out", out, *([] if ahead == "on" else ["--run-ahead", ahead]))
         seconds = time.perf_counter() - started
         tokens = sum(len(json.loads(line)["tokens"]) for line in out.open())
         said = text.strip().splitlines()[-1]
@@ -70,10 +70,10 @@ def show_peer(f):
 
 def main():
     action, folder, rest, options = model.arguments(__doc__, ("prepare", "run", "peer"), {
-        "size": "0.5B", "sequences": "", "prompt": "128", "new": "", "target": "cuda:sm_90a", "products": "own", "parity": "on", "queue": "0", "rounds": ""})
+        "size": "0.5B", "sequences": "", "prompt": "128", "new": "", "target": "cuda:sm_90a", "products": "own", "parity": "on", "queue": "0", "rounds": "", "run-ahead": "on"})
     sequences, new = int(options["sequences"] or 0), int(options["new"] or 0)
     if action == "run":
-        for figures in run(folder, int(options["rounds"] or 3), sequences, new):
+        for figures in run(folder, int(options["rounds"] or 3), sequences, new, options["run-ahead"]):
             show(figures)
         return
     if action == "peer":

@@ -58,6 +58,7 @@ struct Session::Impl {
   std::chrono::steady_clock::time_point trace_begin;
   std::vector<const RunStep *> traced; // of this Run; step i ran between marks 2i + 1 and 2i + 2
   absl::Status pending; // what went wrong in work that was queued before a call
+  bool recording_now = false;
   const fb::Entry *under_way[2] = {}; // of calls that were begun, by turn
   uint64_t aside = 0, aside_bytes = 0; // behind the arena: what is carried to where it lies already
 
@@ -230,7 +231,9 @@ struct Session::Impl {
       for (uint64_t gone : recordings.MakeRoom(commands))
         device->Forget(gone);
       MIRL_TRY(device->BeginRecording());
+      recording_now = true;
       absl::Status queued = Queue(entry, steps, extents, transfers);
+      recording_now = false;
       absl::StatusOr<uint64_t> made = device->EndRecording();
       if (!queued.ok() && made.ok())
         device->Forget(*made);
@@ -345,8 +348,18 @@ struct Session::Impl {
         maps[m].dims[d] = static_cast<uint64_t>(std::max<int64_t>(0, AxisExtent(dim.axis(), extents) + dim.size()));
       }
     }
-    return device->Launch(step.launch->kernel(), step.pointers.data(), static_cast<uint32_t>(step.pointers.size()), dims,
-                          Items(*step.work, extents), step.launch->grain(), {maps, step.maps.size()});
+    auto launch = [&] {
+      return device->Launch(step.launch->kernel(), step.pointers.data(), static_cast<uint32_t>(step.pointers.size()), dims,
+                            Items(*step.work, extents), step.launch->grain(), {maps, step.maps.size()});
+    };
+    absl::Status status = launch();
+    // A recording is made again as a whole (Submit).
+    if (status.ok() || recording_now || !device->StopOverlapping())
+      return status;
+    absl::Status again = launch();
+    if (again.ok() && warn)
+      warn(Cat(status.message(), "; from now on kernels do not overlap"));
+    return again;
   }
 
   absl::Status Do(const RunStep &step, const Extents &extents, const int64_t *dims) {

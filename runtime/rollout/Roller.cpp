@@ -18,8 +18,8 @@ absl::StatusOr<std::unique_ptr<Roller>> Roller::Create(Session &session, const f
     return Invalid(plan.name(), ": policy ", View(policy.name()),
                    " cannot sample: its program samples nothing, so the plan has no prefill and "
                    "decode entries");
-  MIRL_ASSIGN(roller->prefill_, roller->ResolveAll(View(policy.prefill()), policy.prefill_few(), &Sampler::rows));
-  MIRL_ASSIGN(roller->decode_, roller->ResolveAll(View(policy.decode()), policy.decode_few(), &Sampler::sequences));
+  MIRL_ASSIGN(roller->prefill_, roller->ResolveAll(View(policy.prefill()), policy.prefill_few()));
+  MIRL_ASSIGN(roller->decode_, roller->ResolveAll(View(policy.decode()), policy.decode_few()));
   roller->run_ahead_ = options.run_ahead && roller->CanCarryTokens();
   for (uint32_t i = 0; i < Length(policy.kv_buffers()); ++i)
     roller->kv_.push_back(plan.root().buffers()->Get(policy.kv_buffers()->Get(i)));
@@ -165,16 +165,15 @@ bool Roller::CanCarryTokens() const {
 }
 
 absl::StatusOr<std::vector<Roller::Sampler>>
-Roller::ResolveAll(std::string_view most, const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>> *few,
-                   int64_t (Sampler::*room)() const) const {
+Roller::ResolveAll(std::string_view most, const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>> *few) const {
   std::vector<Sampler> samplers(1);
   MIRL_ASSIGN(samplers[0], Resolve(most));
   for (uint32_t i = 0; i < Length(few); ++i) {
     MIRL_ASSIGN(Sampler one, Resolve(View(few->Get(i))));
-    if ((one.*room)() < (samplers[0].*room)())
+    if (one.context < samplers[0].context)
       samplers.push_back(one);
   }
-  std::ranges::sort(samplers, {}, room);
+  std::ranges::sort(samplers, {}, &Sampler::context);
   return samplers;
 }
 
@@ -368,11 +367,11 @@ void Roller::Prepare(const Step &step) {
                          (edit.end - edit.begin) * kEntry);
 }
 
-// A row that decodes costs a prefill entry much more than a decode entry, whose attention is made for single rows, and whose calls come
-// again with the same extents and are recorded (Session.h). So where there are many of them, and few other rows, they have a call of
-// their own. Rows of a step do not read what others of it write.
+// The attention of a decode entry is made for single rows, and its calls come again with the same extents, so that they are recorded
+// (Session.h). So where many rows decode, and there are few others, they have a call of their own. Rows of a step do not read
+// what others of it write.
 bool Roller::Splits(const Step &step) const {
-  constexpr int64_t kMany = 32;
+  constexpr int64_t kMany = 32; // chosen, not fitted
   if (step.decode || prefill_.size() == 1)
     return false;
   Extents others = Count(step, Part::others);

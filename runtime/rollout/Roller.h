@@ -142,17 +142,15 @@ private:
     const fb::Port *ids_port = nullptr, *token_port = nullptr;
     Ports ports[2];
     int64_t context = INT64_MAX, token = INT64_MAX, sequence = INT64_MAX, group = INT64_MAX;
-    int64_t rows() const { return context; }
     // Sequences of a call, each with one row and one token.
     int64_t sequences() const { return std::min({context, token, sequence, group}); }
   };
 
   Roller(Session &session, const fb::Policy &policy) : session_(session), policy_(policy) {}
   absl::StatusOr<Sampler> Resolve(std::string_view name) const;
-  // The entry for most and those for few that have less `room`; the one for most is the last.
+  // The entry for most rows, the last, and those for fewer.
   absl::StatusOr<std::vector<Sampler>> ResolveAll(std::string_view most,
-                                                  const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>> *few,
-                                                  int64_t (Sampler::*room)() const) const;
+                                                  const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>> *few) const;
   absl::StatusOr<Ports> ResolvePorts(const fb::Entry &entry, int turn) const;
   // Whether the decode entries can take the tokens of each other.
   bool CanCarryTokens() const;

@@ -192,6 +192,22 @@ TEST_F(CudaGraphs, WithoutOverlapWhereItIsRefused) {
                              HasSubstr("from now on the kernels of a CUDA graph do not overlap")));
 }
 
+// The same of a call that is launched one by one: the launch is made again, and nothing else.
+TEST_F(CudaGraphs, WithoutOverlapOutsideOfGraphs) {
+  Open();
+  cuda.overlap_fault = 801;
+  const fb::Entry &loops = *session->plan().FindEntry("loops");
+  for (int i = 0; i < 3; ++i) {
+    size_t before = cuda.launches.size();
+    ASSERT_TRUE(session->Run(loops, {}).ok());
+    EXPECT_EQ(cuda.launches.size(), before + 7);
+  }
+  EXPECT_EQ(cuda.calls["GraphLaunch"], 2);
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_THAT(warnings[0], testing::AllOf(HasSubstr("launching kernel "), HasSubstr("CUDA_ERROR_FAKE (801)"),
+                                          HasSubstr("from now on kernels do not overlap")));
+}
+
 TEST_F(CudaGraphs, InputsAreReadWhenReplayed) {
   Open();
   const fb::Entry &entry = *session->plan().FindEntry("rows");
