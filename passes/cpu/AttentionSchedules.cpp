@@ -143,9 +143,10 @@ LogicalResult lowerKvAppend(Operation *op, Lowering &lowering) {
   int64_t kvHeads = cache.getDimSize(1), head = cache.getDimSize(2);
   int64_t tableWidth = typeOf(append.getTable()).getDimSize(1);
   int64_t columns = kvHeads * head, tile = std::clamp<int64_t>(2048 / columns, 1, 64);
+  bool byPosition = keysByPosition(append);
   LaunchSpec spec;
   spec.kernel = "kv_append_" + axisName(key) + "_kv" + std::to_string(kvHeads) + "_d" + std::to_string(head) + "_t" +
-                std::to_string(tableWidth);
+                std::to_string(tableWidth) + (byPosition ? "_rows" : "");
   spec.reads = {lowering.slice(append.getKey()), lowering.slice(append.getValue()), lowering.slice(append.getTable()),
                 lowering.slice(append.getSlots()), lowering.slice(append.getPositions())};
   spec.writes = {lowering.slice(append.getNewKeyCache()), lowering.slice(append.getNewValueCache())};
@@ -160,14 +161,18 @@ LogicalResult lowerKvAppend(Operation *op, Lowering &lowering) {
       b.loop(0, kvHeads, 1, [&](Value kv) {
         Value base = b.mul(b.add(b.mul(at.block, kvHeads), kv), kLanes * head);
         Value source = b.add(b.mul(row, columns), b.mul(kv, head));
-        Value to = advance(b, keyCache, b.add(base, at.within));
-        Value from = advance(b, keys, source);
-        b.loop(0, head, 1, [&](Value i) { b.store(b.loadf(from, i), to, b.mul(i, kLanes)); });
-        Value valueFrom = advance(b, values, source);
-        Value valueTo = advance(b, valueCache, b.add(base, b.mul(at.within, head)));
-        for (int64_t i = 0; i < head; i += kLanes)
-          storeLanes(b, loadLanes(b, advance(b, valueFrom, i), b.c(0), head - i), advance(b, valueTo, i), b.c(0),
-                     head - i);
+        auto copyRow = [&](Value rows, Value cache) {
+          Value from = advance(b, rows, source), to = advance(b, cache, b.add(base, b.mul(at.within, head)));
+          for (int64_t i = 0; i < head; i += kLanes)
+            storeLanes(b, loadLanes(b, advance(b, from, i), b.c(0), head - i), advance(b, to, i), b.c(0), head - i);
+        };
+        if (byPosition) {
+          copyRow(keys, keyCache);
+        } else {
+          Value to = advance(b, keyCache, b.add(base, at.within)), from = advance(b, keys, source);
+          b.loop(0, head, 1, [&](Value i) { b.store(b.loadf(from, i), to, b.mul(i, kLanes)); });
+        }
+        copyRow(values, valueCache);
       });
     });
   });
@@ -175,6 +180,13 @@ LogicalResult lowerKvAppend(Operation *op, Lowering &lowering) {
 }
 
 } // namespace
+
+bool keysByPosition(nn::KvAppendOp append) {
+  return llvm::any_of(append.getNewKeyCache().getUsers(), [](Operation *user) {
+    auto attention = dyn_cast<nn::PagedAttentionOp>(user);
+    return attention && attention.getNumerics() && attention.getNumerics()->getOrder() == "tiles";
+  });
+}
 
 CachePlace cachePlace(KernelBuilder &b, Value slots, Value table, int64_t tableWidth, Value row,
                       Value position) {

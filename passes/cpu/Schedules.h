@@ -103,6 +103,10 @@ double programFlops(nn::FusedOp fused);
 std::pair<mlir::Value, mlir::Value> rotate(KernelBuilder &b, mlir::Value x, mlir::Value y, mlir::Value cosine,
                                            mlir::Value sine);
 
+// Whether the 16 keys of a block lie position behind position, as values do: so the tensor cores' attention reads them. Else the
+// positions are neighbours.
+bool keysByPosition(nn::KvAppendOp append);
+
 // Where a row's position lies in the KV cache: a block of the pool, and the place in the block.
 struct CachePlace {
   mlir::Value block, within;

@@ -79,6 +79,13 @@ struct PagedAttention : Attention {
   // Whether the warps share one tile of 16 queries, each with a part of the values' columns; else
   // each has a tile of its own.
   bool shared = false;
+  // Whether table, slots and positions are there from the entry's beginning.
+  bool early = false;
+  // Blocks of keys of a round, where the warps share a tile.
+  int64_t roundBlocks = 2;
+  int64_t roundKeys() const { return roundBlocks * kAttentionKeys; }
+  // Blocks of the grid on a multiprocessor.
+  int64_t blocks() const { return shared && roundBlocks == 1 ? 4 : 2; }
   // Pairs of a row and a head that a block has at a time.
   int64_t pairs() const { return shared ? 16 : 64; }
   int64_t run() const { return split() ? 1 : std::clamp<int64_t>(pairs() / group(), 1, 32); }

@@ -77,12 +77,19 @@ LogicalResult lowerPagedAttention(Operation *op, Lowering &lowering) {
   describeHeads(attention, a);
   a.tableWidth = typeOf(attention.getTable()).getDimSize(1);
   // One row of each slot: a row's heads are too few for all warps.
-  auto kind = op->getParentOp()->getAttrOfType<StringAttr>(nn::attr::kKind);
-  a.shared = kind && kind.getValue() == "decode" && a.group() <= 16;
+  a.shared = isDecode(op) && a.group() <= 16;
   a.longest = a.tableWidth * kPoolKeys;
+  // Smaller blocks have all items at a time where larger ones would have one behind the other.
+  if (lowering.capacity(a.rows) * a.itemsOfRow() > a.blocks() * kMostMultiprocessors)
+    a.roundBlocks = 1;
+  a.early = a.shared && llvm::all_of(ValueRange{attention.getTable(), attention.getSlots(), attention.getPositions()},
+                                     [&](Value value) { return lowering.stays(value); });
   cpu::LaunchSpec spec;
   spec.kernel = nameOf(a.shared ? "tile_paged_attention_decode" : "tile_paged_attention", a) +
-                "_t" + std::to_string(a.tableWidth);
+                "_t" + std::to_string(a.tableWidth) + (a.early ? "_early" : "") +
+                (a.shared ? "_r" + std::to_string(a.roundKeys()) : "");
+  if (a.early)
+    spec.early = {3, 4, 5};
   spec.reads = {
       lowering.slice(attention.getQuery()),      lowering.slice(attention.getKeyCache()),
       lowering.slice(attention.getValueCache()), lowering.slice(attention.getTable()),

@@ -2,8 +2,8 @@
 // are rotated, keys and values are written into the cache.
 //
 // A thread has 16 bytes of either half of one head, of one row: of the heads of the rotated tensors,
-// in the order of the group, then of those of the values. It rotates or copies them. Keys it also
-// spreads over the cache, which has the 16 positions of a block as neighbours.
+// in the order of the group, then of those of the values. It rotates or copies them, keys and values into the cache, too. Where
+// that has the 16 positions of a block's keys as neighbours, it spreads them.
 
 #include "passes/cuda/SimtKernelBuilder.h"
 #include "passes/cuda/TileSchedules.h"
@@ -33,6 +33,7 @@ struct CacheGroup {
   SmallVector<Part> parts;
   Type element; // of what is rotated
   int64_t head, lanes, vectors, pieces = 0, kvHeads, tableWidth;
+  bool keysByPosition;
   unsigned positions, angles, table, slots, keyCache, valueCache;
 
   void emit(KernelBuilder &b);
@@ -61,19 +62,21 @@ void CacheGroup::emitPart(KernelBuilder &b, const Part &part, Value row, Value n
   cpu::CachePlace place =
       cpu::cachePlace(b, b.buffer(slots), b.buffer(table), tableWidth, row, position);
   Value cache = b.mul(b.add(b.mul(place.block, kvHeads), number), kLanes * head);
-  if (part.value) {
-    Value to = b.add(b.add(cache, b.mul(place.within, head)), column);
-    b.storev(x, b.buffer(valueCache), to);
-    b.storev(y, b.buffer(valueCache), b.add(to, half));
+  // The cache has the bits of the rotated tensor.
+  if (part.key) {
+    x = b.roundTo(element, x);
+    y = b.roundTo(element, y);
+  }
+  if (part.value || keysByPosition) {
+    Value to = b.add(b.add(cache, b.mul(place.within, head)), column), rows = b.buffer(part.value ? valueCache : keyCache);
+    b.storev(x, rows, to);
+    b.storev(y, rows, b.add(to, half));
     return;
   }
-  // The cache has the bits of the rotated tensor.
   Value to = b.add(b.add(cache, place.within), b.mul(column, kLanes)), keys = b.buffer(keyCache);
-  for (auto [rotated, first] : {std::pair(x, int64_t{0}), std::pair(y, half)}) {
-    Value rounded = b.roundTo(element, rotated);
+  for (auto [rounded, first] : {std::pair(x, int64_t{0}), std::pair(y, half)})
     for (int64_t i = 0; i < lanes; ++i)
       b.store(vector::ExtractOp::create(b, rounded, i), keys, b.add(to, (first + i) * kLanes));
-  }
 }
 
 void CacheGroup::emit(KernelBuilder &b) {
@@ -98,6 +101,7 @@ LogicalResult lowerCacheGroup(ArrayRef<Operation *> ops, Lowering &lowering) {
   CacheGroup group;
   group.kvHeads = cache.getDimSize(1);
   group.head = cache.getDimSize(2);
+  group.keysByPosition = cpu::keysByPosition(append);
   bool narrow = cache.getElementType().isBF16() && rows.getElementType().isBF16();
   for (Operation *op : ops.drop_back())
     narrow &= typeOf(op->getOperand(0)).getElementType().isBF16();
@@ -148,7 +152,7 @@ LogicalResult lowerCacheGroup(ArrayRef<Operation *> ops, Lowering &lowering) {
     group.pieces += part.heads * group.vectors;
   }
   spec.kernel += "_kv" + std::to_string(group.kvHeads) + "_d" + std::to_string(group.head) + "_t" +
-                 std::to_string(group.tableWidth);
+                 std::to_string(group.tableWidth) + (group.keysByPosition ? "_rows" : "");
   spec.work = lowering.rows(rows, 1, group.pieces);
   spec.flops = plan::perRow(rows, 3.0 * columns);
   spec.bytes = plan::perRow(rows, bytes + 2 * element * group.kvHeads * group.head);

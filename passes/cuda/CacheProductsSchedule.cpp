@@ -34,21 +34,22 @@ LogicalResult lowerCacheProducts(ArrayRef<Operation *> ops, Lowering &lowering) 
   spec.kernel = "tile_linear_rotary_kv_append_" + cpu::axisName(input);
   nn::RotaryOp rotary;
   int64_t n = 0;
+  const Use key = cpu::keysByPosition(append) ? Use::keyByPosition : Use::key;
   for (nn::LinearOp linear : linears) {
     int64_t columns = typeOf(linear.getWeight()).getDimSize(0);
     n += columns;
     p.parts.push_back(columns);
     spec.reads.push_back(lowering.slice(linear.getWeight()));
     auto rotated = dyn_cast<nn::RotaryOp>(*linear.getResult().user_begin());
-    Use use = !rotated ? Use::value : rotated.getResult() == append.getKey() ? Use::key : Use::query;
+    Use use = !rotated ? Use::value : rotated.getResult() == append.getKey() ? key : Use::query;
     rows.uses.push_back(use);
     rotary = rotated ? rotated : rotary;
     if (use != Use::query)
       spec.updates.push_back(spec.writes.size());
     spec.writes.push_back(lowering.slice(use == Use::query ? rotated.getResult()
-                                         : use == Use::key ? append.getNewKeyCache()
-                                                           : append.getNewValueCache()));
-    spec.kernel += (use == Use::query ? "_q" : use == Use::key ? "_k" : "_v") + std::to_string(columns);
+                                         : use == key ? append.getNewKeyCache()
+                                                      : append.getNewValueCache()));
+    spec.kernel += (use == Use::query ? "_q" : use == key ? "_k" : "_v") + std::to_string(columns);
   }
   p.i = n;
   p.cacheRows = rows;
@@ -61,8 +62,8 @@ LogicalResult lowerCacheProducts(ArrayRef<Operation *> ops, Lowering &lowering) 
   others.append({rotary.getTable(), append.getPositions(), append.getSlots(), append.getTable()});
   for (Value other : others)
     spec.reads.push_back(lowering.slice(other));
-  spec.kernel += "_d" + std::to_string(rows.head) + "_t" + std::to_string(rows.tableWidth) + "_k" + std::to_string(*p.k) +
-                 (p.bias ? "_bias" : "");
+  spec.kernel += "_d" + std::to_string(rows.head) + "_t" + std::to_string(rows.tableWidth) +
+                 (key == Use::key ? "" : "_rows") + "_k" + std::to_string(*p.k) + (p.bias ? "_bias" : "");
   double depth = static_cast<double>(*p.k), columns = static_cast<double>(n);
   auto fixed = plan::AffineAttr::get(lowering.context(), 2 * columns * depth, 0.0, 0.0, 0.0, 0.0);
   spec.flops = plan::perRow(input, (2 * depth + 3) * columns);
@@ -72,6 +73,9 @@ LogicalResult lowerCacheProducts(ArrayRef<Operation *> ops, Lowering &lowering) 
     readWeightsEarly(p, spec, lowering.capacity(input), linears, /*first=*/0, lowering);
   for (size_t at = 0; p.early && at < others.size(); ++at)
     spec.early.push_back(linears.size() + 1 + at);
+  p.cacheRows->prefetches = p.early && isDecode(append);
+  if (p.cacheRows->prefetches)
+    spec.kernel += "_prefetch";
   launchProduct(lowering, spec, p, input, first.getLoc());
   return success();
 }

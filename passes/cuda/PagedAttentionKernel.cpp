@@ -4,6 +4,7 @@
 #include "passes/cuda/PagedAttentionKernel.h"
 
 #include "passes/cuda/RegisterProducts.h"
+#include "passes/cuda/SimtKernelBuilder.h"
 #include "passes/cuda/WarpProducts.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -55,42 +56,54 @@ PagedKernel::Values PagedKernel::loadQueries(const Pair (&pairs)[2]) {
   return queries;
 }
 
+// All at once, and while it is not known how many there are: a load of the table in front of each copy would be waited for.
+void PagedKernel::loadBlocks(Run &run) {
+  run.firstPool = run.segment ? b.mul(run.segment, a.segment / kPoolKeys) : b.c(0);
+  int64_t most = a.split() ? std::min(a.segment / kPoolKeys, a.tableWidth) : a.tableWidth;
+  Value row = b.mul(run.slot, a.tableWidth);
+  for (int64_t first = 0; first < most; first += kLanes) {
+    Value number = b.add(run.firstPool, b.add(lane, first));
+    run.blocks.push_back(word(b.buffer(3), b.add(row, b.min(number, b.c(a.tableWidth - 1)))));
+  }
+}
+
+PagedKernel::Value PagedKernel::blockOf(const Run &run, Value number) {
+  if (run.blocks.empty())
+    return word(b.buffer(3), b.add(b.mul(run.slot, a.tableWidth), number));
+  Value place = b.sub(number, run.firstPool), block = b.fromLane(run.blocks[0], place);
+  for (size_t i = 1; i < run.blocks.size(); ++i)
+    block = b.select(b.lt(place, b.c(static_cast<int64_t>(i) * kLanes)), block, b.fromLane(run.blocks[i], place));
+  return block;
+}
+
 void PagedKernel::copyPools(const Run &run, Value firstPool, int64_t pools, Value keysTo,
                             Value valuesTo) {
-  Value keys = b.buffer(1), values = b.buffer(2), table = b.buffer(3);
+  Value keys = b.buffer(1), values = b.buffer(2);
   Value lastPool = b.divide(b.sub(run.keys, b.c(1)), kPoolKeys);
-  Value rowOfTable = b.mul(run.slot, a.tableWidth);
   int64_t perPool = poolBytes() / (16 * kWarpgroup); // pieces of 16 bytes of a thread
   for (int64_t pool = 0; pool < pools; ++pool) {
     Value number = b.add(firstPool, pool);
-    Value inPool = word(table, b.add(rowOfTable, b.min(number, lastPool)));
+    Value inPool = blockOf(run, b.min(number, lastPool));
     Value from = wideMul(b.wide(b.add(b.mul(inPool, a.kvHeads), run.kv)), b.c64(poolBytes()));
     Value left = b.sub(run.keys, b.min(b.mul(number, kPoolKeys), run.keys)); // keys from here on
-    auto copy = [&](Value to, Value buffer, Value source, Value place, Value there) {
-      copyPiece(b, b.add(b.add(to, pool * poolBytes()), b.mul(place, 16)),
-                b.at(buffer, source, b.getI8Type()), there);
-    };
     for (int64_t i = 0; i < perPool; ++i) {
       Value piece = b.add(thread, i * kWarpgroup), source = wideAdd(from, b.wide(b.mul(piece, 16)));
-      if (keysTo) {
-        Value row = b.divide(piece, 2);
-        copy(keysTo, keys, source, b.exclusiveOr(piece, b.rem(b.divide(row, 4), 2)),
-             b.lt(b.c(0), left));
-      }
-      if (valuesTo) {
-        Value row = b.divide(piece, a.dim / 8);
-        copy(valuesTo, values, source, b.exclusiveOr(piece, b.rem(row, 8)), b.lt(row, left));
-      }
+      Value row = b.divide(piece, a.dim / 8), place = b.mul(b.exclusiveOr(piece, b.rem(row, 8)), 16);
+      for (auto [to, buffer] : {std::pair(keysTo, keys), std::pair(valuesTo, values)})
+        if (to)
+          copyPiece(b, b.add(b.add(to, pool * poolBytes()), place), b.at(buffer, source, b.getI8Type()), b.lt(row, left));
     }
   }
 }
 
 PagedKernel::Values PagedKernel::scores(ValueRange queries, Value keys, int64_t pools) {
   Value from = b.add(keyAt, keys);
-  Values sums(pools * kPoolKeys / 2, number(0));
+  Values sums(pools * kPoolKeys / 2, number(0)), columns;
+  for (int64_t k = 0; k < a.dim / 16; ++k)
+    columns.push_back(b.add(from, b.mul(b.exclusiveOr(b.add(along, 2 * k), b.rem(lane, 8)), 16)));
   for (int64_t pool = 0; pool < pools; ++pool)
     for (int64_t k = 0; k < a.dim / 16; ++k) {
-      Values words = loadMatrices(b, b.add(from, pool * poolBytes() + k * 16 * kPoolKeys * 2));
+      Values words = loadMatrices(b, b.add(columns[k], pool * poolBytes()), /*transposed=*/false);
       for (int64_t eight = 0; eight < 2; ++eight)
         multiplyWarp(b, queries.slice(4 * k, 4), ValueRange(words).slice(2 * eight, 2),
                      MutableArrayRef<Value>(sums).slice(4 * (2 * pool + eight), 4));
@@ -107,7 +120,7 @@ PagedKernel::Values PagedKernel::weigh(ValueRange words, Value values, Value fir
     Value chunk = b.exclusiveOr(b.add(firstChunk, 2 * pair), b.rem(lane, 8));
     Value column = b.add(from, b.mul(chunk, 16));
     for (int64_t k = 0; k < kPools; ++k) {
-      Values matrix = loadMatrices(b, b.add(column, k * poolBytes()));
+      Values matrix = loadMatrices(b, b.add(column, k * poolBytes()), /*transposed=*/true);
       for (int64_t eight = 0; eight < 2; ++eight)
         multiplyWarp(b, words.slice(4 * k, 4), ValueRange(matrix).slice(2 * eight, 2),
                      MutableArrayRef<Value>(result).slice(4 * (2 * pair + eight), 4));
@@ -217,16 +230,18 @@ void PagedKernel::emit() {
   // sum, then 8 columns further.
   Value matrix = b.divide(lane, 8), inMatrix = b.rem(lane, 8);
   across = b.divide(matrix, 2);
-  Value along = b.add(b.mul(b.rem(matrix, 2), 8), inMatrix);
-  Value piece = b.add(b.mul(along, 2), b.exclusiveOr(across, b.rem(b.divide(inMatrix, 4), 2)));
-  keyAt = b.mul(piece, 16);
-  valueAt = b.mul(along, a.dim * 2);
+  along = b.rem(matrix, 2);
+  keyAt = b.mul(b.add(b.mul(across, 8), inMatrix), a.dim * 2);
+  valueAt = b.mul(b.add(b.mul(along, 8), inMatrix), a.dim * 2);
   if (a.split())
     emitSplitRuns();
   else
     emitRuns();
+  // Also of blocks that have no work.
+  if (a.early)
+    waitForEarlier(b);
   b.finish(/*warpgroups=*/1, a.shared ? togetherBytes() : stages() * 2 * kPools * poolBytes(),
-           kBlocks);
+           a.blocks());
 }
 
 void PagedKernel::emitRuns() {
@@ -267,6 +282,8 @@ void PagedKernel::emitRun(Value item, Value segment) {
   run.kv = b.divide(rest, a.parts());
   run.firstPair = b.mul(b.rem(rest, a.parts()), a.pairs());
   run.slot = word(slots, run.row);
+  if (a.shared)
+    loadBlocks(run);
   Value first = b.eq(b.rem(run.row, a.run()), b.c(0));
   Value before = word(slots, b.select(first, run.row, b.sub(run.row, b.c(1))));
   Value different = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, before, run.slot);
@@ -296,7 +313,7 @@ int64_t PagedAttention::keptOfRow() const {
   return itemsOfRow() * segments() * KeptSums::elements(dim / 2 / PagedKernel::kWarps);
 }
 int64_t PagedAttention::keptElements() const {
-  return kMostMultiprocessors * PagedKernel::kBlocks * KeptSums::elements(dim / 2);
+  return kMostMultiprocessors * blocks() * KeptSums::elements(dim / 2);
 }
 
 plan::WorkAttr pagedAttentionWork(MLIRContext *context, const PagedAttention &a) {
@@ -307,7 +324,8 @@ plan::WorkAttr pagedAttentionWork(MLIRContext *context, const PagedAttention &a)
 }
 
 void emitPagedAttention(LLVM::LLVMFuncOp kernel, Location loc, const PagedAttention &attention) {
-  TileKernelBuilder builder(loc, kernel, /*maps=*/0, /*buffers=*/attention.split() ? 9 : attention.segmented() ? 8 : 7);
+  TileKernelBuilder builder(loc, kernel, /*maps=*/0, /*buffers=*/attention.split() ? 9 : attention.segmented() ? 8 : 7,
+                            /*waits=*/attention.early);
   PagedKernel(builder, attention).emit();
 }
 

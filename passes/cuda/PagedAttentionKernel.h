@@ -5,9 +5,8 @@
 // row continues the row before in the same slot have nothing to do: the first row of such a run, at
 // most run() of them, does their work. Pairs of a row and a head are the 16 rows of a warp's
 // product. The block's threads copy keys and values from the pool to shared memory, some of them
-// ahead. There the keys lie as in the pool, [head_dim][16], and the values [16][head_dim], block of
-// the pool behind block, with pieces of 16 bytes exchanged so that eight rows of a matrix lie in
-// different banks.
+// ahead. There keys and values lie as in the pool, [16][head_dim] (cpu/Schedules.h, keysByPosition), block behind
+// block, with pieces of 16 bytes exchanged so that eight rows of a matrix lie in different banks.
 
 #ifndef MIRL_PASSES_CUDA_PAGEDATTENTIONKERNEL_H
 #define MIRL_PASSES_CUDA_PAGEDATTENTIONKERNEL_H
@@ -19,8 +18,6 @@ namespace mirl::passes::cuda {
 class PagedKernel {
 public:
   static constexpr int64_t kWarps = 4, kLanes = 32;
-  // Blocks of the grid on a multiprocessor.
-  static constexpr int64_t kBlocks = 2;
 
   PagedKernel(TileKernelBuilder &b, const PagedAttention &a) : b(b), a(a) {}
   void emit();
@@ -39,6 +36,9 @@ private:
     Value length, keys; // rows, and keys that the last of them sees
     // The segment that is this item's, and which item it would be were they not split.
     Value segment, item;
+    // Where the warps share a tile: the pool's blocks of the item's keys, from firstPool on, one in each lane.
+    Value firstPool;
+    Values blocks;
   };
   // The pair of this thread's row h of its warp's tile.
   struct Pair {
@@ -59,6 +59,9 @@ private:
   // Where this thread's first column of a pair's query lies, and of its result.
   Value startOf(const Pair &pair);
   Values loadQueries(const Pair (&pairs)[2]);
+  void loadBlocks(Run &run);
+  // Which block of the pool a sequence's `number`-th is.
+  Value blockOf(const Run &run, Value number);
   // Starts the copies of so many blocks of the pool, a sequence's firstPool-th and those behind it,
   // to where keys and values shall lie (bytes; null: not these). Behind the last key zeros are
   // written: what the pool has there may be no number.
@@ -79,12 +82,13 @@ private:
   void attendTogether(const Run &run);
   // Ends an item whose sequence has other segments: who comes last merges all of them.
   void endSegment(const Run &run, const Pair (&pairs)[2], Value firstColumn, const RowSums &sums);
+  int64_t ringBytes() const;
   int64_t togetherBytes() const;
 
   TileKernelBuilder &b;
   const PagedAttention &a;
   Value thread, lane, warp, rows;
-  Value keyAt, valueAt, across; // of what a lane names of four matrices of 8×8
+  Value keyAt, valueAt, along, across; // of what a lane names of four matrices of 8×8
 };
 
 } // namespace mirl::passes::cuda

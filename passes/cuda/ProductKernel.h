@@ -142,6 +142,8 @@ private:
     HeadPlace head;
     llvm::SmallVector<CachePlace> places; // of each block of 8 columns
   };
+  void prefetchCache();
+  Value loadIndex(Value pointer, Value index);
   void storeCacheRows(Value sums, Value part, const Across &place, const CacheAhead &ahead);
   std::pair<Value, Value> rotate(Value low, Value high, const CachePlace &at);
   using Use = TensorCoreProduct::CacheRows::Use;

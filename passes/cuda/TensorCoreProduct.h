@@ -73,9 +73,12 @@ struct TensorCoreProduct {
   // rotated, and the rows of the KV cache (ProductCacheRows.cpp). In place of results there are, in
   // the order of the parts, the queries and either cache.
   struct CacheRows {
-    enum class Use { query, key, value };
+    // Keys by positions are rows of the cache, as values are (cpu/Schedules.h, keysByPosition).
+    enum class Use { query, key, keyByPosition, value };
     llvm::SmallVector<Use> uses; // of the parts
     int64_t head = 0, kvHeads = 0, tableWidth = 0;
+    // Whether rows of earlier positions come into the GPU's cache, where each row is another sequence's.
+    bool prefetches = false;
     static constexpr int64_t kBuffers = 4; // angles, positions, slots, table of blocks; then results
     // A thread holds the places of its columns beside their sums.
     static constexpr int64_t kMostColumns = 128;

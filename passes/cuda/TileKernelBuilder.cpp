@@ -299,8 +299,10 @@ std::pair<Value, Value> TileKernelBuilder::unpack(Value word) {
           LLVM::BitcastOp::create(*this, getF32Type(), high)};
 }
 
-Value TileKernelBuilder::uniform(Value value) {
-  return NVVM::ShflOp::create(*this, value.getType(), c(-1), value, c(0), c(31), NVVM::ShflKind::idx, UnitAttr());
+Value TileKernelBuilder::fromLane(Value value, Value lane) {
+  return NVVM::ShflOp::create(*this, value.getType(), c(-1), value, lane, c(31), NVVM::ShflKind::idx, UnitAttr());
 }
+
+Value TileKernelBuilder::uniform(Value value) { return fromLane(value, c(0)); }
 
 } // namespace mirl::passes::cuda

@@ -153,6 +153,8 @@ public:
 
   // The value of the lane whose number differs in the bits of `distance`.
   Value exchange(Value value, int64_t distance);
+  // That of the warp's lane with this number, modulo 32.
+  Value fromLane(Value value, Value lane);
   // The two bf16 of a word, as f32; the lower one first.
   std::pair<Value, Value> unpack(Value word);
   // A value that all threads of a warp have alike, so that ptxas knows it.

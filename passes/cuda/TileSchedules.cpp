@@ -361,6 +361,11 @@ void launchProduct(Lowering &lowering, cpu::LaunchSpec &spec, const TensorCorePr
   lowering.launchTiles(spec, [&](LLVM::LLVMFuncOp kernel) { emitProduct(kernel, loc, p); });
 }
 
+bool isDecode(Operation *op) {
+  auto kind = op->getParentOp()->getAttrOfType<StringAttr>(nn::attr::kKind);
+  return kind && kind.getValue() == "decode";
+}
+
 TileSchedule findTileSchedule(Operation *op) {
   // Of the same logits the draws of the CPU.
   if (isa<nn::SampleOp>(op))

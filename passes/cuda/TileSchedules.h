@@ -68,6 +68,8 @@ llvm::LogicalResult lowerGroup(llvm::ArrayRef<mlir::Operation *> ops, Lowering &
 
 // Of attention, with the numerics `tiles`.
 llvm::LogicalResult lowerPackedAttention(mlir::Operation *op, Lowering &lowering);
+// Whether an op is of a decode entry, where each row is another sequence's.
+bool isDecode(mlir::Operation *op);
 llvm::LogicalResult lowerPagedAttention(mlir::Operation *op, Lowering &lowering);
 
 } // namespace mirl::passes::cuda

@@ -17,12 +17,12 @@ void multiplyWarp(TileKernelBuilder &b, ValueRange a, ValueRange bWords,
     sum = b.element(product, static_cast<int64_t>(i));
 }
 
-SmallVector<Value> loadMatrices(TileKernelBuilder &b, Value offset) {
+SmallVector<Value> loadMatrices(TileKernelBuilder &b, Value offset, bool transposed) {
   auto words =
       LLVM::LLVMStructType::getLiteral(b.getContext(), SmallVector<Type>(4, b.getI32Type()));
   Value all = NVVM::LdMatrixOp::create(
       b, words, b.shared(offset), b.getI32IntegerAttr(4),
-      NVVM::MMALayoutAttr::get(b.getContext(), NVVM::MMALayout::col),
+      NVVM::MMALayoutAttr::get(b.getContext(), transposed ? NVVM::MMALayout::col : NVVM::MMALayout::row),
       NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8),
       NVVM::LdStMatrixEltTypeAttr::get(b.getContext(), NVVM::LdStMatrixEltType::B16));
   SmallVector<Value> result;

@@ -15,10 +15,10 @@ namespace mirl::passes::cuda {
 void multiplyWarp(TileKernelBuilder &b, mlir::ValueRange a, mlir::ValueRange bWords,
                   llvm::MutableArrayRef<mlir::Value> sums);
 
-// Four 8×8 matrices of 16 bits from shared memory, transposed: lane 8m + r names (`offset`, in
-// bytes) row r of matrix m, 16 bytes; word m of a lane then is rows 2·(lane % 4) and the next of
-// column lane / 4 of matrix m.
-llvm::SmallVector<mlir::Value> loadMatrices(TileKernelBuilder &b, mlir::Value offset);
+// Four 8×8 matrices of 16 bits from shared memory: lane 8m + r names (`offset`, in bytes) row r of
+// matrix m, 16 bytes; word m of a lane then is columns 2·(lane % 4) and the next of row lane / 4 of
+// matrix m, or, transposed, rows and column.
+llvm::SmallVector<mlir::Value> loadMatrices(TileKernelBuilder &b, mlir::Value offset, bool transposed);
 
 // Starts to copy 16 bytes to an offset of shared memory, or zeros where not `there`.
 void copyPiece(TileKernelBuilder &b, mlir::Value offset, mlir::Value source, mlir::Value there);

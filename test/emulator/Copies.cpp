@@ -1,5 +1,5 @@
 // Copies that run beside the threads: cp.async (16 bytes of a thread) and the tensor memory
-// accelerator's cp.async.bulk.tensor.
+// accelerator's cp.async.bulk.tensor. And cp.async.bulk.prefetch, which only checks.
 //
 // They are as late as they may be: a thread's pieces arrive when it waits for them, the
 // accelerator's boxes when nothing else can run, what it stores when it is waited for. Until then
@@ -97,6 +97,21 @@ void RunWaitPieces(Warp &w, const Instruction &i) {
       std::memset(w.block.Shadows(piece.target), kWritten, piece.bytes + piece.zeros);
     }
     pieces.resize(kept);
+  });
+}
+
+// cp.async.bulk.prefetch: list: source, the place of the bytes. Nothing but time depends on it.
+void RunPrefetch(Warp &w, const Instruction &i) {
+  const uint32_t *words = &w.kernel.places[i.list];
+  ForActive(w, [&](uint32_t lane) {
+    uint64_t source = AddressOf(w, words, lane);
+    uint32_t bytes = w.At<uint32_t>(words[kAddressWords])[lane];
+    if (source % 16 || bytes % 16)
+      w.Fail(kMisalignedAddress, i, lane, "the address or the number of bytes, " + std::to_string(bytes) + ", is no multiple of 16");
+    if (!w.block.Allowed(source, bytes))
+      w.Fail(kIllegalAddress, i, lane,
+             "prefetches " + std::to_string(bytes) + " bytes of global memory at " + std::to_string(source) +
+                 ", where nothing is allocated");
   });
 }
 
@@ -291,6 +306,15 @@ void DecodeCopy(Decoder &d) {
   if (d.Take("bulk")) {
     if (d.Take("tensor"))
       return DecodeTensorCopy(d, /*reduces=*/false);
+    if (d.Take("prefetch")) {
+      d.Ignore({"L2", "global"});
+      d.out.run = RunPrefetch;
+      d.out.list = static_cast<uint32_t>(d.kernel.places.size());
+      PushAddress(d, d.operand(0), Space::kGlobal);
+      uint32_t bytes = d.Source(1, Type::kB32);
+      d.kernel.places.push_back(bytes);
+      return;
+    }
     if (d.Take("commit_group")) {
       d.out.run = RunCommitStores;
       return;

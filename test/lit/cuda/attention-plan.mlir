@@ -56,10 +56,10 @@ func.func @packed_long(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: !kv {n
 // CHECK: %[[KEPT:.*]] = plan.alloc "segments" {{.*}}<tensor<8x6144xf32>>
 // CHECK: %[[DONE:.*]] = plan.alloc "segments_done" {{.*}}<tensor<8x2xi32>>
 // CHECK: plan.fill %[[DONE]]
-// CHECK: plan.launch @tile_paged_attention_decode_context_h14_kv2_d64_s3e000000_g1024_t128 {{.*}}%[[KEPT]], %[[DONE]] : {{.*}} over <context, size = 0, tile = 1, factor = 4>
+// CHECK: plan.launch @tile_paged_attention_decode_context_h14_kv2_d64_s3e000000_g1024_t128_early_r128 {{.*}}%[[KEPT]], %[[DONE]] : {{.*}} over <context, size = 0, tile = 1, factor = 4>
 // CHECK-SAME: updates = array<i64: 2>
 // CHECK-NOT: plan.fill
-// CHECK: plan.launch @tile_paged_attention_decode_context_h14_kv2_d64_s3e000000_g1024_t128 {{.*}}, %[[DONE]] :
+// CHECK: plan.launch @tile_paged_attention_decode_context_h14_kv2_d64_s3e000000_g1024_t128_early_r128 {{.*}}, %[[DONE]] :
 func.func @decode_long(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: tensor<512x2x64x16xbf16> {nn.name = "k", nn.source = "input:k"},
                        %v: tensor<512x2x16x64xbf16> {nn.name = "v", nn.source = "input:v"}, %t: tensor<8x128xi32> {nn.name = "t", nn.source = "input:t"},
                        %s: !index {nn.name = "s", nn.source = "input:s"}, %p: !index {nn.name = "p", nn.source = "input:p"})

@@ -2,8 +2,8 @@
 // register in memory, no product that waits for another, shared memory that fits.
 // REQUIRES: ptxas
 // RUN: mirlc %s --target cuda:sm_90a --dtype f32 -o %t.plan 2>&1 | FileCheck %s
-// Sequences of up to 1024 keys, or more of them in training; then the other way about.
-// RUN: sed -e 's/64x64xi32/64x256xi32/g' -e '/nn.attention/s/ : f32}/ : f32, longest = 1024}/' %s > %t.mlir
+// Sequences of up to 1024 keys, or more of them in training; then the other way about, and decoding for many rows.
+// RUN: sed -e 's/64x64xi32/64x256xi32/g' -e 's/context = 64 : i64/context = 512 : i64/' -e '/nn.attention/s/ : f32}/ : f32, longest = 1024}/' %s > %t.mlir
 // RUN: mirlc %t.mlir --target cuda:sm_90a --dtype f32 -o %t.plan 2>&1 | FileCheck %s
 // CHECK-NOT: {{error|warning}}
 // CHECK: mirlc: 27 entries

@@ -51,14 +51,20 @@ func.func @packed(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: !kv {nn.nam
 
 // One row of a slot: the four warps share the pair's two heads. Each has the scores of 32 of a round's 128 keys, and 32 columns of the
 // values; the weights of all meet in shared memory between two barriers, in bf16 and in f32.
-// CHECK-LABEL: .visible .entry tile_paged_attention_decode_context_h4_kv2_d128_s3db504f3_t8(
+// Each lane has a block of the table; what earlier calls wrote is copied before the wait, for which queries are loaded behind it.
+// CHECK-LABEL: .visible .entry tile_paged_attention_decode_context_h4_kv2_d128_s3db504f3_t8_early_r128(
 // CHECK: .maxntid 128, 1, 1
+// CHECK-NEXT: .minnctapersm 2
 // CHECK: vote.sync.ballot
+// CHECK: griddepcontrol.wait;
+// CHECK: shfl.sync.idx
 // CHECK: cp.async.cg.shared.global {{.*}}, 16, %r
 // CHECK: cp.async.commit_group
+// CHECK: griddepcontrol.wait;
+// CHECK: ld.global.b32
 // Two blocks of the pool by eight steps over the head, 16 keys in two products.
 // CHECK: bar.sync
-// CHECK: ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16
+// CHECK: ldmatrix.sync.aligned.m8n8.x4.shared.b16
 // CHECK-COUNT-32: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
 // CHECK-NOT: mma.sync
 // CHECK: bar.sync
@@ -68,11 +74,29 @@ func.func @packed(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: !kv {nn.nam
 // CHECK: bar.sync
 // Four steps over a block's keys for four parts of eight columns.
 // CHECK: ld.shared.v4
+// CHECK: ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16
 // CHECK-COUNT-16: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
 func.func @decode(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: !keys {nn.name = "k", nn.source = "input:k"},
                   %v: !values {nn.name = "v", nn.source = "input:v"}, %t: !table {nn.name = "t", nn.source = "input:t"},
                   %s: !index {nn.name = "s", nn.source = "input:s"}, %p: !index {nn.name = "p", nn.source = "input:p"})
     -> (!q {nn.name = "y", nn.source = "output:y"}) attributes {nn.kind = "decode", nn.capacities = {context = 4 : i64}} {
+  %y = nn.paged_attention %q, %k, %v, %t, %s, %p {heads = 4, kv_heads = 2, scale = 8.83883461e-02 : f32} : (!q, !keys, !values, !table, !index, !index) -> !q
+  return %y : !q
+}
+
+// More items than such blocks: twice as many smaller ones, whose rounds are 64 keys, 16 for each warp.
+// CHECK-LABEL: .visible .entry tile_paged_attention_decode_context_h4_kv2_d128_s3db504f3_t8_early_r64(
+// CHECK: .maxntid 128, 1, 1
+// CHECK-NEXT: .minnctapersm 4
+// CHECK: bar.sync
+// CHECK: ldmatrix.sync.aligned.m8n8.x4.shared.b16
+// CHECK-COUNT-16: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
+// CHECK-NOT: mma.sync
+// CHECK: bar.sync
+func.func @decode_many(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: !keys {nn.name = "k", nn.source = "input:k"},
+                  %v: !values {nn.name = "v", nn.source = "input:v"}, %t: !table {nn.name = "t", nn.source = "input:t"},
+                  %s: !index {nn.name = "s", nn.source = "input:s"}, %p: !index {nn.name = "p", nn.source = "input:p"})
+    -> (!q {nn.name = "y", nn.source = "output:y"}) attributes {nn.kind = "decode", nn.capacities = {context = 256 : i64}} {
   %y = nn.paged_attention %q, %k, %v, %t, %s, %p {heads = 4, kv_heads = 2, scale = 8.83883461e-02 : f32} : (!q, !keys, !values, !table, !index, !index) -> !q
   return %y : !q
 }
@@ -105,7 +129,7 @@ func.func @packed_long(%q: !q {nn.name = "q", nn.source = "input:q"}, %k: !kv {n
 
 // In decoding a segment is an item. Each lane looks for one that there is; the block that is the last of a row's to add one to the
 // counter merges them, and leaves zero.
-// CHECK-LABEL: .visible .entry tile_paged_attention_decode_context_h4_kv2_d128_s3db504f3_g1024_t128(
+// CHECK-LABEL: .visible .entry tile_paged_attention_decode_context_h4_kv2_d128_s3db504f3_g1024_t128_early_r128(
 // CHECK: vote.sync.ballot
 // CHECK: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
 // CHECK: st.global.v4.b32
