@@ -126,6 +126,9 @@ def Nn_KvAppendOp : Nn_TensorOp<"kv_append", [InPlace]> {
     the table says which of them hold a slot's. Shapes: key, value C×(kv_heads·hd); key_cache
     N×kv_heads×hd×16, value_cache N×kv_heads×16×hd; table B×(P/16); slots, positions C. Results take over
     the caches' storage. No two rows may have the same block and place.
+
+    That is what the tensors are. In memory a GPU has a block's keys as 16×hd, like values, where `nn.paged_attention` of the order
+    `tiles` reads them.
   }];
   let arguments = (ins Nn_Tensor:$key, Nn_Tensor:$value, Nn_Tensor:$key_cache, Nn_Tensor:$value_cache,
                        Nn_BlockTable:$table, Nn_Indices:$slots, Nn_Indices:$positions);

@@ -208,6 +208,16 @@ TEST(Checks, CopiesUnderWay) {
               HasSubstr("takes offsets of 32 bits, not 4294967296"));
 }
 
+TEST(Checks, Prefetches) {
+  auto prefetch = [](const std::string &offset, int bytes) {
+    return RunKernel("mov.b32 %r2, " + std::to_string(bytes) + ";\ncp.async.bulk.prefetch.L2.global [%rd0+" + offset + "], %r2;").fault;
+  };
+  EXPECT_EQ(prefetch("64", 64), "");
+  EXPECT_THAT(prefetch("8", 64), HasSubstr("no multiple of 16"));
+  EXPECT_THAT(prefetch("0", 24), HasSubstr("no multiple of 16"));
+  EXPECT_THAT(prefetch("64", 1 << 30), HasSubstr("where nothing is allocated"));
+}
+
 // Thread 0 does `body` with %rd3, the address of a tensor map of the words from out on in boxes of
 // 32, and with an mbarrier at smem + 2048; all words of smem's first box are written.
 std::string Boxes(const std::string &body, bool f32 = false) {
