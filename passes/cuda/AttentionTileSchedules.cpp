@@ -80,7 +80,7 @@ LogicalResult lowerPagedAttention(Operation *op, Lowering &lowering) {
   a.shared = isDecode(op) && a.group() <= 16;
   a.longest = a.tableWidth * kPoolKeys;
   // Smaller blocks have all items at a time where larger ones would have one behind the other.
-  if (lowering.capacity(a.rows) * a.itemsOfRow() > a.blocks() * kMostMultiprocessors)
+  if (a.shared && lowering.capacity(a.rows) * a.itemsOfRow() > a.blocks() * kMostMultiprocessors)
     a.roundBlocks = 1;
   a.early = a.shared && llvm::all_of(ValueRange{attention.getTable(), attention.getSlots(), attention.getPositions()},
                                      [&](Value value) { return lowering.stays(value); });

@@ -66,10 +66,11 @@ llvm::LogicalResult lowerCacheGroup(llvm::ArrayRef<mlir::Operation *> ops, Lower
 llvm::LogicalResult lowerCacheProducts(llvm::ArrayRef<mlir::Operation *> ops, Lowering &lowering);
 llvm::LogicalResult lowerGroup(llvm::ArrayRef<mlir::Operation *> ops, Lowering &lowering);
 
-// Of attention, with the numerics `tiles`.
-llvm::LogicalResult lowerPackedAttention(mlir::Operation *op, Lowering &lowering);
 // Whether an op is of a decode entry, where each row is another sequence's.
 bool isDecode(mlir::Operation *op);
+
+// Of attention, with the numerics `tiles`.
+llvm::LogicalResult lowerPackedAttention(mlir::Operation *op, Lowering &lowering);
 llvm::LogicalResult lowerPagedAttention(mlir::Operation *op, Lowering &lowering);
 
 } // namespace mirl::passes::cuda
