@@ -1,7 +1,7 @@
 // Attention of bf16 over packed sequences, and over a cache that the entry fills first, for attention.py: both must have the same
 // bits. A decode entry has one row of each slot; the cache is what the other entry left. It
 // attends twice: the launches of an entry share the counters of segments, which the first must leave zero. Those of many rows have
-// smaller blocks.
+// smaller blocks, and append their rows themselves: attention copies what was there before while they are written.
 
 !offsets = tensor<?xi32, #nn.axis<sequence, 1>>
 !index = tensor<?xi32, #nn.axis<context>>
@@ -82,14 +82,17 @@ func.func @decode_4_2_128(%q: !q4_2_128 {nn.name = "q", nn.source = "input:q"}, 
       : (!q4_2_128, !keys4_2_128, !values4_2_128, !table, !index, !index) -> !q4_2_128
   return %o, %first : !q4_2_128, !q4_2_128
 }
-func.func @decode_many_4_2_128(%q: !q4_2_128 {nn.name = "q", nn.source = "input:q"}, %keys: !keys4_2_128 {nn.name = "keys", nn.source = "input:keys"},
+func.func @decode_many_4_2_128(%q: !q4_2_128 {nn.name = "q", nn.source = "input:q"}, %k: !k4_2_128 {nn.name = "k", nn.source = "input:k"},
+    %v: !k4_2_128 {nn.name = "v", nn.source = "input:v"}, %keys: !keys4_2_128 {nn.name = "keys", nn.source = "input:keys"},
     %values: !values4_2_128 {nn.name = "values", nn.source = "input:values"}, %table: !table {nn.name = "table", nn.source = "input:table"},
     %slots: !index {nn.name = "slots", nn.source = "input:slots"}, %positions: !index {nn.name = "positions", nn.source = "input:positions"})
     -> (!q4_2_128 {nn.name = "o", nn.source = "output:o"}, !q4_2_128 {nn.name = "first", nn.source = "output:first"})
     attributes {nn.kind = "decode", nn.capacities = {context = 256 : i64}} {
-  %first = nn.paged_attention %q, %keys, %values, %table, %slots, %positions {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.5 : f32}
+  %new_keys, %new_values = nn.kv_append %k, %v, %keys, %values, %table, %slots, %positions
+      : (!k4_2_128, !k4_2_128, !keys4_2_128, !values4_2_128, !table, !index, !index) -> (!keys4_2_128, !values4_2_128)
+  %first = nn.paged_attention %q, %new_keys, %new_values, %table, %slots, %positions {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.5 : f32}
       : (!q4_2_128, !keys4_2_128, !values4_2_128, !table, !index, !index) -> !q4_2_128
-  %o = nn.paged_attention %q, %keys, %values, %table, %slots, %positions {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.08838834764831845 : f32}
+  %o = nn.paged_attention %q, %new_keys, %new_values, %table, %slots, %positions {heads = 4 : i64, kv_heads = 2 : i64, scale = 0.08838834764831845 : f32}
       : (!q4_2_128, !keys4_2_128, !values4_2_128, !table, !index, !index) -> !q4_2_128
   return %o, %first : !q4_2_128, !q4_2_128
 }
@@ -131,14 +134,17 @@ func.func @decode_3_3_64(%q: !q3_3_64 {nn.name = "q", nn.source = "input:q"}, %k
       : (!q3_3_64, !keys3_3_64, !values3_3_64, !table, !index, !index) -> !q3_3_64
   return %o, %first : !q3_3_64, !q3_3_64
 }
-func.func @decode_many_3_3_64(%q: !q3_3_64 {nn.name = "q", nn.source = "input:q"}, %keys: !keys3_3_64 {nn.name = "keys", nn.source = "input:keys"},
+func.func @decode_many_3_3_64(%q: !q3_3_64 {nn.name = "q", nn.source = "input:q"}, %k: !k3_3_64 {nn.name = "k", nn.source = "input:k"},
+    %v: !k3_3_64 {nn.name = "v", nn.source = "input:v"}, %keys: !keys3_3_64 {nn.name = "keys", nn.source = "input:keys"},
     %values: !values3_3_64 {nn.name = "values", nn.source = "input:values"}, %table: !table {nn.name = "table", nn.source = "input:table"},
     %slots: !index {nn.name = "slots", nn.source = "input:slots"}, %positions: !index {nn.name = "positions", nn.source = "input:positions"})
     -> (!q3_3_64 {nn.name = "o", nn.source = "output:o"}, !q3_3_64 {nn.name = "first", nn.source = "output:first"})
     attributes {nn.kind = "decode", nn.capacities = {context = 256 : i64}} {
-  %first = nn.paged_attention %q, %keys, %values, %table, %slots, %positions {heads = 3 : i64, kv_heads = 3 : i64, scale = 0.5 : f32}
+  %new_keys, %new_values = nn.kv_append %k, %v, %keys, %values, %table, %slots, %positions
+      : (!k3_3_64, !k3_3_64, !keys3_3_64, !values3_3_64, !table, !index, !index) -> (!keys3_3_64, !values3_3_64)
+  %first = nn.paged_attention %q, %new_keys, %new_values, %table, %slots, %positions {heads = 3 : i64, kv_heads = 3 : i64, scale = 0.5 : f32}
       : (!q3_3_64, !keys3_3_64, !values3_3_64, !table, !index, !index) -> !q3_3_64
-  %o = nn.paged_attention %q, %keys, %values, %table, %slots, %positions {heads = 3 : i64, kv_heads = 3 : i64, scale = 0.125 : f32}
+  %o = nn.paged_attention %q, %new_keys, %new_values, %table, %slots, %positions {heads = 3 : i64, kv_heads = 3 : i64, scale = 0.125 : f32}
       : (!q3_3_64, !keys3_3_64, !values3_3_64, !table, !index, !index) -> !q3_3_64
   return %o, %first : !q3_3_64, !q3_3_64
 }

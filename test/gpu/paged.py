@@ -16,7 +16,7 @@ from tensors import distance, largest, read_safetensors, to_bf16, write_safetens
 
 # Heads, key/value heads, head dimension: as in paged.mlir.
 CASES = [(14, 2, 64), (4, 2, 128), (3, 3, 64), (17, 1, 128)]
-# Those that also have a decode entry for many rows.
+# Those that also have a decode entry for many rows, which appends them.
 MANY = [(4, 2, 128), (3, 3, 64)]
 # Single rows, the borders of the pool's blocks, of blocks of keys, and of tiles of 192 and 256 rows; more keys than decoding has in
 # shared memory at a time.
@@ -89,9 +89,17 @@ def check_plan(comparison, scratch, plan):
             cache = {n: (kind, shape, array.array("H", filled["new_" + n])) for n, (kind, shape, _) in nothing.items()}
             for what, which in (("last rows", [starts[s + 1] - 1 for s in forward]), ("one row", [total - 1]),
                                 ("any rows", generator.sample(range(total), 64))):
-                for entry in ("decode", "decode_many") if (heads, kv, dim) in MANY else ("decode",):
-                    result, _ = call("cuda", f"{entry}_{name}", {"q": tensor("q", which), **cache, **where(which)})
-                    yield f"{entry}, {what}", array.array("H", result["o"]) == rows(found, width["q"], which)
+                result, _ = call("cuda", f"decode_{name}", {"q": tensor("q", which), **cache, **where(which)})
+                yield f"decode, {what}", array.array("H", result["o"]) == rows(found, width["q"], which)
+            if (heads, kv, dim) not in MANY:
+                return
+            last = [starts[s + 1] - 1 for s in forward]
+            others = [row for row in everything if row not in last]
+            filled, _ = call("cuda", f"prefill_{name}", {**{n: tensor(n, others) for n in "qkv"}, **nothing, **where(others)})
+            cache = {n: (kind, shape, array.array("H", filled["new_" + n])) for n, (kind, shape, _) in nothing.items()}
+            for what, which in (("last rows", last), ("one row", last[-1:])):
+                result, _ = call("cuda", f"decode_many_{name}", {**{n: tensor(n, which) for n in "qkv"}, **cache, **where(which)})
+                yield f"decode of many, {what}", array.array("H", result["o"]) == rows(found, width["q"], which)
 
         try:
             expected, logs, _, cpu = packed("cpu", data, forward)
