@@ -50,6 +50,7 @@ private:
   void cache(nn::KvAppendOp append);
   void updates(nn::AdamwOp first);
   void norms(nn::SquaredNormOp first);
+  void rowNorm(nn::RmsNormOp norm);
   void join(const Ops &group);
   void joinBehindFirst(const Ops &group); // where they are one, and can
 
@@ -205,12 +206,36 @@ void Grouping::norms(nn::SquaredNormOp first) {
     join(group);
 }
 
+// In front of the group that reads it, where there are few rows.
+void Grouping::rowNorm(nn::RmsNormOp norm) {
+  auto rows = cast<RankedTensorType>(norm.getInput().getType());
+  std::optional<int64_t> bytes =
+      plan::bytesAtCapacity(rows, function_->getAttrOfType<DictionaryAttr>(nn::attr::kCapacities));
+  int64_t rowBytes = rows.getDimSize(1) * rows.getElementTypeBitWidth() / 8;
+  if (!bytes || *bytes > kFewestRows * rowBytes || kFewestRows * rowBytes > kMostNormBytes || norm.getResult().use_empty())
+    return;
+  Operation *user = *norm.getResult().user_begin();
+  Attribute number = user->getAttr(kGroupAttr);
+  if (!number)
+    return;
+  Ops group = {norm};
+  for (Operation &op : block_)
+    if (op.getAttr(kGroupAttr) == number)
+      group.push_back(&op);
+  if (!isGroup(group))
+    return;
+  norm->moveBefore(group[1]);
+  norm->setAttr(kGroupAttr, number);
+}
+
 void Grouping::run() {
   // Programs and the cache's rows first: what they take is not to be had for a group of products alone.
   for (auto fused : llvm::to_vector(block_.getOps<nn::FusedOp>()))
     programs(fused);
   for (auto append : llvm::to_vector(block_.getOps<nn::KvAppendOp>()))
     cacheProducts(append);
+  for (auto norm : llvm::to_vector(block_.getOps<nn::RmsNormOp>()))
+    rowNorm(norm);
   for (auto linear : llvm::to_vector(block_.getOps<nn::LinearOp>()))
     if (isFree(linear))
       products(linear);

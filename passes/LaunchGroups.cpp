@@ -99,6 +99,21 @@ Fault cacheProductsFault(nn::KvAppendOp append, ArrayRef<Operation *> linears,
   return std::nullopt;
 }
 
+// What stands behind the norm is a group.
+Fault rowNormFault(nn::RmsNormOp norm, ArrayRef<Operation *> rest) {
+  auto numerics = norm->getAttrOfType<nn::NumericsAttr>("numerics");
+  bool narrow = isNarrow(norm.getInput()) && isNarrow(norm.getWeight()) && isNarrow(norm.getResult());
+  if (!narrow || !numerics || numerics.getOrder() != "lanes" || numerics.getWidth() != 256)
+    return GroupFault{norm, "must be of bf16, with sums in lanes of 256"};
+  bool products = isa<nn::LinearOp>(rest.front()) && isa<nn::FusedOp, nn::KvAppendOp>(rest.back());
+  if (!products || rest.front()->getOperand(0) != norm.getResult())
+    return GroupFault{norm, "must make the left operand of products with a program or with the cache's new rows"};
+  auto inGroup = [&](Operation *user) { return llvm::is_contained(rest, user); };
+  if (!norm.getRstd().use_empty() || !llvm::all_of(norm.getResult().getUsers(), inGroup))
+    return GroupFault{norm, "must have a result that its group alone reads, and an rstd that nobody reads"};
+  return std::nullopt;
+}
+
 Fault adamwFault(Operation *op, nn::AdamwOp first) {
   auto adamw = dyn_cast<nn::AdamwOp>(op);
   if (!adamw)
@@ -147,6 +162,10 @@ Fault orderFault(ArrayRef<Operation *> ops) {
 } // namespace
 
 Fault groupFault(ArrayRef<Operation *> ops) {
+  if (auto norm = dyn_cast<nn::RmsNormOp>(ops.front()); norm && ops.size() > 1) {
+    Fault fault = rowNormFault(norm, ops.drop_front());
+    return fault ? fault : groupFault(ops.drop_front());
+  }
   if (auto append = dyn_cast<nn::KvAppendOp>(ops.back()); append && ops.size() > 1) {
     ArrayRef<Operation *> linears = ops.take_while(llvm::IsaPred<nn::LinearOp>);
     ArrayRef<Operation *> rotaries = ops.drop_front(linears.size()).drop_back();

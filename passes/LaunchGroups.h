@@ -6,6 +6,9 @@
 //    bias or none has;
 //  - products and their elementwise program: the same without biases, of one shape, then the
 //    nn.fused all of whose operands are their results. What nobody else reads is not stored;
+//  - a norm and what reads it: the nn.rms_norm of bf16 that makes the left operand of a group of products with a
+//    program, or with the cache's new rows, before that group. Nobody else reads its result, and nobody its rstd. Where
+//    there are few rows (kFewestRows): every block of the product makes all of them;
 //  - gradients of weights: nn.linear_weight_grad ops of one input, in the order k16;
 //  - the cache's new rows: one or two nn.rotary ops of one table and the same positions, then the
 //    nn.kv_append at these positions whose key is one of their results;
@@ -36,6 +39,8 @@ inline constexpr size_t kMostProgramResults = 3;
 
 // So few rows may be the columns of a product's tile, with the weights as its rows.
 inline constexpr int64_t kFewRows = 256;
+// So few may be normalised by every block of a product, where so many bytes of them are.
+inline constexpr int64_t kFewestRows = 16, kMostNormBytes = 128 << 10;
 
 struct GroupFault {
   mlir::Operation *op;

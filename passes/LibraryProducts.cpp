@@ -53,6 +53,8 @@ std::string productName(Operation *op) {
 Fault serviceFault(ArrayRef<Operation *> ops, bool anyBits) {
   if (ops.size() > 1 && isa<nn::LinearOp>(ops.front()) && isa<nn::KvAppendOp>(ops.back()))
     return GroupFault{ops.front(), "must not be one launch with the rows of the KV cache that are made of it"};
+  if (ops.size() > 1 && isa<nn::RmsNormOp>(ops.front()))
+    return GroupFault{ops[1], "must not be one launch with the norm of its rows"};
   for (Operation *op : ops) {
     if (ops.size() > 1 && isa<nn::FusedOp>(op))
       return GroupFault{ops.front(), "must not be fused with an elementwise program"};

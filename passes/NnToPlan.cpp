@@ -212,9 +212,9 @@ void EntryLowering::findForwarding(func::ReturnOp op) {
 void EntryLowering::assignResults(Operation *op, ArrayRef<Operation *> group) {
   auto inPlace = dyn_cast<nn::InPlaceOpInterface>(op);
   for (OpResult result : op->getResults()) {
-    if (!result.use_empty() && llvm::all_of(result.getUsers(), [&](Operation *user) {
-          return llvm::is_contained(group, user);
-        }))
+    bool inGroup = llvm::all_of(result.getUsers(), [&](Operation *user) { return llvm::is_contained(group, user); });
+    // Nobody reads the rstd of a group's norm.
+    if (inGroup && (!result.use_empty() || (isa<nn::RmsNormOp>(op) && !group.empty())))
       continue;
     auto type = cast<RankedTensorType>(result.getType());
     int tied = inPlace ? inPlace.getTiedOperand(result.getResultNumber()) : -1;
@@ -302,7 +302,9 @@ LogicalResult EntryLowering::lowerGroup(ArrayRef<Operation *> ops) {
     names += (names.empty() ? "" : ", ") + (from ? from.getValue() : op->getName().stripDialect()).str();
   }
   fused_.push_back(builder_.getStringAttr(names));
-  current_ = ops.front();
+  // A norm in front of products is a part of their launch.
+  current_ = isa<nn::RmsNormOp>(ops.front()) ? ops[1] : ops.front();
+  loc_ = current_->getLoc();
   for (Operation *op : ops)
     assignResults(op, ops);
   return success(succeeded(cuda::lowerGroup(ops, *this)) && !kernelFailed_);

@@ -12,7 +12,7 @@ RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getTy
 
 } // namespace
 
-LogicalResult lowerCacheProducts(ArrayRef<Operation *> ops, Lowering &lowering) {
+LogicalResult lowerCacheProducts(ArrayRef<Operation *> ops, nn::RmsNormOp norm, Lowering &lowering) {
   using Use = TensorCoreProduct::CacheRows::Use;
   auto append = cast<nn::KvAppendOp>(ops.back());
   SmallVector<nn::LinearOp> linears;
@@ -53,8 +53,9 @@ LogicalResult lowerCacheProducts(ArrayRef<Operation *> ops, Lowering &lowering) 
   }
   p.i = n;
   p.cacheRows = rows;
+  std::string normName = setNorm(p, norm);
   chooseTile(p, lowering.capacity(input));
-  spec.reads.push_back(lowering.slice(first.getInput()));
+  spec.reads.push_back(lowering.slice(norm ? norm.getInput() : first.getInput()));
   SmallVector<Value> others;
   for (nn::LinearOp linear : linears)
     if (p.bias)
@@ -62,15 +63,17 @@ LogicalResult lowerCacheProducts(ArrayRef<Operation *> ops, Lowering &lowering) 
   others.append({rotary.getTable(), append.getPositions(), append.getSlots(), append.getTable()});
   for (Value other : others)
     spec.reads.push_back(lowering.slice(other));
+  if (norm)
+    spec.reads.push_back(lowering.slice(norm.getWeight()));
   spec.kernel += "_d" + std::to_string(rows.head) + "_t" + std::to_string(rows.tableWidth) +
-                 (key == Use::key ? "" : "_rows") + "_k" + std::to_string(*p.k) + (p.bias ? "_bias" : "");
+                 (key == Use::key ? "" : "_rows") + "_k" + std::to_string(*p.k) + normName + (p.bias ? "_bias" : "");
   double depth = static_cast<double>(*p.k), columns = static_cast<double>(n);
   auto fixed = plan::AffineAttr::get(lowering.context(), 2 * columns * depth, 0.0, 0.0, 0.0, 0.0);
   spec.flops = plan::perRow(input, (2 * depth + 3) * columns);
   spec.bytes = plan::add(plan::perRow(input, 2 * (depth + columns)), fixed);
   // All that it reads but the input is there from the entry's beginning.
   if (llvm::all_of(others, [&](Value value) { return lowering.stays(value); }))
-    readWeightsEarly(p, spec, lowering.capacity(input), linears, /*first=*/0, lowering);
+    readWeightsEarly(p, spec, lowering.capacity(input), linears, /*first=*/0, lowering, norm);
   for (size_t at = 0; p.early && at < others.size(); ++at)
     spec.early.push_back(linears.size() + 1 + at);
   p.cacheRows->prefetches = p.early && isDecode(append);

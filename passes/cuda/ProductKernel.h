@@ -25,7 +25,7 @@ public:
     slack = (tile.alternate ? 1 : tile.consumers) * tile.blocks * 64 * kTileRowBytes - partBytes;
     if (copiesResult(p))
       outBytes = 64 * resultElementBytes(p) * resultColumns(p);
-    int64_t fixed = slack + tile.consumers * 2 * outBytes;
+    int64_t fixed = slack + panelBytes() + tile.consumers * 2 * outBytes;
     stages =
         std::min(kMostStages, (kSharedBytes - fixed - 16 * (kMostStages + 1)) / stageBytes());
   }
@@ -59,11 +59,12 @@ private:
     return b.at(b.shared(b.c(barriers() + 16 * stages)), consumer, b.getI64Type());
   }
   int64_t stepsOf(int64_t k) const { return (k + tile.depth - 1) / tile.depth; }
-  // In shared memory lie all tiles of A, all of B, two pieces of the result for each consumer, the
-  // barriers.
-  int64_t stageBytes() const { return tile.slices() * (aBytes + bBytes); }
+  // In shared memory lie all tiles of A, all of B (of the stages, or of all steps), two pieces of the result for each
+  // consumer, the barriers.
+  int64_t stageBytes() const { return tile.slices() * (aBytes + (p.norm ? 0 : bBytes)); }
+  int64_t panelBytes() const { return p.norm ? stepsOf(*p.k) * tile.slices() * bBytes : 0; }
   int64_t bTiles() const { return stages * tile.slices() * aBytes + slack; }
-  int64_t pieces() const { return stages * stageBytes() + slack; }
+  int64_t pieces() const { return stages * stageBytes() + slack + panelBytes(); }
   int64_t barriers() const { return pieces() + tile.consumers * 2 * outBytes; }
   // Where a tile begins in its part of the product.
   struct Place {
@@ -143,6 +144,8 @@ private:
     llvm::SmallVector<CachePlace> places; // of each block of 8 columns
   };
   void prefetchCache();
+  void normaliseRows(Value consumer);
+  Values normalised(mlir::ValueRange row, mlir::ValueRange weights);
   Value loadIndex(Value pointer, Value index);
   void storeCacheRows(Value sums, Value part, const Across &place, const CacheAhead &ahead);
   std::pair<Value, Value> rotate(Value low, Value high, const CachePlace &at);
@@ -174,6 +177,7 @@ private:
   Values left, right;        // tensor maps
   Value lane, warp, residual;
   Values cacheBuffers; // TensorCoreProduct::CacheRows
+  Value normWeight;    // TensorCoreProduct::RowNorm
   // Of all parts, and of the one that a work item is in; a tile of all parts has several results.
   Values extents, biases, allResults, allMaps;
   Value bias;

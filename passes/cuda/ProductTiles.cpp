@@ -125,6 +125,8 @@ double chooseTile(TensorCoreProduct &p, int64_t rows) {
   ProductTile best;
   for (const ProductTile &tile : candidates(p)) {
     p.tile = tile;
+    if (p.norm && tilesOfJ(p, j) > 1)
+      continue;
     double time = estimate(p, i, j, k);
     if (any && time >= least)
       continue;
@@ -220,7 +222,7 @@ SmallVector<Attribute> productMaps(MLIRContext *context, const TensorCoreProduct
   for (int64_t at = 0; at < p.lefts(); ++at)
     maps.push_back(p.cacheRows ? heads(at, p.parts[at])
                                : operand(at, part(true, at), p.a, p.tile.rows));
-  for (int64_t at = 0; at < p.rights(); ++at)
+  for (int64_t at = 0; !p.norm && at < p.rights(); ++at)
     maps.push_back(operand(p.lefts() + at, part(false, at), p.b, p.columns()));
   // What is made of all parts has the extent of one.
   for (int64_t at = 0; copiesResult(p) && at < p.results(); ++at)

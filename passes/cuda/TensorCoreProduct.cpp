@@ -14,7 +14,7 @@ namespace {
 
 // Tensor maps of the launch.
 int64_t mapCount(const TensorCoreProduct &p) {
-  return p.products() + 1 + (copiesResult(p) ? p.results() : 0);
+  return p.operandMaps() + (copiesResult(p) ? p.results() : 0);
 }
 
 } // namespace
@@ -68,7 +68,8 @@ ProductKernel::Source ProductKernel::sourceOf(Value item) {
   Source source = {place(item), left, right};
   if (!p.combines()) {
     source.left = {ofPart(source.place.part, left)};
-    source.right = {ofPart(source.place.part, right)};
+    if (!p.norm)
+      source.right = {ofPart(source.place.part, right)};
   }
   return source;
 }
@@ -116,7 +117,7 @@ void ProductKernel::copyBoxes(Value map, Major major, int64_t chunks, Value targ
 }
 
 void ProductKernel::produce() {
-  for (int64_t at = 0; at < p.products() + 1; ++at)
+  for (int64_t at = 0; at < p.operandMaps(); ++at)
     (at < p.lefts() ? left : right).push_back(b.map(at));
   // Of the first item so many steps are under way, in as many stages.
   int64_t early = p.early ? std::min(stages, stepsOf(*p.k)) : 0;
@@ -131,14 +132,17 @@ void ProductKernel::produce() {
         copyRight(source, step, step);
       return {};
     });
-    waitForEarlier(b);
-    b.loop(b.c(0), b.c(early), b.c(1), {}, [&](Value step, ValueRange) -> Values {
-      if (p.partsOfI)
-        copyRight(source, step, step);
-      else
-        copyLeft(source, step, step);
-      return {};
-    });
+    // It copies nothing but weights where the consumers make the other side.
+    if (!p.norm) {
+      waitForEarlier(b);
+      b.loop(b.c(0), b.c(early), b.c(1), {}, [&](Value step, ValueRange) -> Values {
+        if (p.partsOfI)
+          copyRight(source, step, step);
+        else
+          copyLeft(source, step, step);
+        return {};
+      });
+    }
   } else {
     waitForEarlier(b);
   }
@@ -150,7 +154,8 @@ void ProductKernel::produce() {
                            b.wait(empty(stage), ring[1]);
                            b.expect(full(stage), stageBytes());
                            copyLeft(source, stage, step);
-                           copyRight(source, stage, step);
+                           if (!p.norm)
+                             copyRight(source, stage, step);
                            Stage following = next(stage, ring[1]);
                            return {following.number, following.parity};
                          });
@@ -178,7 +183,8 @@ ProductKernel::Values ProductKernel::multiplyTile(Value consumer, ValueRange sta
     Values aTiles, bTiles;
     forSlices(now, step, [&](Value, Value slice) {
       Value aTile = b.add(mine, b.mul(slice, aBytes));
-      bTiles.push_back(b.descriptor(b.add(b.add(base, this->bTiles()), b.mul(slice, bBytes)), p.b,
+      Value bSlice = p.norm ? b.add(b.mul(step, tile.slices()), static_cast<int64_t>(bTiles.size())) : slice;
+      bTiles.push_back(b.descriptor(b.add(b.add(base, this->bTiles()), b.mul(bSlice, bBytes)), p.b,
                                     kChunkBytes));
       for (int64_t block = 0; block < blocks; ++block) {
         int64_t at = block / tile.blocks * partBytes + block % tile.blocks * 64 * kTileRowBytes;
@@ -248,12 +254,15 @@ void ProductKernel::consume(Value consumer) {
       Across place = across(rowOf(0), column0, 0);
       cacheAhead.head = headPlace(place);
       cacheAhead.places = cachePlaces(place, cacheAhead.head);
-      if (p.early)
-        waitForEarlier(b);
-    } else if (p.transposed && tile.blocks == 1 && tile.n <= kAddendsAhead) {
+    }
+    // Of all items the rows are the same.
+    if (p.norm)
+      b.ifThen(b.eq(item, b.firstItem()), [&] { normaliseRows(consumer); });
+    else if (p.cacheRows && p.early)
+      waitForEarlier(b);
+    if (!p.cacheRows && p.transposed && tile.blocks == 1 && tile.n <= kAddendsAhead)
       for (int64_t half = 0; half < halves(); ++half)
         addends.push_back(loadAddends(rowOf(0), column0, half));
-    }
     Values sums = multiplyTile(consumer, before, stage, parity);
     Reduced reduced;
     for (int64_t block = 0; p.epilogue && p.epilogue->reduce && block < tile.blocks; ++block)
@@ -306,10 +315,12 @@ void ProductKernel::emit() {
     next += p.epilogue->buffers;
   for (int64_t at = 0; p.cacheRows && at < p.cacheRows->kBuffers; ++at)
     cacheBuffers.push_back(b.buffer(next++));
+  if (p.norm)
+    normWeight = b.buffer(next++);
   for (int64_t at = 0; at < p.results(); ++at)
     allResults.push_back(b.buffer(next++));
   for (int64_t at = 0; copiesResult(p) && at < p.results(); ++at)
-    allMaps.push_back(b.map(p.products() + 1 + at));
+    allMaps.push_back(b.map(p.operandMaps() + at));
   b.ifThen(b.eq(b.threadId(), b.c(0)), [&] {
     b.initBarriers(b.shared(b.c(barriers())), stages, 1);
     b.initBarriers(b.shared(b.c(barriers() + 8 * stages)), stages,
@@ -339,8 +350,8 @@ void ProductKernel::emit() {
           b.byOneThread([&] { produce(); });
       },
       [&] {
-        // What is read before a tile of the cache's rows is multiplied is there early, too.
-        if (!(p.cacheRows && p.early))
+        // What is read before a tile of the cache's rows is multiplied is there early, too, and the weight of a norm.
+        if (!((p.cacheRows || p.norm) && p.early))
           waitForEarlier(b);
         if (many)
           b.setRegisters(most, /*more=*/true);
@@ -357,6 +368,7 @@ void emitProduct(LLVM::LLVMFuncOp kernel, Location loc, const TensorCoreProduct 
   int64_t buffers = product.products() + 1 + (product.bias ? product.products() : 0) +
                     product.residual + (product.epilogue ? product.epilogue->buffers : 0) +
                     (product.cacheRows ? product.cacheRows->kBuffers : 0) +
+                    (product.norm ? product.norm->kBuffers : 0) +
                     product.results();
   TileKernelBuilder builder(loc, kernel, mapCount(product), buffers, /*waits=*/true);
   ProductKernel(builder, product).emit();

@@ -84,6 +84,13 @@ struct TensorCoreProduct {
     static constexpr int64_t kMostColumns = 128;
   };
   std::optional<CacheRows> cacheRows;
+  // B is made of the rows of the input by nn.rms_norm (`transposed`, one tile of j): every block has all of
+  // it in shared memory, where its consumers put it (ProductNormRows.cpp).
+  struct RowNorm {
+    float eps = 0;
+    static constexpr int64_t kBuffers = 1; // the norm's weight; then results
+  };
+  std::optional<RowNorm> norm;
   // Of a group: the extents of its products on the side where they differ, of which i or j is the
   // sum. Empty: one product.
   llvm::SmallVector<int64_t> parts;
@@ -100,6 +107,8 @@ struct TensorCoreProduct {
   // Left and right operands; results.
   int64_t lefts() const { return partsOfI ? products() : 1; }
   int64_t rights() const { return partsOfI ? 1 : products(); }
+  // Operands that are copied.
+  int64_t operandMaps() const { return lefts() + (norm ? 0 : rights()); }
   int64_t results() const;
   // Parts in the rows, and in the columns, of a tile.
   int64_t rowParts() const { return combines() && partsOfI ? products() : 1; }
@@ -131,7 +140,7 @@ llvm::SmallVector<mlir::Attribute> productMaps(mlir::MLIRContext *context,
                                                int64_t arguments);
 
 // Writes the kernel: buffers are A, B, bias (of each product), residual, those of the epilogue or of
-// the cache's rows (where there are any), and C, where it is stored.
+// the cache's rows and of the norm (where there are any), and C, where it is stored.
 void emitProduct(mlir::LLVM::LLVMFuncOp kernel, mlir::Location loc,
                  const TensorCoreProduct &product);
 

@@ -64,11 +64,12 @@ void addLibraryProduct(cpu::LaunchSpec &spec, Operation *op, Arguments at, Ranke
 struct Linears {
   ArrayRef<nn::LinearOp> ops;
   nn::LinearOp first;
+  nn::RmsNormOp norm; // of their input, in the same launch; or none
   RankedTensorType input;
   int64_t k;
 
-  explicit Linears(ArrayRef<nn::LinearOp> ops)
-      : ops(ops), first(ops.front()), input(typeOf(first.getInput())),
+  explicit Linears(ArrayRef<nn::LinearOp> ops, nn::RmsNormOp norm = {})
+      : ops(ops), first(ops.front()), norm(norm), input(typeOf(first.getInput())),
         k(typeOf(first.getWeight()).getDimSize(1)) {}
   // The faster of both ways to lay them out, with its tile; microseconds.
   double choose(Lowering &lowering, TensorCoreProduct &p);
@@ -91,6 +92,10 @@ double Linears::choose(Lowering &lowering, TensorCoreProduct &p) {
   few.i = std::exchange(few.j, std::nullopt);
   few.transposed = few.partsOfI = true;
   setRows(few, input, few.j);
+  if (few.norm) {
+    p = few;
+    return chooseTile(p, capacity);
+  }
   double time = chooseTile(p, capacity);
   if (p.f32Result || capacity > kFewRows)
     return time;
@@ -122,8 +127,9 @@ LogicalResult lowerLinears(Linears linears, nn::FusedOp fused, Lowering &lowerin
       program += std::to_string(keep);
     p.epilogue = elementwiseEpilogue(fused, products, keeps, status);
   }
-  linears.choose(lowering, p);
   cpu::LaunchSpec spec;
+  std::string norm = setNorm(p, linears.norm);
+  linears.choose(lowering, p);
   std::string sizes;
   double rowBytes = 2.0 * linears.k, n = p.transposed ? *p.i : *p.j;
   SmallVector<Value> weights;
@@ -146,10 +152,10 @@ LogicalResult lowerLinears(Linears linears, nn::FusedOp fused, Lowering &lowerin
     }
   }
   spec.kernel = std::string(p.transposed ? "tile_linear_few_" : "tile_linear_") +
-                cpu::axisName(linears.input) + sizes + "_k" + std::to_string(linears.k) + program +
+                cpu::axisName(linears.input) + sizes + "_k" + std::to_string(linears.k) + norm + program +
                 (p.bias ? "_bias" : "") + (p.residual ? "_residual" : "") +
                 (p.f32Result ? "_f32" : "");
-  Value input = lowering.slice(linears.first.getInput());
+  Value input = lowering.slice(linears.norm ? linears.norm.getInput() : linears.first.getInput());
   if (!p.transposed)
     spec.reads.push_back(input);
   spec.reads.append(weights);
@@ -162,6 +168,8 @@ LogicalResult lowerLinears(Linears linears, nn::FusedOp fused, Lowering &lowerin
     spec.reads.push_back(lowering.slice(linears.first.getResidual()));
     rowBytes += 2.0 * n;
   }
+  if (linears.norm)
+    spec.reads.push_back(lowering.slice(linears.norm.getWeight()));
   int64_t products = linears.ops.size(), right = p.transposed ? 0 : 1, reads = spec.reads.size();
   for (int64_t at = 0; at < products; ++at) {
     nn::LinearOp op = linears.ops[at];
@@ -176,7 +184,7 @@ LogicalResult lowerLinears(Linears linears, nn::FusedOp fused, Lowering &lowerin
   }
   setCost(spec, linears.input, perRow, rowBytes, 2.0 * n * linears.k);
   readWeightsEarly(p, spec, lowering.capacity(linears.input), linears.ops, p.transposed ? 0 : 1,
-                   lowering);
+                   lowering, linears.norm);
   launchProduct(lowering, spec, p, linears.input, linears.first.getLoc());
   return status;
 }
@@ -315,8 +323,11 @@ bool isFasterTogether(ArrayRef<Operation *> ops, Lowering &lowering) {
 }
 
 LogicalResult lowerGroup(ArrayRef<Operation *> ops, Lowering &lowering) {
+  auto norm = dyn_cast<nn::RmsNormOp>(ops.front());
+  if (norm)
+    ops = ops.drop_front();
   if (isa<nn::KvAppendOp>(ops.back()))
-    return isa<nn::LinearOp>(ops.front()) ? lowerCacheProducts(ops, lowering) : lowerCacheGroup(ops, lowering);
+    return isa<nn::LinearOp>(ops.front()) ? lowerCacheProducts(ops, norm, lowering) : lowerCacheGroup(ops, lowering);
   if (isa<nn::AdamwOp>(ops.front()))
     return cpu::lowerAdamws(ops, lowering);
   if (isa<nn::SquaredNormOp>(ops.front()))
@@ -324,7 +335,7 @@ LogicalResult lowerGroup(ArrayRef<Operation *> ops, Lowering &lowering) {
   if (isa<nn::LinearWeightGradOp>(ops.front()))
     return lowerWeightGrads(opsOf<nn::LinearWeightGradOp>(ops), lowering);
   auto linears = opsOf<nn::LinearOp>(ops);
-  return lowerLinears(Linears(linears), dyn_cast<nn::FusedOp>(ops.back()), lowering);
+  return lowerLinears(Linears(linears, norm), dyn_cast<nn::FusedOp>(ops.back()), lowering);
 }
 
 void setRows(TensorCoreProduct &p, RankedTensorType type, std::optional<int64_t> &extent) {
@@ -337,14 +348,23 @@ void setRows(TensorCoreProduct &p, RankedTensorType type, std::optional<int64_t>
 }
 
 void readWeightsEarly(TensorCoreProduct &p, cpu::LaunchSpec &spec, int64_t capacity,
-                      ArrayRef<nn::LinearOp> ops, int64_t first, Lowering &lowering) {
-  p.early = capacity <= kFewRows &&
+                      ArrayRef<nn::LinearOp> ops, int64_t first, Lowering &lowering, nn::RmsNormOp norm) {
+  p.early = capacity <= kFewRows && (!norm || lowering.stays(norm.getWeight())) &&
             llvm::all_of(ops, [&](nn::LinearOp op) { return lowering.stays(op.getWeight()); });
   if (!p.early)
     return;
   spec.kernel += "_early";
   for (size_t at = 0; at < ops.size(); ++at)
     spec.early.push_back(first + at);
+  if (norm)
+    spec.early.push_back(spec.reads.size() - 1);
+}
+
+std::string setNorm(TensorCoreProduct &p, nn::RmsNormOp norm) {
+  if (!norm)
+    return "";
+  p.norm = TensorCoreProduct::RowNorm{norm.getEps().convertToFloat()};
+  return "_norm_eps" + llvm::utohexstr(norm.getEps().bitcastToAPInt().getZExtValue(), true);
 }
 
 static int64_t axisNumber(RankedTensorType type) {

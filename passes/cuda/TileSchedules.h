@@ -33,10 +33,14 @@ using TileSchedule = llvm::LogicalResult (*)(mlir::Operation *op, Lowering &lowe
 // The run-time rows of a product, `extent` of it, are those of `type`.
 void setRows(TensorCoreProduct &product, mlir::RankedTensorType type,
              std::optional<int64_t> &extent);
+// The rows of a product are those that `norm`, if there is one, makes of the input of the launch. Returns what the kernel's name says
+// of it.
+std::string setNorm(TensorCoreProduct &product, nn::RmsNormOp norm);
 // With few rows (`capacity`) a product is bound by its weights. Where they keep their values it begins to
-// read them before earlier launches have ended; `first`: of them among the reads.
+// read them before earlier launches have ended; `first`: of them among the reads. So does a norm of its rows, whose weight
+// is read last.
 void readWeightsEarly(TensorCoreProduct &product, cpu::LaunchSpec &spec, int64_t capacity,
-                      llvm::ArrayRef<nn::LinearOp> ops, int64_t first, Lowering &lowering);
+                      llvm::ArrayRef<nn::LinearOp> ops, int64_t first, Lowering &lowering, nn::RmsNormOp norm = {});
 // Emits the launch of a product: the tile's name follows the kernel's; work and tensor maps are
 // those of its tile.
 void launchProduct(Lowering &lowering, cpu::LaunchSpec &spec, const TensorCoreProduct &product,
@@ -63,7 +67,7 @@ TileSchedule findTileSchedule(mlir::Operation *op);
 bool isFasterTogether(llvm::ArrayRef<mlir::Operation *> ops, Lowering &lowering);
 // The group of nn.kv_append (CacheGroupSchedule.cpp), and with products (CacheProductsSchedule.cpp).
 llvm::LogicalResult lowerCacheGroup(llvm::ArrayRef<mlir::Operation *> ops, Lowering &lowering);
-llvm::LogicalResult lowerCacheProducts(llvm::ArrayRef<mlir::Operation *> ops, Lowering &lowering);
+llvm::LogicalResult lowerCacheProducts(llvm::ArrayRef<mlir::Operation *> ops, nn::RmsNormOp norm, Lowering &lowering);
 llvm::LogicalResult lowerGroup(llvm::ArrayRef<mlir::Operation *> ops, Lowering &lowering);
 
 // Whether an op is of a decode entry, where each row is another sequence's.
