@@ -15,7 +15,7 @@ using namespace mlir;
 namespace mirl::passes::cuda {
 
 static constexpr int64_t kEight = 8; // numbers of 16 bytes
-static constexpr int64_t kWordsAhead = 64;
+static constexpr int64_t kWordsAhead = 48;
 
 void ProductKernel::normaliseRows(Value consumer) {
   const int64_t k = *p.k, padded = stepsOf(k) * tile.depth, vectors = (padded + kWarp * kEight - 1) / (kWarp * kEight),
