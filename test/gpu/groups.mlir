@@ -460,3 +460,65 @@ func.func @projections_large_256(%x: !in896 {nn.name = "x", nn.source = "input:x
   %nk, %nv = nn.kv_append %rk, %v, %keys, %values, %table, %slots, %positions : (!k128, !k128, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>, tensor<8x5xi32>, !rows, !rows) -> (tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>)
   return %rq, %nk, %nv : !in896, tensor<40x2x64x16xbf16>, tensor<40x2x16x64xbf16>
 }
+
+// A norm and its products with a program: one launch where there are few rows, two where there are many. Rows end within a thread's
+// second eight numbers, or a warp's fourth 256.
+func.func @normed_104_16(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %n: tensor<104xbf16> {nn.name = "n", nn.source = "input:n"}, %wg: tensor<200x104xbf16> {nn.name = "wg", nn.source = "input:wg"}, %wu: tensor<200x104xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "y.out", nn.source = "output:y.out"}) attributes {nn.kind = "plain", nn.capacities = {context = 16 : i64}} {
+  %h, %rstd = nn.rms_norm %x, %n {eps = 1.0e-6 : f32} : (tensor<?x104xbf16, #nn.axis<context>>, tensor<104xbf16>) -> (tensor<?x104xbf16, #nn.axis<context>>, tensor<?xf32, #nn.axis<context>>)
+  %u = nn.linear %h, %wu : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %g = nn.linear %h, %wg : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %s = nn.unary silu %g : tensor<?x200xbf16, #nn.axis<context>>
+  %y = nn.binary mul %s, %u : tensor<?x200xbf16, #nn.axis<context>>
+  return %y : tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @normed_104_4096(%x: tensor<?x104xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %n: tensor<104xbf16> {nn.name = "n", nn.source = "input:n"}, %wg: tensor<200x104xbf16> {nn.name = "wg", nn.source = "input:wg"}, %wu: tensor<200x104xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "y.out", nn.source = "output:y.out"}) attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %h, %rstd = nn.rms_norm %x, %n {eps = 1.0e-6 : f32} : (tensor<?x104xbf16, #nn.axis<context>>, tensor<104xbf16>) -> (tensor<?x104xbf16, #nn.axis<context>>, tensor<?xf32, #nn.axis<context>>)
+  %u = nn.linear %h, %wu : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %g = nn.linear %h, %wg : (tensor<?x104xbf16, #nn.axis<context>>, tensor<200x104xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %s = nn.unary silu %g : tensor<?x200xbf16, #nn.axis<context>>
+  %y = nn.binary mul %s, %u : tensor<?x200xbf16, #nn.axis<context>>
+  return %y : tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @normed_296_16(%x: tensor<?x296xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %n: tensor<296xbf16> {nn.name = "n", nn.source = "input:n"}, %wg: tensor<200x296xbf16> {nn.name = "wg", nn.source = "input:wg"}, %wu: tensor<200x296xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "y.out", nn.source = "output:y.out"}) attributes {nn.kind = "plain", nn.capacities = {context = 16 : i64}} {
+  %h, %rstd = nn.rms_norm %x, %n {eps = 1.0e-6 : f32} : (tensor<?x296xbf16, #nn.axis<context>>, tensor<296xbf16>) -> (tensor<?x296xbf16, #nn.axis<context>>, tensor<?xf32, #nn.axis<context>>)
+  %u = nn.linear %h, %wu : (tensor<?x296xbf16, #nn.axis<context>>, tensor<200x296xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %g = nn.linear %h, %wg : (tensor<?x296xbf16, #nn.axis<context>>, tensor<200x296xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %s = nn.unary silu %g : tensor<?x200xbf16, #nn.axis<context>>
+  %y = nn.binary mul %s, %u : tensor<?x200xbf16, #nn.axis<context>>
+  return %y : tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @normed_296_4096(%x: tensor<?x296xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %n: tensor<296xbf16> {nn.name = "n", nn.source = "input:n"}, %wg: tensor<200x296xbf16> {nn.name = "wg", nn.source = "input:wg"}, %wu: tensor<200x296xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "y.out", nn.source = "output:y.out"}) attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %h, %rstd = nn.rms_norm %x, %n {eps = 1.0e-6 : f32} : (tensor<?x296xbf16, #nn.axis<context>>, tensor<296xbf16>) -> (tensor<?x296xbf16, #nn.axis<context>>, tensor<?xf32, #nn.axis<context>>)
+  %u = nn.linear %h, %wu : (tensor<?x296xbf16, #nn.axis<context>>, tensor<200x296xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %g = nn.linear %h, %wg : (tensor<?x296xbf16, #nn.axis<context>>, tensor<200x296xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %s = nn.unary silu %g : tensor<?x200xbf16, #nn.axis<context>>
+  %y = nn.binary mul %s, %u : tensor<?x200xbf16, #nn.axis<context>>
+  return %y : tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @normed_896_16(%x: tensor<?x896xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %n: tensor<896xbf16> {nn.name = "n", nn.source = "input:n"}, %wg: tensor<200x896xbf16> {nn.name = "wg", nn.source = "input:wg"}, %wu: tensor<200x896xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "y.out", nn.source = "output:y.out"}) attributes {nn.kind = "plain", nn.capacities = {context = 16 : i64}} {
+  %h, %rstd = nn.rms_norm %x, %n {eps = 1.0e-6 : f32} : (tensor<?x896xbf16, #nn.axis<context>>, tensor<896xbf16>) -> (tensor<?x896xbf16, #nn.axis<context>>, tensor<?xf32, #nn.axis<context>>)
+  %u = nn.linear %h, %wu : (tensor<?x896xbf16, #nn.axis<context>>, tensor<200x896xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %g = nn.linear %h, %wg : (tensor<?x896xbf16, #nn.axis<context>>, tensor<200x896xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %s = nn.unary silu %g : tensor<?x200xbf16, #nn.axis<context>>
+  %y = nn.binary mul %s, %u : tensor<?x200xbf16, #nn.axis<context>>
+  return %y : tensor<?x200xbf16, #nn.axis<context>>
+}
+
+func.func @normed_896_4096(%x: tensor<?x896xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %n: tensor<896xbf16> {nn.name = "n", nn.source = "input:n"}, %wg: tensor<200x896xbf16> {nn.name = "wg", nn.source = "input:wg"}, %wu: tensor<200x896xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x200xbf16, #nn.axis<context>> {nn.name = "y.out", nn.source = "output:y.out"}) attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %h, %rstd = nn.rms_norm %x, %n {eps = 1.0e-6 : f32} : (tensor<?x896xbf16, #nn.axis<context>>, tensor<896xbf16>) -> (tensor<?x896xbf16, #nn.axis<context>>, tensor<?xf32, #nn.axis<context>>)
+  %u = nn.linear %h, %wu : (tensor<?x896xbf16, #nn.axis<context>>, tensor<200x896xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %g = nn.linear %h, %wg : (tensor<?x896xbf16, #nn.axis<context>>, tensor<200x896xbf16>) -> tensor<?x200xbf16, #nn.axis<context>>
+  %s = nn.unary silu %g : tensor<?x200xbf16, #nn.axis<context>>
+  %y = nn.binary mul %s, %u : tensor<?x200xbf16, #nn.axis<context>>
+  return %y : tensor<?x200xbf16, #nn.axis<context>>
+}

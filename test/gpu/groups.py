@@ -84,6 +84,7 @@ def check(comparison, scratch, small):
                 lambda: {p: call(f"alone_weight_{p}", {**x, **of(p)})[p] for p in COLUMNS})
     cache(compare, call, narrow, generator)
     projections(compare, call, narrow, generator, small)
+    normed(compare, call, narrow)
     functions(comparison, call)
 
 
@@ -152,3 +153,12 @@ def projections(compare, call, narrow, generator, small):
             tensors = {"x": narrow(rows, depth), **given, **places(generator, rows)}
             compare(f"projections_{name}_{capacity}", f"products, rotations and rows of the cache ({name}), {rows} of {capacity} rows", tensors,
                     lambda: call(f"projections_{name}_4096", tensors))
+
+
+def normed(compare, call, narrow):
+    """Products of few rows that normalise them, against a norm and products of many rows."""
+    for depth in (104, 296, 896):
+        given = {"n": narrow(depth), **{"w" + p: narrow(HIDDEN, depth, scale=2 * depth ** -0.5) for p in "gu"}}
+        for rows in (1, 9, 16):
+            tensors = {"x": narrow(rows, depth, scale=3), **given}
+            compare(f"normed_{depth}_16", f"norm of {rows} rows of {depth}, its products", tensors, lambda: call(f"normed_{depth}_4096", tensors))
