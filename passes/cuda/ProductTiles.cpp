@@ -125,8 +125,7 @@ double chooseTile(TensorCoreProduct &p, int64_t rows) {
   ProductTile best;
   for (const ProductTile &tile : candidates(p)) {
     p.tile = tile;
-    // All blocks normalise all rows; one consumer is enough for so few (gate and up of 1.5B, one row: 2.5 % of a step).
-    if (p.norm && (tilesOfJ(p, j) > 1 || tile.consumers > 1))
+    if (p.norm && tilesOfJ(p, j) > 1)
       continue;
     double time = estimate(p, i, j, k);
     if (any && time >= least)

@@ -522,3 +522,23 @@ func.func @normed_896_4096(%x: tensor<?x896xbf16, #nn.axis<context>> {nn.name = 
   %y = nn.binary mul %s, %u : tensor<?x200xbf16, #nn.axis<context>>
   return %y : tensor<?x200xbf16, #nn.axis<context>>
 }
+
+func.func @normed_wide_16(%x: tensor<?x296xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %n: tensor<296xbf16> {nn.name = "n", nn.source = "input:n"}, %wg: tensor<8960x296xbf16> {nn.name = "wg", nn.source = "input:wg"}, %wu: tensor<8960x296xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x8960xbf16, #nn.axis<context>> {nn.name = "y.out", nn.source = "output:y.out"}) attributes {nn.kind = "plain", nn.capacities = {context = 16 : i64}} {
+  %h, %rstd = nn.rms_norm %x, %n {eps = 1.0e-6 : f32} : (tensor<?x296xbf16, #nn.axis<context>>, tensor<296xbf16>) -> (tensor<?x296xbf16, #nn.axis<context>>, tensor<?xf32, #nn.axis<context>>)
+  %u = nn.linear %h, %wu : (tensor<?x296xbf16, #nn.axis<context>>, tensor<8960x296xbf16>) -> tensor<?x8960xbf16, #nn.axis<context>>
+  %g = nn.linear %h, %wg : (tensor<?x296xbf16, #nn.axis<context>>, tensor<8960x296xbf16>) -> tensor<?x8960xbf16, #nn.axis<context>>
+  %s = nn.unary silu %g : tensor<?x8960xbf16, #nn.axis<context>>
+  %y = nn.binary mul %s, %u : tensor<?x8960xbf16, #nn.axis<context>>
+  return %y : tensor<?x8960xbf16, #nn.axis<context>>
+}
+
+func.func @normed_wide_4096(%x: tensor<?x296xbf16, #nn.axis<context>> {nn.name = "x", nn.source = "input:x"}, %n: tensor<296xbf16> {nn.name = "n", nn.source = "input:n"}, %wg: tensor<8960x296xbf16> {nn.name = "wg", nn.source = "input:wg"}, %wu: tensor<8960x296xbf16> {nn.name = "wu", nn.source = "input:wu"})
+    -> (tensor<?x8960xbf16, #nn.axis<context>> {nn.name = "y.out", nn.source = "output:y.out"}) attributes {nn.kind = "plain", nn.capacities = {context = 4096 : i64}} {
+  %h, %rstd = nn.rms_norm %x, %n {eps = 1.0e-6 : f32} : (tensor<?x296xbf16, #nn.axis<context>>, tensor<296xbf16>) -> (tensor<?x296xbf16, #nn.axis<context>>, tensor<?xf32, #nn.axis<context>>)
+  %u = nn.linear %h, %wu : (tensor<?x296xbf16, #nn.axis<context>>, tensor<8960x296xbf16>) -> tensor<?x8960xbf16, #nn.axis<context>>
+  %g = nn.linear %h, %wg : (tensor<?x296xbf16, #nn.axis<context>>, tensor<8960x296xbf16>) -> tensor<?x8960xbf16, #nn.axis<context>>
+  %s = nn.unary silu %g : tensor<?x8960xbf16, #nn.axis<context>>
+  %y = nn.binary mul %s, %u : tensor<?x8960xbf16, #nn.axis<context>>
+  return %y : tensor<?x8960xbf16, #nn.axis<context>>
+}

@@ -157,8 +157,11 @@ def projections(compare, call, narrow, generator, small):
 
 def normed(compare, call, narrow):
     """Products of few rows that normalise them, against a norm and products of many rows."""
-    for depth in (104, 296, 896):
-        given = {"n": narrow(depth), **{"w" + p: narrow(HIDDEN, depth, scale=2 * depth ** -0.5) for p in "gu"}}
-        for rows in (1, 9, 16):
+    # Functions: depth, columns, rows. So many columns that a block has two consumers.
+    for name, depth, columns, counts in (("104", 104, HIDDEN, (1, 9, 16)), ("296", 296, HIDDEN, (1, 9, 16)), ("896", 896, HIDDEN, (1, 9, 16)),
+                                         ("wide", 296, 8960, (13,))):
+        given = {"n": narrow(depth), **{"w" + p: narrow(columns, depth, scale=2 * depth ** -0.5) for p in "gu"}}
+        for rows in counts:
             tensors = {"x": narrow(rows, depth, scale=3), **given}
-            compare(f"normed_{depth}_16", f"norm of {rows} rows of {depth}, its products", tensors, lambda: call(f"normed_{depth}_4096", tensors))
+            compare(f"normed_{name}_16", f"norm of {rows} rows of {depth}, products of {columns} columns", tensors,
+                    lambda: call(f"normed_{name}_4096", tensors))
