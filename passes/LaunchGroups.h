@@ -39,7 +39,7 @@ inline constexpr size_t kMostProgramResults = 3;
 
 // So few rows may be the columns of a product's tile, with the weights as its rows.
 inline constexpr int64_t kFewRows = 256;
-// So few may be normalised by every block of a product, where so many bytes of them are.
+// So few may be normalised by every block of a product; and so many bytes, for which a thread has registers.
 inline constexpr int64_t kFewestRows = 16, kMostNormBytes = 64 << 10;
 
 struct GroupFault {

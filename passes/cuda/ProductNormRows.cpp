@@ -15,6 +15,7 @@ using namespace mlir;
 namespace mirl::passes::cuda {
 
 static constexpr int64_t kEight = 8; // numbers of 16 bytes
+// Of rows that are on their way a thread has no more registers than these, but for a single row.
 static constexpr int64_t kWordsAhead = 48;
 
 void ProductKernel::normaliseRows(Value consumer) {
@@ -48,7 +49,7 @@ void ProductKernel::normaliseRows(Value consumer) {
     else
       b.ifThen(b.lt(columnOf(vector), b.c(padded)), put);
   };
-  // So many rows of a warp are on their way at a time, as registers have room for.
+  // Tiles have as many columns as warps, or a multiple of that.
   const int64_t atATime = std::max<int64_t>(1, kWordsAhead / (4 * vectors));
   for (int64_t begin = 0; begin < tile.n; begin += warps * atATime) {
     SmallVector<std::pair<Value, Values>> rows;
@@ -62,13 +63,12 @@ void ProductKernel::normaliseRows(Value consumer) {
       }, Values(vectors, zero));
       rows.push_back({row, loaded});
     }
-    for (auto &[row, loaded] : rows)
-      b.ifThen(b.lt(row, b.c(tile.n)), [&, row = row, &loaded = loaded] {
-        // Rows that are not there are zeros.
-        Values made = b.choose(b.lt(row, j), [&] { return normalised(loaded, weights); }, loaded);
-        for (auto [vector, words] : llvm::enumerate(made))
-          store(row, vector, words);
-      });
+    // Rows that are not there are zeros.
+    for (auto &[row, loaded] : rows) {
+      Values made = b.choose(b.lt(row, j), [&, &loaded = loaded] { return normalised(loaded, weights); }, loaded);
+      for (auto [vector, words] : llvm::enumerate(made))
+        store(row, vector, words);
+    }
   }
   b.publishTile();
   b.meetSome(b.c(1), kWarpgroup * tile.consumers);
