@@ -212,7 +212,7 @@ void Grouping::rowNorm(nn::RmsNormOp norm) {
   std::optional<int64_t> bytes =
       plan::bytesAtCapacity(rows, function_->getAttrOfType<DictionaryAttr>(nn::attr::kCapacities));
   int64_t rowBytes = rows.getDimSize(1) * rows.getElementTypeBitWidth() / 8;
-  if (!bytes || *bytes > kFewestRows * rowBytes || kFewestRows * rowBytes > kMostNormBytes || norm.getResult().use_empty())
+  if (!bytes || !normalisedByBlocks(llvm::divideCeil(*bytes, rowBytes), rowBytes) || norm.getResult().use_empty())
     return;
   Operation *user = *norm.getResult().user_begin();
   Attribute number = user->getAttr(kGroupAttr);

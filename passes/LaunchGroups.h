@@ -41,6 +41,9 @@ inline constexpr size_t kMostProgramResults = 3;
 inline constexpr int64_t kFewRows = 256;
 // So few may be normalised by every block of a product; and so many bytes, for which a thread has registers.
 inline constexpr int64_t kFewestRows = 16, kMostNormBytes = 64 << 10;
+inline bool normalisedByBlocks(int64_t rows, int64_t rowBytes) {
+  return rows <= kFewestRows && kFewestRows * rowBytes <= kMostNormBytes;
+}
 
 struct GroupFault {
   mlir::Operation *op;

@@ -307,6 +307,12 @@ template <typename Op> SmallVector<Op> opsOf(ArrayRef<Operation *> ops) {
 } // namespace
 
 bool isFasterTogether(ArrayRef<Operation *> ops, Lowering &lowering) {
+  // Whoever wrote the group.
+  if (auto norm = dyn_cast<nn::RmsNormOp>(ops.front())) {
+    RankedTensorType rows = typeOf(norm.getInput());
+    if (!normalisedByBlocks(lowering.capacity(rows), 2 * rows.getDimSize(1)))
+      return false;
+  }
   // Numbers that are not stored to be read again are saved in any case; what an update is made of has no tile.
   if (isa<nn::FusedOp, nn::KvAppendOp, nn::AdamwOp, nn::SquaredNormOp>(ops.back()))
     return true;
