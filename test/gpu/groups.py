@@ -165,3 +165,9 @@ def normed(compare, call, narrow):
             tensors = {"x": narrow(rows, depth, scale=3), **given}
             compare(f"normed_{name}_16", f"norm of {rows} rows of {depth}, products of {columns} columns", tensors,
                     lambda: call(f"normed_{name}_4096", tensors))
+    # Rows of this seed have a number each that other orders of a row's sum (sums of other lanes, the tree within a thread first, neighbours
+    # first) round to another bf16.
+    order = random.Random(73)
+    draw = lambda scale, *shape: ("bf16", list(shape), to_bf16([order.gauss(0, scale) for _ in range(math.prod(shape))]))
+    tensors = {"n": draw(1, 896), "x": draw(3, 16, 896), **{"w" + p: narrow(HIDDEN, 896, scale=2 * 896 ** -0.5) for p in "gu"}}
+    compare("normed_896_16", "norm whose sums are in this order alone", tensors, lambda: call("normed_896_4096", tensors))
