@@ -271,7 +271,8 @@ void GradKernel::copyNumbers(Value head, Value first, Value end, int64_t count, 
   Values loaded;
   for (int64_t at = 0; at < count; at += kNumberThreads) {
     Value row = b.add(b.add(first, thread), at), there = b.lt(row, end);
-    Value found = rowNumbers(head, b.min(row, b.sub(end, b.c(1))));
+    // The first row is there always. (The last one would take a register more than a thread has.)
+    Value found = rowNumbers(head, b.select(there, row, first));
     for (double beyond : {-std::numeric_limits<double>::infinity(), 0.0}) {
       Value number = LLVM::ExtractElementOp::create(b, found, b.c(beyond == 0));
       loaded.push_back(b.select(there, number, f32(beyond)));
