@@ -85,7 +85,7 @@ SmallVector<ProductTile> candidates(const TensorCoreProduct &p) {
     // A box has a part of a head, or whole heads.
     if (p.cacheRows)
       llvm::erase_if(tiles, [&](const ProductTile &tile) {
-        return tile.n > p.cacheRows->kMostColumns ||
+        return tile.n > p.cacheRows->mostColumns(tile.consumers) ||
                (p.cacheRows->head % tile.rows != 0 && tile.rows % p.cacheRows->head != 0);
       });
     // Where four stages or more have room, a lone consumer's hold twice as much.

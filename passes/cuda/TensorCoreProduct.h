@@ -80,8 +80,9 @@ struct TensorCoreProduct {
     // Whether rows of earlier positions come into the GPU's cache, where each row is another sequence's.
     bool prefetches = false;
     static constexpr int64_t kBuffers = 4; // angles, positions, slots, table of blocks; then results
-    // A thread holds the places of its columns beside their sums.
-    static constexpr int64_t kMostColumns = 128;
+    // A thread holds the places of its columns beside their sums: of a lone consumer, whose threads have
+    // more registers, and of two.
+    static int64_t mostColumns(int64_t consumers) { return consumers == 1 ? 128 : 64; }
   };
   std::optional<CacheRows> cacheRows;
   // B is made of the rows of the input by nn.rms_norm (`transposed`, one tile of j): every block has all of
