@@ -95,8 +95,8 @@ LogicalResult launchAdamw(ArrayRef<nn::AdamwOp> ops, Lowering &lowering) {
       spec.writes.push_back(lowering.slice(op->getResult(result)));
     }
   cut.describe(lowering, spec, tensors);
-  // A tail that is read number by number takes more registers where addresses are looked up.
-  if (tensors > 1 && spec.lanes.masked % 4 != 0)
+  // A tail takes more registers where addresses are looked up.
+  if (tensors > 1 && type.getNumElements() % cut.item != 0)
     spec.lanes.words += 2;
   double elements = static_cast<double>(type.getNumElements()) * tensors;
   spec.flops = plan::perRow(type, 15 * elements);
