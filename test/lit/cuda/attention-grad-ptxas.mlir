@@ -1,9 +1,9 @@
-// The adjoint of attention passes the assembler's gates at both head dimensions: no register in memory, no product that waits
-// for another, shared memory that fits.
+// The adjoint of attention passes the assembler's gates at both head dimensions, and where heads of 64 share a key five and eight
+// times: no register in memory, no product that waits for another, shared memory that fits.
 // REQUIRES: ptxas
 // RUN: mirlc %s --target cuda:sm_90a --dtype f32 -o %t.plan 2>&1 | FileCheck %s
 // CHECK-NOT: {{error|warning}}
-// CHECK: mirlc: 6 entries, 18 kernels
+// CHECK: mirlc: 8 entries, 24 kernels
 
 !offsets = tensor<?xi32, #nn.axis<sequence, 1>>
 !qqwen05 = tensor<?x896xbf16, #nn.axis<context>>
@@ -24,6 +24,12 @@
 !qone128 = tensor<?x128xbf16, #nn.axis<context>>
 !kone128 = tensor<?x128xbf16, #nn.axis<context>>
 !lone128 = tensor<?x1xf32, #nn.axis<context>>
+!qfive = tensor<?x320xbf16, #nn.axis<context>>
+!kfive = tensor<?x64xbf16, #nn.axis<context>>
+!lfive = tensor<?x5xf32, #nn.axis<context>>
+!qeight = tensor<?x1024xbf16, #nn.axis<context>>
+!keight = tensor<?x128xbf16, #nn.axis<context>>
+!leight = tensor<?x16xf32, #nn.axis<context>>
 
 func.func @qwen05(%g: !qqwen05 {nn.name = "g", nn.source = "input:g"}, %q: !qqwen05 {nn.name = "q", nn.source = "input:q"},
                   %k: !kqwen05 {nn.name = "k", nn.source = "input:k"}, %v: !kqwen05 {nn.name = "v", nn.source = "input:v"},
@@ -71,6 +77,30 @@ func.func @many(%g: !qmany {nn.name = "g", nn.source = "input:g"}, %q: !qmany {n
   %dq, %dk, %dv = nn.attention_grad %g, %q, %k, %v, %o, %lse, %offsets
       {heads = 16 : i64, kv_heads = 16 : i64, scale = 0.0883883461 : f32} : (!qmany, !qmany, !kmany, !kmany, !qmany, !lmany, !offsets) -> (!qmany, !kmany, !kmany)
   return %dq, %dk, %dv : !qmany, !kmany, !kmany
+}
+
+func.func @five(%g: !qfive {nn.name = "g", nn.source = "input:g"}, %q: !qfive {nn.name = "q", nn.source = "input:q"},
+                  %k: !kfive {nn.name = "k", nn.source = "input:k"}, %v: !kfive {nn.name = "v", nn.source = "input:v"},
+                  %o: !qfive {nn.name = "o", nn.source = "input:o"}, %lse: !lfive {nn.name = "lse", nn.source = "input:lse"},
+                  %offsets: !offsets {nn.name = "offsets", nn.source = "sequence_offsets"})
+    -> (!qfive {nn.name = "dq", nn.source = "output:dq"}, !kfive {nn.name = "dk", nn.source = "output:dk"},
+        !kfive {nn.name = "dv", nn.source = "output:dv"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 16384 : i64, sequence = 64 : i64}} {
+  %dq, %dk, %dv = nn.attention_grad %g, %q, %k, %v, %o, %lse, %offsets
+      {heads = 5 : i64, kv_heads = 1 : i64, scale = 0.125 : f32} : (!qfive, !qfive, !kfive, !kfive, !qfive, !lfive, !offsets) -> (!qfive, !kfive, !kfive)
+  return %dq, %dk, %dv : !qfive, !kfive, !kfive
+}
+
+func.func @eight(%g: !qeight {nn.name = "g", nn.source = "input:g"}, %q: !qeight {nn.name = "q", nn.source = "input:q"},
+                  %k: !keight {nn.name = "k", nn.source = "input:k"}, %v: !keight {nn.name = "v", nn.source = "input:v"},
+                  %o: !qeight {nn.name = "o", nn.source = "input:o"}, %lse: !leight {nn.name = "lse", nn.source = "input:lse"},
+                  %offsets: !offsets {nn.name = "offsets", nn.source = "sequence_offsets"})
+    -> (!qeight {nn.name = "dq", nn.source = "output:dq"}, !keight {nn.name = "dk", nn.source = "output:dk"},
+        !keight {nn.name = "dv", nn.source = "output:dv"})
+    attributes {nn.kind = "plain", nn.capacities = {context = 16384 : i64, sequence = 64 : i64}} {
+  %dq, %dk, %dv = nn.attention_grad %g, %q, %k, %v, %o, %lse, %offsets
+      {heads = 16 : i64, kv_heads = 2 : i64, scale = 0.125 : f32} : (!qeight, !qeight, !keight, !keight, !qeight, !leight, !offsets) -> (!qeight, !keight, !keight)
+  return %dq, %dk, %dv : !qeight, !keight, !keight
 }
 
 func.func @one(%g: !qone {nn.name = "g", nn.source = "input:g"}, %q: !qone {nn.name = "q", nn.source = "input:q"},
