@@ -4,11 +4,11 @@
 // entry (nn.kind = "micro") holds values of its forward pass until its backward pass reads them, so `budget` is of
 // those, and of functions of no kind; `entries` gives a budget to an entry of any kind by its name.
 // Forward values that the adjoint reads are live from their op to their last use. Out: as long as the estimated peak
-// is above the budget, the value that frees most bytes is recomputed: its op is cloned before its first use behind the
+// is above the budget, the value that frees most bytes for its cost is recomputed: its op is cloned before its first use behind the
 // peak, with the ops before it whose results are not kept either, and later uses read the clone. First ops that are
 // cheap next to a matrix product (elementwise ops, norms, rotary, embedding, row gathers); when these do not suffice, products, then
-// attention. Their results keep the same bits, since every op's order is fixed. A budget that cannot be reached is an error
-// that says what is.
+// attention. Their results keep the same bits, since every op's order is fixed. A budget that cannot be reached, or only by
+// recomputing more than kMostClones times the function's ops, is an error that says what is.
 //
 // The adjoint of the vocabulary head (nn.linear_logprob) computes the logits again, a whole product. With `tensor-cores`, where a
 // budget is given and not used up, as many of them are kept as fit: `kept` columns of the head. It changes no bit.
@@ -35,6 +35,10 @@ namespace {
 // What is computed again, in steps: the next one only where the budget cannot be met with those before.
 enum class Effort { cheap, products, attention };
 constexpr Effort kEfforts[] = {Effort::cheap, Effort::products, Effort::attention};
+
+// So many times the ops of a function are recomputed at most: what frees the last bytes recomputes most of the forward pass for each
+// layer, and that again for each of its layers.
+constexpr int64_t kMostClones = 4;
 
 bool mayRepeat(Operation *op, Effort effort) {
   if (isa<nn::LinearOp>(op))
@@ -126,6 +130,14 @@ struct Chain {
   SetVector<Operation *> ops;
   llvm::SmallDenseSet<Value> keeps; // what has to live longer for it,
   int64_t kept = 0;                 // and its bytes
+  // In the time that an elementwise op takes, about.
+  int64_t cost() const {
+    constexpr int64_t kProduct = 8;
+    int64_t cost = 0;
+    for (Operation *op : ops)
+      cost += isa<nn::LinearOp, nn::AttentionOp>(op) ? kProduct : 1;
+    return cost;
+  }
 };
 
 void collect(Operation *op, const Liveness &live, int64_t when, Effort effort, Chain &chain) {
@@ -141,11 +153,11 @@ void collect(Operation *op, const Liveness &live, int64_t when, Effort effort, C
   chain.ops.insert(op);
 }
 
-// The op whose result should be recomputed to lower the peak at `when`, last of what has to be recomputed for it;
-// empty when there is none.
+// The op whose result should be recomputed to lower the peak at `when`, the one that frees the most bytes for what it costs, last of
+// what has to be recomputed for it; empty when there is none. Bytes alone would let go of the values that everything later is made of.
 Chain choose(func::FuncOp function, const Liveness &live, int64_t when, Effort effort) {
   Chain best;
-  int64_t bestBytes = 0;
+  double bestWorth = 0;
   for (Operation &op : function.front().without_terminator()) {
     if (live.time(&op) >= when || !mayRepeat(&op, effort) || op.getNumResults() == 0)
       continue;
@@ -160,12 +172,13 @@ Chain choose(func::FuncOp function, const Liveness &live, int64_t when, Effort e
         freed += live.bytes(result);
       usedAtPeak |= llvm::any_of(result.getUsers(), [&](Operation *user) { return live.time(user) == when; });
     }
-    if (usedAtPeak || freed <= bestBytes)
+    if (usedAtPeak || freed == 0)
       continue;
     Chain chain;
     collect(&op, live, when, effort, chain);
-    if (freed - chain.kept > bestBytes)
-      best = std::move(chain), bestBytes = freed - best.kept;
+    double worth = static_cast<double>(freed - chain.kept) / chain.cost();
+    if (worth > bestWorth)
+      best = std::move(chain), bestWorth = worth;
   }
   return best;
 }
@@ -277,7 +290,7 @@ struct PlanRecompute : impl::PlanRecomputeBase<PlanRecompute> {
     int64_t budget = *found;
     if (budget <= 0 || function->hasAttr(nn::attr::kModel) || !llvm::hasSingleElement(function.getBody()))
       return;
-    int64_t count = 0;
+    int64_t count = 0, most = kMostClones * std::distance(function.front().begin(), function.front().end());
     while (true) {
       Liveness live(function, tensorCores);
       auto [bytes, when] = live.peak();
@@ -287,10 +300,11 @@ struct PlanRecompute : impl::PlanRecomputeBase<PlanRecompute> {
       for (Effort effort : kEfforts)
         if (chain.ops.empty())
           chain = choose(function, live, when, effort);
-      if (chain.ops.empty()) {
+      if (chain.ops.empty() || count + static_cast<int64_t>(chain.ops.size()) > most) {
         function.emitError() << "'" << function.getSymName() << "' needs at least " << bytes
-                             << " bytes of transient memory after recomputing " << count << " ops, but the budget is "
-                             << budget << ": raise it, or lower the micro-batch's tokens";
+                             << " bytes of transient memory after recomputing " << count << " ops"
+                             << (chain.ops.empty() ? "" : " (more would take longer than it is worth)")
+                             << ", but the budget is " << budget << ": raise it, or lower the micro-batch's tokens";
         return signalPassFailure();
       }
       recompute(chain, live, when);
