@@ -20,6 +20,9 @@ COMMON = {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_s
           "tie_word_embeddings": True, "max_position_embeddings": 32768, "hidden_act": "silu", "num_key_value_heads": 2}
 SIZES = {"0.5B": {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14},
          "1.5B": {"hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28, "num_attention_heads": 12},
+         "3B": {"hidden_size": 2048, "intermediate_size": 11008, "num_hidden_layers": 36, "num_attention_heads": 16},
+         "7B": {"hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4,
+                "vocab_size": 152064, "tie_word_embeddings": False},
          # To try the benchmarks themselves out on a CPU.
          "tiny": {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 1024}}
 

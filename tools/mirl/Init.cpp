@@ -41,7 +41,6 @@ absl::Status Init(const Options &options) {
         options.out,
         ": holds a model already: choose another folder with --out, or overwrite it with --force");
   rt::SessionOptions session_options;
-  session_options.threads = 1;
   session_options.buffers_only = true; // A plan for a GPU gets its weights without one.
   MIRL_ASSIGN(std::unique_ptr<rt::Session> session, rt::Session::Create(plan, session_options));
   MIRL_TRY(rt::InitWeights(*session, *policy, options.seed));
