@@ -4,7 +4,7 @@
   sanitize.py FOLDER [--tools=memcheck,…] [--seconds=400] [--only=SECTION,…]
 
 FOLDER is what prepare.sh fills. Every tool goes through the calls that compare.py makes of it at its small sizes, and through short
-trainings: one line for each call and tool, with the errors that the tool counts. A call with the entry and the sizes of an earlier one
+trainings: one line for each call and tool, as it ends and in a table behind, with the errors that the tool counts. A call with the entry and the sizes of an earlier one
 runs without the tool, the CPU's calls do, too. All tools run beside each other, each for `--seconds` at most. Exit code 0: no
 tool found anything, and each saw every call; 1: something was found, a call failed, had no end, or gave other bits than it must; 77: there
 is no GPU or no compute-sanitizer here. docs/cuda.md says what the tools do not see. What they reported of calls with errors lies in
@@ -113,6 +113,8 @@ class Sanitized(compare.Comparison):
             report.write_text(" ".join(command) + "\n" + out[:1 << 20] + err[-10000:])
             verdict += f" ({report.name})"
         self.found.append((name, verdict, good, took))
+        # Who is cut off has what was found until then.
+        print(f"{self.tool} {self.section}: {name}: {verdict}, {took:.1f} s", flush=True)
         return subprocess.CompletedProcess(command, process.returncode, out, err or f"exit code {process.returncode}"), took
 
     def calls(self, plan, model, scratch):
