@@ -79,6 +79,10 @@ class Comparison:
         self.add(f"inspect {plan.name}", f"FAILED: {done.stderr}", False)
         return None
 
+    def takes(self, what):
+        """Whether a section that asks is to make this comparison: all of them; sanitize.py's processes share them."""
+        return True
+
     def add(self, what, verdict, good, seconds=None):
         self.rows.append((what, verdict, *(f"{s:.2f}" for s in seconds or ())))
         self.failed |= not good
