@@ -22,6 +22,8 @@
 #include "passes/Numerics.h"
 #include "passes/Passes.h"
 
+#include <limits>
+
 namespace mirl::passes {
 #define GEN_PASS_DEF_PLANRECOMPUTE
 #include "passes/Passes.h.inc"
@@ -291,18 +293,21 @@ struct PlanRecompute : impl::PlanRecomputeBase<PlanRecompute> {
     if (budget <= 0 || function->hasAttr(nn::attr::kModel) || !llvm::hasSingleElement(function.getBody()))
       return;
     int64_t count = 0, most = kMostClones * std::distance(function.front().begin(), function.front().end());
+    // The lowest peak on the way, and the ops computed again for it: the next step may raise it.
+    std::pair<int64_t, int64_t> least{std::numeric_limits<int64_t>::max(), 0};
     while (true) {
       Liveness live(function, tensorCores);
       auto [bytes, when] = live.peak();
       if (bytes <= budget)
         break;
+      least = std::min(least, {bytes, count});
       Chain chain;
       for (Effort effort : kEfforts)
         if (chain.ops.empty())
           chain = choose(function, live, when, effort);
       if (chain.ops.empty() || count + static_cast<int64_t>(chain.ops.size()) > most) {
-        function.emitError() << "'" << function.getSymName() << "' needs at least " << bytes
-                             << " bytes of transient memory after recomputing " << count << " ops"
+        function.emitError() << "'" << function.getSymName() << "' needs at least " << least.first
+                             << " bytes of transient memory after recomputing " << least.second << " ops"
                              << (chain.ops.empty() ? "" : " (more would take longer than it is worth)")
                              << ", but the budget is " << budget << ": raise it, or lower the micro-batch's tokens";
         return signalPassFailure();
