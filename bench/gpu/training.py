@@ -8,7 +8,7 @@
 
 `--products` and `--parity` are mirlc's: `--products=cublaslt` measures what parity costs, with `--parity=off` and without.
 
-Sizes: 0.5B and 1.5B, Qwen2.5's shapes with random weights. Works: `step` is one prompt with 8 responses, 2,048 tokens each with the
+Sizes: 0.5B, 1.5B, 3B and 7B (no peer), Qwen2.5's shapes with random weights. Works: `step` is one prompt with 8 responses, 2,048 tokens each with the
 prompt; `iteration` 32 prompts with 8 responses of 512 tokens. The update is AdamW with clipping on master weights in f32. Random weights
 end next to no response early, so both sides compute on the same number of tokens; all tokens of the sequences are counted, prompts too.
 
